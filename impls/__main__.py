@@ -1,0 +1,177 @@
+"""The plain command line: every cell runs without Snakemake. `python -m impls --help` starts here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import types
+import typing
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+
+from impls.engine.spec import CellSpec
+from impls.engine.train import Options, train
+from impls.errors import UserError
+from impls.registry import FRAMEWORKS, experiments, spec_class
+from impls.sources import training_sources
+
+EXAMPLES = """examples:
+  a first look, on the built-in stand-in data, in a minute:
+    python -m impls train feedforward --framework torch --method cdni --hidden-units 64 --iterations 2000
+  the paper's 4-layer net with synthetic gradients, 3 replicas, stopped after an hour and continued later:
+    python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --max-minutes 60
+    python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --resume
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code (0 done, 2 the user must change something, 130 stopped)."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; `train <experiment>` takes every field of the experiment's spec and of the run's options as a flag."""
+    parser = argparse.ArgumentParser(
+        prog="python -m impls",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    train_parser = commands.add_parser("train", help="train one cell of an experiment", allow_abbrev=False)
+    train_experiments = train_parser.add_subparsers(required=True, metavar="experiment")
+    for experiment in experiments():
+        spec = spec_class(experiment)
+        sub = train_experiments.add_parser(
+            experiment, help=(sys.modules[spec.__module__].__doc__ or "").splitlines()[0], allow_abbrev=False
+        )
+        _add_fields(sub.add_argument_group("what to compute; the defaults are the paper's"), spec)
+        _add_fields(sub.add_argument_group("how to run it"), Options)
+        sub.set_defaults(run=_train, experiment=experiment)
+
+    list_parser = commands.add_parser(
+        "list", help="every cell of a preset, how far it is, and the command that makes it"
+    )
+    list_parser.add_argument(
+        "--configfile", type=Path, default=Path("config/quick.yaml"), help="the preset (%(default)s)"
+    )
+    list_parser.set_defaults(run=_list)
+
+    evaluate_parser = commands.add_parser("evaluate", help="evaluate the stored parameters of a finished run again")
+    evaluate_parser.add_argument("folder", type=Path, help="the folder that `train` wrote")
+    evaluate_parser.set_defaults(run=_evaluate)
+
+    data_parser = commands.add_parser("data", help="find or download a data set, check it, and say what it is")
+    data_parser.add_argument("dataset", help="mnist")
+    _add_fields(data_parser, Options, only="data")
+    data_parser.add_argument("--output", type=Path, help="write the manifest there as JSON")
+    data_parser.set_defaults(run=_data)
+
+    sources_parser = commands.add_parser("sources", help="the source files that a training job depends on")
+    sources_parser.add_argument("experiment", choices=experiments())
+    sources_parser.add_argument("framework", choices=FRAMEWORKS)
+    sources_parser.set_defaults(run=lambda a: print(*training_sources(a.experiment, a.framework), sep="\n"))
+    return parser
+
+
+def _add_fields(parser: argparse._ActionsContainer, model: type[BaseModel], only: str | None = None) -> None:
+    """One flag per field of a pydantic model, with the field's description, choices and default."""
+    for name, field in model.model_fields.items():
+        if only not in (None, name):
+            continue
+        flag = "--" + name.replace("_", "-")
+        if field.annotation is bool:
+            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=field.description)
+            continue
+        kind = field.annotation
+        if typing.get_origin(kind) in (types.UnionType, typing.Union):  # `X | None`: given, it is an X
+            kind = next(part for part in typing.get_args(kind) if part is not type(None))
+        choices = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else None
+        many = typing.get_origin(kind) is tuple
+        default = field.default
+        shown = (
+            ""
+            if default in (None, PydanticUndefined)
+            else f" (default: {' '.join(map(str, default)) if many else default})"
+        )
+        parser.add_argument(
+            flag,
+            required=default is PydanticUndefined,
+            default=argparse.SUPPRESS,
+            choices=choices,
+            nargs="*" if many else None,
+            metavar=None if choices else name.split("_")[-1].upper(),
+            help=f"{field.description}{shown}".replace("%", "%%"),
+        )
+
+
+def _from_flags(model: type[BaseModel], parsed: argparse.Namespace) -> BaseModel:
+    """Check the given flags against their model; a bad value is one line per flag."""
+    given = {name: value for name, value in vars(parsed).items() if name in model.model_fields}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        lines = [f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']} (given: {e['input']})" for e in error.errors()]
+        raise UserError("; ".join(lines)) from None
+
+
+def _train(parsed: argparse.Namespace) -> None:
+    spec = _from_flags(spec_class(parsed.experiment), parsed)
+    options = _from_flags(Options, parsed)
+    assert isinstance(spec, CellSpec)
+    assert isinstance(options, Options)
+    record = train(parsed.experiment, spec, options)
+    rate = (
+        f"{record.model_steps_per_second:.1f} model-steps/s" if record.model_steps_per_second else "nothing left to do"
+    )
+    print(f"{record.status} at iteration {record.iteration_reached} of {record.iterations}, {rate}")
+
+
+def _evaluate(parsed: argparse.Namespace) -> None:
+    from impls.engine.evaluate import evaluate
+
+    for line in evaluate(parsed.folder):
+        print(line)
+
+
+def _list(parsed: argparse.Namespace) -> None:
+    from impls.presets import describe_cells
+
+    for line in describe_cells(parsed.configfile):
+        print(line)
+
+
+def _data(parsed: argparse.Namespace) -> None:
+    from impls.data import load
+    from impls.engine.files import write_atomically
+
+    dataset = load(parsed.dataset, getattr(parsed, "data", "embedded"))
+    manifest = {
+        "name": dataset.name,
+        "source": dataset.source,
+        "description": dataset.description,
+        "files": dataset.files,
+    }
+    print(f"{dataset.name}: {dataset.description}")
+    for name, split in dataset.splits.items():
+        print(f"  {name}: inputs {split.inputs.shape}, labels {split.labels.shape}")
+    if parsed.output:
+        parsed.output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(parsed.output, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

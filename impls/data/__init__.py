@@ -1,0 +1,47 @@
+"""Data sets: readers of the original file formats, and an embedded stand-in for each.
+
+To add a data set, write one file with two functions that take no arguments and return a `Dataset`, one for the original
+and one for the stand-in, and enter them in `REGISTRY`.
+"""
+
+import difflib
+
+from impls.data import mnist, standin
+from impls.data.dataset import Dataset, Split
+from impls.errors import UserError
+
+__all__ = ["SOURCES", "Dataset", "Split", "load", "names"]
+
+SOURCES = ("embedded", "original")
+
+# name -> (load_original, load_embedded)
+REGISTRY = {
+    "mnist": (mnist.load_original, standin.load_mnist),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that `load` knows."""
+    return tuple(REGISTRY)
+
+
+def load(name: str, source: str = "embedded") -> Dataset:
+    """Load a data set.
+
+    name: one of `names()`.
+    source: "embedded" for the stand-in that needs neither files nor network; "original" for the published files,
+        taken from $DNI_DATA_DIR where that is set, else from the download cache, else downloaded into it.
+    Returns: the data set; all its arrays are C-contiguous and read-only.
+    Raises: UserError for an unknown name or source, and for a file that is missing, damaged or not the original.
+    """
+    if name not in REGISTRY:
+        raise UserError(_unknown("data set", name, REGISTRY))
+    if source not in SOURCES:
+        raise UserError(_unknown("data source", source, SOURCES))
+    load_original, load_embedded = REGISTRY[name]
+    return load_original() if source == "original" else load_embedded()
+
+
+def _unknown(what: str, given: str, known) -> str:
+    nearest = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.0)[0]
+    return f"unknown {what} '{given}': did you mean '{nearest}'? Known: {', '.join(known)}."

@@ -1,0 +1,93 @@
+"""Where a data set's original files come from: $DNI_DATA_DIR, the download cache, or one of two addresses."""
+
+import os
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from impls.errors import UserError
+
+# What to do about a file that was found but cannot be used; the downloaded ones are checked before they are kept.
+REPLACE = "Put an intact copy of the original file there, or unset DNI_DATA_DIR to have it downloaded."
+TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A published file: how it is named, how it is recognised, where it is."""
+
+    name: str
+    sha256: str
+    addresses: tuple[str, ...]  # tried in this order
+    other_names: tuple[str, ...] = ()  # further names under which $DNI_DATA_DIR may hold it, e.g. uncompressed
+
+
+def data_directory() -> Path | None:
+    """The folder named by $DNI_DATA_DIR, or None where that is unset or empty."""
+    value = os.environ.get("DNI_DATA_DIR")
+    return Path(value).expanduser().absolute() if value else None
+
+
+def cache_directory() -> Path:
+    """The folder that keeps downloads: $DNI_CACHE_DIR, or this user's cache folder for dni-benchmark."""
+    value = os.environ.get("DNI_CACHE_DIR")
+    return Path(value).expanduser().absolute() if value else Path(pooch.os_cache("dni-benchmark"))
+
+
+def locate(file: RemoteFile, folder: str) -> Path:
+    """The path of a file on this machine, downloading it only where $DNI_DATA_DIR is not set.
+
+    folder: the data set's own folder inside $DNI_DATA_DIR (where it is optional) and inside the cache.
+    Returns: a path to read. A downloaded file has the right sha256; one of $DNI_DATA_DIR is for the caller to check.
+    Raises: UserError where the file is not in $DNI_DATA_DIR, or where every address fails.
+    """
+    root = data_directory()
+    return download(file, folder) if root is None else find(file, folder, root)
+
+
+def find(file: RemoteFile, folder: str, root: Path) -> Path:
+    """The first of root/folder/name and root/name that exists, for each name that the file goes by.
+
+    Raises: UserError that lists the paths looked at.
+    """
+    candidates = [place / name for place in (root / folder, root) for name in (file.name, *file.other_names)]
+    for path in candidates:
+        if path.is_file():
+            return path
+    listed = "".join(f"\n  {path}" for path in candidates)
+    absent = "" if root.is_dir() else f" (there is no folder {root})"
+    raise UserError(
+        f"{file.name} is missing{absent}. Looked at:{listed}\n"
+        f"Set DNI_DATA_DIR to a folder that holds {folder}/{file.name}, or unset it to allow the download."
+    )
+
+
+def download(file: RemoteFile, folder: str) -> Path:
+    """The path of a file in the cache, downloaded from the first address that gives the right sha256.
+
+    Raises: UserError that gives each address with the reason why it failed.
+    """
+    target = cache_directory() / folder
+    failures = []
+    for address in file.addresses:
+        try:
+            return Path(
+                pooch.retrieve(
+                    address,
+                    known_hash=f"sha256:{file.sha256}",
+                    fname=file.name,
+                    path=target,
+                    downloader=pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS),
+                )
+            )
+        # Network errors and a cache that cannot be written are OSError, a wrong sha256 is ValueError.
+        except (OSError, ValueError) as error:
+            reason = textwrap.shorten(str(error), 240, placeholder=" ...")
+            failures.append(f"\n  {address}: {type(error).__name__}: {reason}")
+    raise UserError(
+        f"{file.name} could not be downloaded into {target}:{''.join(failures)}\n"
+        "Check the network and the cache folder (DNI_CACHE_DIR moves it); or fetch the file by other means and set "
+        f"DNI_DATA_DIR to a folder that holds {folder}/{file.name}; or use the embedded stand-in: it needs no network."
+    )

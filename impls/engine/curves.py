@@ -1,0 +1,79 @@
+"""The curves of a run: one row per replica, iteration, split and metric."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from impls.engine.files import write_atomically
+from impls.engine.state import Leaves
+
+COLUMNS = {
+    "replica": "int32",
+    "seed": "int64",
+    "iteration": "int64",
+    "split": "str",
+    "metric": "str",
+    "value": "float64",
+}
+
+
+class Curves:
+    """Collects evaluations, each [R], and turns them into the table of `curves.parquet`.
+
+    A value that is not finite makes its replica diverged at that evaluation: all its values there become NaN, because
+    an error rate counted on NaN outputs would look like a number.
+    """
+
+    def __init__(self, seeds: list[int]) -> None:
+        self.seeds = seeds
+        self.points: list[tuple[int, str, str, np.ndarray]] = []  # iteration, split, metric, value [R]
+
+    def add(self, iteration: int, split: str, metrics: dict[str, np.ndarray]) -> None:
+        """Append one evaluation of all replicas."""
+        diverged_R = ~np.isfinite(np.stack(list(metrics.values()))).all(0)
+        for metric, value_R in metrics.items():
+            self.points.append((iteration, split, metric, np.where(diverged_R, np.nan, value_R)))
+
+    def last(self, split: str, metric: str) -> float | None:
+        """Mean over replicas at the latest evaluation, or None before the first."""
+        values = [
+            value_R.mean()
+            for _, point_split, point_metric, value_R in self.points
+            if (point_split, point_metric) == (split, metric)
+        ]
+        return float(values[-1]) if values else None
+
+    def diverged_seeds(self) -> list[int]:
+        """Seeds with a value that is not finite, at any evaluation."""
+        if not self.points:
+            return []
+        diverged_R = np.isnan(np.stack([value_R for *_, value_R in self.points])).any(0)
+        return [seed for seed, diverged in zip(self.seeds, diverged_R, strict=True) if diverged]
+
+    def leaves(self) -> tuple[Leaves, list[list]]:
+        """What a checkpoint stores: the values [points, R], and (iteration, split, metric) of each point."""
+        values = np.stack([value_R for *_, value_R in self.points]) if self.points else np.zeros((0, len(self.seeds)))
+        return {"curves": values}, [list(point[:3]) for point in self.points]
+
+    def load(self, leaves: Leaves, labels: list[list]) -> None:
+        """Take over what `leaves` gave."""
+        self.points = [(*label, value_R) for label, value_R in zip(labels, leaves["curves"], strict=True)]
+
+    def frame(self) -> pd.DataFrame:
+        """Columns replica, seed, iteration, split, metric, value."""
+        rows = [
+            (replica, self.seeds[replica], iteration, split, metric, value)
+            for iteration, split, metric, value_R in self.points
+            for replica, value in enumerate(value_R)
+        ]
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+    def write(self, path: Path) -> None:
+        """Write `curves.parquet` atomically."""
+        buffer = io.BytesIO()
+        self.frame().to_parquet(buffer, index=False)
+        write_atomically(path, buffer.getbuffer())

@@ -1,0 +1,81 @@
+"""Files that are whole or absent: atomic writes, checkpoints without pickle, one process per run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from impls.engine.state import Leaves
+from impls.errors import UserError
+
+META = "meta.json"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` at once: a reader, or a kill at any moment, meets the old file or the new one.
+
+    Raises:
+        UserError: the disk is full or not writable; the old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {path}: {error.strerror}. What was there before is untouched: make room or choose another "
+            "--output, then run the same command with --resume"
+        ) from error
+
+
+def write_arrays(path: Path, arrays: Leaves, meta: dict[str, Any]) -> None:
+    """Store arrays and JSON-able `meta` in one .npz file, atomically."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{META: np.frombuffer(json.dumps(meta).encode(), np.uint8)}, **arrays)
+    write_atomically(path, buffer.getbuffer())
+
+
+def read_arrays(path: Path) -> tuple[Leaves, dict[str, Any]]:
+    """The inverse of `write_arrays`. Nothing in the file is executed: NumPy refuses pickled objects.
+
+    Raises:
+        UserError: the file is not one of ours, or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        meta = json.loads(arrays.pop(META).tobytes())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it, and run again without --resume") from error
+    return arrays, meta
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system drops when the process ends, however it ends.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another process is training into {folder}: wait for it, or choose another --output") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,143 @@
+"""Runs an experiment's JAX step fast: all replicas at once, data on the device, many steps per launch.
+
+A launch is one compiled `lax.scan` over the iterations, and the state's buffers are donated to it. The same class, with
+the same methods, stands in `torch_engine.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from functools import partial
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from impls.data.download import cache_directory
+from impls.engine.record import cpu_name
+from impls.engine.spec import CellSpec
+from impls.engine.state import Leaves, flatten, unflatten
+
+DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "fp64": jnp.float64}
+EVALUATION_CHUNK = 1000
+
+
+class Runner:
+    """Holds the state of one run on a device and advances it.
+
+    Args:
+        implementation: the experiment's twin, with `init`, `step` and `evaluate`.
+        parameters: float64, by name, with a leading replica axis.
+        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated.
+        steps_per_launch: the most iterations that one call of `advance` runs.
+        plain: run a loop of single steps instead of the scan; the reference that the scan is tested against.
+    """
+
+    def __init__(
+        self,
+        implementation: ModuleType,
+        spec: CellSpec,
+        parameters: Leaves,
+        splits: dict[str, tuple[np.ndarray, np.ndarray]],
+        *,
+        precision: str,
+        device: str,
+        steps_per_launch: int,
+        plain: bool = False,
+    ) -> None:
+        jax.config.update("jax_enable_x64", precision == "fp64")
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "highest")
+        _keep_compilations()
+        self.implementation, self.spec, self.steps_per_launch, self.plain = (
+            implementation,
+            spec,
+            steps_per_launch,
+            plain,
+        )
+        self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
+        self.dtype = DTYPES[precision]
+        self.splits = {
+            name: {
+                "inputs": self._array(inputs.reshape(len(inputs), -1)),
+                "labels": self._array(labels.astype(np.int32)),
+            }
+            for name, (inputs, labels) in splits.items()
+        }
+        self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
+        self.compile_seconds = 0.0
+        self.compiled: dict[int, jax.stages.Compiled] = {}
+
+        def launch(state: dict, data: dict, block: dict) -> dict:
+            return lax.scan(lambda state, inputs: (implementation.step(spec, state, data, inputs), None), state, block)[
+                0
+            ]
+
+        self.launch = jax.jit(launch, donate_argnums=0)
+        self.plain_step = jax.jit(partial(implementation.step, spec))
+        self.evaluate_chunk = jax.jit(partial(implementation.evaluate, spec))
+
+    def advance(self, inputs: Leaves) -> None:
+        """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
+        block = {name: self._array(value) for name, value in inputs.items()}
+        steps = len(next(iter(inputs.values())))
+        if self.plain:
+            for k in range(steps):
+                inputs_k = {name: values[k] for name, values in block.items()}
+                self.state = self.plain_step(self.state, self.splits["train"], inputs_k)
+        else:
+            if steps not in self.compiled:
+                started = time.perf_counter()
+                self.compiled[steps] = self.launch.lower(self.state, self.splits["train"], block).compile()
+                self.compile_seconds += time.perf_counter() - started
+            self.state = self.compiled[steps](self.state, self.splits["train"], block)
+        jax.block_until_ready(self.state)
+
+    def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
+        """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
+        data = {name: values[:examples] for name, values in self.splits[split].items()}
+        total: dict[str, np.ndarray] = {}
+        for start in range(0, len(data["labels"]), EVALUATION_CHUNK):
+            chunk = slice(start, start + EVALUATION_CHUNK)
+            sums = self.evaluate_chunk(self.state, data["inputs"][chunk], data["labels"][chunk])
+            total = {metric: total.get(metric, 0) + np.asarray(value, np.float64) for metric, value in sums.items()}
+        return {metric: value / len(data["labels"]) for metric, value in total.items()}
+
+    def leaves(self) -> Leaves:
+        """The whole state as NumPy arrays, by path."""
+        return {path: np.array(value) for path, value in flatten(self.state).items()}
+
+    def load(self, leaves: Leaves) -> None:
+        """Take over a state that `leaves` gave."""
+        self.state = unflatten({path: self._array(leaves[path]) for path in flatten(self.state)})
+
+    def peak_memory_bytes(self) -> int | None:
+        """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
+        return (self.device.memory_stats() or {}).get("peak_bytes_in_use")
+
+    def _array(self, value: np.ndarray) -> jax.Array:
+        if np.issubdtype(value.dtype, np.floating):
+            value = value.astype(self.dtype)
+        return jnp.array(value, device=self.device)  # a copy: donated buffers must not be NumPy's
+
+
+def _keep_compilations() -> None:
+    """Keep compiled programs on disk, apart for each kind of processor: a second run starts without compiling."""
+    processor = hashlib.sha256(cpu_name().encode()).hexdigest()[:8]
+    jax.config.update("jax_compilation_cache_dir", str(cache_directory() / "jax" / processor))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def default_device() -> str:
+    """ "cuda" where JAX sees a GPU, else "cpu"."""
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+
+
+def device_description(device: str) -> dict[str, str | int]:
+    """Name of the device, and for a GPU the versions beneath JAX, for the run record."""
+    if device == "cpu":
+        return {}
+    gpu = jax.devices("cuda")[0]
+    return {"name": gpu.device_kind, "cuda": str(gpu.client.platform_version)}

@@ -1,0 +1,40 @@
+"""All randomness of the suite: NumPy's Philox generator, keyed by seed and purpose, so both frameworks get the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+
+def generator(seed: int, purpose: str, stream: int = 0) -> np.random.Generator:
+    """A generator of its own for (seed, purpose, stream).
+
+    Args:
+        seed: the replica's seed.
+        purpose: what the numbers are for, e.g. "init" or "order": two purposes never share numbers.
+        stream: an index within the purpose, e.g. the epoch; each stream is reached at once, without drawing the ones
+            before it, which is what lets a resumed run go on where it stopped.
+    """
+    purpose_key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
+    key = np.array([seed, purpose_key], dtype=np.uint64)
+    counter = np.array([0, 0, 0, stream], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def epoch_order(seed: int, examples: int, epoch: int) -> np.ndarray:
+    """The order in which epoch `epoch` visits the training set: int32 [examples]."""
+    return generator(seed, "order", epoch).permutation(examples).astype(np.int32)
+
+
+def batch_indices(seed: int, examples: int, batch_size: int, first: int, last: int) -> np.ndarray:
+    """Training examples of iterations first..last-1: int32 [last - first, batch_size].
+
+    Epochs follow each other without a gap: a batch may hold the end of one and the start of the next, and no example
+    is left out.
+    """
+    start, stop = first * batch_size, last * batch_size
+    epochs = range(start // examples, -(-stop // examples))
+    order = np.concatenate([epoch_order(seed, examples, epoch) for epoch in epochs])
+    offset = start - epochs[0] * examples
+    return order[offset : offset + stop - start].reshape(last - first, batch_size)

@@ -1,0 +1,138 @@
+"""The run record: what ran, on what, and how far it came. Written in one place, checked on reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from impls.engine.files import write_atomically
+from impls.engine.spec import ClosedModel
+from impls.errors import UserError
+from impls.sources import ROOT
+
+SCHEMA_FILE = Path(__file__).with_name("run_record.schema.json")
+SCHEMA_VERSION = 1
+
+
+class DataRecord(ClosedModel):
+    """A data set as it was read."""
+
+    name: str
+    source: Literal["original", "stand-in"]
+    description: str
+    files: dict[str, str]  # name -> sha256
+
+
+class CodeRecord(ClosedModel):
+    """The code that ran."""
+
+    git_commit: str | None
+    git_dirty: bool | None
+    source_sha256: str
+    sources: list[str]
+
+
+class RunRecord(ClosedModel):
+    """One run of one cell in one framework; `run.json` beside its curves."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    experiment: str
+    cell: dict[str, str | int]
+    framework: Literal["torch", "jax"]
+    preset: str
+    spec: dict[str, Any]
+    seeds: list[int]
+    status: Literal["complete", "partial"]
+    iteration_reached: int
+    iterations: int
+    diverged_seeds: list[int]
+    differs_from_paper: list[str]
+    changed_choices: list[str]
+    data: list[DataRecord]
+    code: CodeRecord
+    versions: dict[str, str]
+    device: dict[str, str | int]
+    precision: Literal["fp32", "tf32", "fp64"]
+    command: str
+    started_at: str
+    finished_at: str
+    wall_seconds: float
+    compile_seconds: float
+    evaluation_seconds: float
+    model_steps_per_second: float | None  # replicas x iterations / second, compilation and evaluation apart
+    peak_memory_bytes: int
+    sessions: int  # how often the run was started or resumed
+
+
+def write_record(path: Path, record: RunRecord) -> None:
+    """Write `run.json` atomically."""
+    write_atomically(path, (json.dumps(record.model_dump(), indent=1) + "\n").encode())
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read and check `run.json`; raises `UserError` if it is missing or not valid."""
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"no run record {path}: give the folder that `train` wrote, or train that cell first") from None
+    except ValidationError as error:
+        raise UserError(f"{path} is not a valid run record; delete it and train again. {error}") from error
+
+
+def schema_text() -> str:
+    """The record's JSON schema, as it stands in the repository for readers without pydantic."""
+    return json.dumps(RunRecord.model_json_schema(), indent=1) + "\n"
+
+
+def git_state() -> tuple[str | None, bool | None]:
+    """(commit, whether the work tree differs from it), or (None, None) outside a git checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def package_versions(*packages: str) -> dict[str, str]:
+    """Versions of Python and of the named packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_name() -> str:
+    """The processor's name as the system gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [
+            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+        ]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
+
+
+def usable_cpus() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_peak_memory_bytes() -> int:
+    """The most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024

@@ -1,0 +1,82 @@
+"""The base of every experiment's spec: a closed, frozen pydantic model whose fields say where their values come from."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+
+class ClosedModel(BaseModel):
+    """A model that refuses keys it does not know and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def paper(default: Any, description: str, **constraints: Any) -> Any:
+    """A field whose default is stated by the paper."""
+    return Field(default, description=description, json_schema_extra={"mark": "paper"}, **constraints)
+
+
+def choice(default: Any, description: str, **constraints: Any) -> Any:
+    """A field that the paper leaves open: the default is this suite's choice, listed as such wherever results are shown."""
+    return Field(default, description=description, json_schema_extra={"mark": "choice"}, **constraints)
+
+
+class CellSpec(ClosedModel):
+    """What one cell computes. Subclasses add fields, draw all randomness, and count the work of a step.
+
+    A subclass sets `cell_fields` and implements `ladder`, `initial_parameters`, `step_inputs` and `operations_per_step`.
+    """
+
+    cell_fields: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[tuple[str, str, str]] = ("test", "error", "%")  # split, metric and unit of the progress line
+
+    iterations: PositiveInt = Field(500_000, description="training iterations (parameter updates)")
+    evaluate_every: PositiveInt = Field(
+        5_000, description="iterations between evaluations; 0 and the last are evaluated too"
+    )
+
+    @classmethod
+    def ladder(cls) -> list[CellSpec]:
+        """Tiny cells that between them show every method and choice; the parity ladder runs each of them."""
+        raise NotImplementedError
+
+    def cell(self) -> dict[str, Any]:
+        """The fields that name this cell among its experiment's, in the order of its path."""
+        return {name: getattr(self, name) for name in self.cell_fields}
+
+    def changed(self, mark: str) -> list[str]:
+        """Fields of one mark ("paper" or "choice") that are not at their default, as readable text."""
+        found = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if (field.json_schema_extra or {}).get("mark") == mark and value != field.default:
+                found.append(f"{name} = {value} ({'paper' if mark == 'paper' else 'default'}: {field.default})")
+        return found
+
+    def evaluation_iterations(self) -> list[int]:
+        """Sorted iterations at which the curves have a point; the state there has had that many updates."""
+        return sorted({*range(0, self.iterations, self.evaluate_every), self.iterations})
+
+    def evaluation_examples(self) -> dict[str, int | None]:
+        """Splits to evaluate, and how many of their first examples: None for all."""
+        return {"test": None}
+
+    def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
+        """Parameters of one replica before training, float64, by name."""
+        raise NotImplementedError
+
+    def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
+        """What iterations first..last-1 consume, each array [last - first, ...], all drawn from the seeds.
+
+        Args:
+            seeds: one per replica.
+            examples: size of the training set.
+        """
+        raise NotImplementedError
+
+    def operations_per_step(self) -> float:
+        """Floating-point operations (a multiply-add counts two) that one replica's step cannot do without."""
+        raise NotImplementedError

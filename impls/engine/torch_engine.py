@@ -1,0 +1,177 @@
+"""Runs an experiment's PyTorch step fast: all replicas at once, data on the device, many steps per launch.
+
+On a GPU the whole step, optimizer included, is captured once as a CUDA graph and replayed; on the CPU the step runs
+eagerly, which costs little there beside the arithmetic. The same class, with the same methods, stands in `jax_engine.py`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from impls.engine.spec import CellSpec
+from impls.engine.state import Leaves, flatten
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp64": torch.float64}
+EVALUATION_CHUNK = 1000
+WARM_UP_STEPS = 3
+
+
+class Runner:
+    """Holds the state of one run on a device and advances it.
+
+    Args:
+        implementation: the experiment's twin, with `init`, `step` and `evaluate`.
+        parameters: float64, by name, with a leading replica axis.
+        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated.
+        steps_per_launch: the most iterations that one call of `advance` runs.
+        plain: never capture; the reference that a captured run is tested against.
+    """
+
+    def __init__(
+        self,
+        implementation: ModuleType,
+        spec: CellSpec,
+        parameters: Leaves,
+        splits: dict[str, tuple[np.ndarray, np.ndarray]],
+        *,
+        precision: str,
+        device: str,
+        steps_per_launch: int,
+        plain: bool = False,
+    ) -> None:
+        self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
+        self.device = torch.device(device)
+        self.dtype = DTYPES[precision]
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        if self.device.type == "cpu":
+            _keep_freed_memory()
+        self.splits = {
+            name: {"inputs": self._array(inputs.reshape(len(inputs), -1)), "labels": self._array(labels).long()}
+            for name, (inputs, labels) in splits.items()
+        }
+        self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
+        self.compile_seconds = 0.0
+        self.captures = self.device.type == "cuda" and not plain
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    @torch.no_grad()
+    def advance(self, inputs: Leaves) -> None:
+        """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
+        steps = len(next(iter(inputs.values())))
+        if self.captures:
+            self._replay(inputs, steps)
+        else:
+            block = {name: self._array(value) for name, value in inputs.items()}
+            for k in range(steps):
+                self._step({name: values[k] for name, values in block.items()})
+        self._synchronize()
+
+    @torch.no_grad()
+    def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
+        """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
+        data = {name: values[:examples] for name, values in self.splits[split].items()}
+        total: dict[str, torch.Tensor] = {}
+        for start in range(0, len(data["labels"]), EVALUATION_CHUNK):
+            chunk = slice(start, start + EVALUATION_CHUNK)
+            sums = self.implementation.evaluate(self.spec, self.state, data["inputs"][chunk], data["labels"][chunk])
+            total = {metric: total.get(metric, 0) + value for metric, value in sums.items()}
+        return {metric: (value.double() / len(data["labels"])).cpu().numpy() for metric, value in total.items()}
+
+    def leaves(self) -> Leaves:
+        """The whole state as NumPy arrays, by path."""
+        return {path: value.detach().cpu().numpy().copy() for path, value in flatten(self.state).items()}
+
+    @torch.no_grad()
+    def load(self, leaves: Leaves) -> None:
+        """Take over a state that `leaves` gave; in place, because a captured graph holds the addresses."""
+        for path, value in flatten(self.state).items():
+            value.copy_(torch.from_numpy(leaves[path]))
+
+    def peak_memory_bytes(self) -> int | None:
+        """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
+    def _step(self, inputs: dict[str, torch.Tensor]) -> None:
+        self.state = self.implementation.step(self.spec, self.state, self.splits["train"], inputs)
+
+    def _replay(self, inputs: Leaves, steps: int) -> None:
+        """Copy a block of inputs to the graph's buffers and replay the captured step once per iteration."""
+        if self.graph is None:
+            self._capture(inputs)
+        for name, value in inputs.items():
+            self.block[name][:steps].copy_(self._array(value))
+        self.position.zero_()
+        for _ in range(steps):
+            self.graph.replay()
+
+    def _capture(self, inputs: Leaves) -> None:
+        """Record one step, which reads its inputs at `position` and moves it on: nothing on the host changes per step."""
+        started = time.perf_counter()
+        self.block = {}
+        for name, value in inputs.items():
+            first = self._array(value[:1])
+            self.block[name] = first.expand(self.steps_per_launch, *first.shape[1:]).contiguous()
+        self.position = torch.zeros(1, dtype=torch.long, device=self.device)
+
+        def step() -> None:
+            self._step({name: values.index_select(0, self.position)[0] for name, values in self.block.items()})
+            self.position.add_(1)
+
+        # The warm-up, which lets libraries allocate outside the graph, trains: put back what it changed.
+        before = {path: value.clone() for path, value in flatten(self.state).items()}
+        stream = torch.cuda.Stream(self.device)
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP_STEPS):
+                self.position.zero_()
+                step()
+        torch.cuda.current_stream(self.device).wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            step()
+        for path, value in flatten(self.state).items():
+            value.copy_(before[path])
+        self._synchronize()
+        self.compile_seconds += time.perf_counter() - started
+
+    def _array(self, value: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(np.array(value))  # a copy: the stored data are read-only, which torch warns about
+        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
+
+    def _synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def default_device() -> str:
+    """ "cuda" where PyTorch sees a GPU, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_description(device: str) -> dict[str, str | int]:
+    """Name of the device, and for a GPU the versions beneath PyTorch, for the run record."""
+    if device == "cpu":
+        return {}
+    return {
+        "name": torch.cuda.get_device_name(),
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+    }
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed: by default each temporary is mapped anew and its pages are faulted in again,
+    which took a tenth of the step."""
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return  # not glibc: its defaults stay
+    libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+    libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)

@@ -1,0 +1,140 @@
+"""What the PyTorch twins are written with: matrix products and batch norm over replicas, local gradients, Adam.
+
+The same functions, in the same order, stand in `jax_ops.py`. Shape legend: R replicas, B batch, K inputs, N outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Arrays = dict[str, Tensor]
+
+
+class _CpuMatmul(torch.autograd.Function):
+    """Matrix products in float32 on the CPU by oneDNN, one per replica.
+
+    `torch.matmul` goes to MKL, which on processors that are not Intel's leaves half of the machine unused
+    (docs/engine.md has the measurement); oneDNN's product with a transposed weight is the same sum of products.
+    """
+
+    @staticmethod
+    def forward(ctx, x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
+        ctx.save_for_backward(x_RBK, weight_RKN)
+        return _onednn_matmul(x_RBK, weight_RKN)
+
+    @staticmethod
+    def backward(ctx, gradient_RBN: Tensor) -> tuple[Tensor | None, Tensor]:
+        x_RBK, weight_RKN = ctx.saved_tensors
+        x_gradient_RBK = _onednn_matmul(gradient_RBN, weight_RKN.mT) if ctx.needs_input_grad[0] else None
+        return x_gradient_RBK, _onednn_matmul(x_RBK.mT, gradient_RBN)
+
+
+def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor) -> Tensor:
+    linear = torch.ops.mkldnn._linear_pointwise
+    products = [linear(a, b.mT, None, "none", [], "") for a, b in zip(a_RMK, b_RKN, strict=True)]
+    return products[0][None] if len(products) == 1 else torch.stack(products)  # a stack of one would copy it
+
+
+def matmul(x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
+    """One matrix product per replica: [R, B, K] x [R, K, N] -> [R, B, N]."""
+    if x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        return _CpuMatmul.apply(x_RBK, weight_RKN)
+    return torch.bmm(x_RBK, weight_RKN)
+
+
+def batch_norm(
+    x_RBN: Tensor, scale_RN: Tensor, shift_RN: Tensor, epsilon: float
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """scale * (x - mean) / sqrt(variance + epsilon) + shift over the batch, with the biased variance.
+
+    Returns:
+        The result [R, B, N] and the batch's (mean, variance), each [R, N], detached from the graph.
+    """
+    mean_R1N = x_RBN.mean(1, keepdim=True)
+    centred_RBN = x_RBN - mean_R1N
+    variance_R1N = (centred_RBN * centred_RBN).mean(1, keepdim=True)
+    factor_R1N = torch.rsqrt(variance_R1N + epsilon) * scale_RN[:, None]
+    return centred_RBN * factor_R1N + shift_RN[:, None], (mean_R1N[:, 0].detach(), variance_R1N[:, 0].detach())
+
+
+def normalise(
+    x_RBN: Tensor, mean_RN: Tensor, variance_RN: Tensor, scale_RN: Tensor, shift_RN: Tensor, epsilon: float
+) -> Tensor:
+    """Batch norm with given statistics, as evaluation uses it: [R, B, N]."""
+    factor_RN = torch.rsqrt(variance_RN + epsilon) * scale_RN
+    return (x_RBN - mean_RN[:, None]) * factor_RN[:, None] + shift_RN[:, None]
+
+
+def vjp(
+    function: Callable, parameters: Arrays, x: Tensor, *constants: object, input_gradient: bool = True
+) -> tuple[Tensor, object, Callable[[Tensor], tuple[Arrays, Tensor | None]]]:
+    """Run `function(parameters, x, *constants)` -> (output, auxiliary) and keep what its local gradient needs.
+
+    Nothing reaches beyond this one call: the graph starts at `parameters` and `x` and ends at the output, which is what
+    lets a layer be updated before the layers above it have run.
+
+    Args:
+        input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
+
+    Returns:
+        (output, auxiliary, pullback); `pullback(gradient of output)` gives (gradient of every parameter, gradient of x).
+    """
+    with torch.enable_grad():
+        parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        x = x.detach().requires_grad_(input_gradient)
+        output, auxiliary = function(parameters, x, *constants)
+
+    def pullback(output_gradient: Tensor) -> tuple[Arrays, Tensor | None]:
+        wanted = [*parameters.values(), *([x] if input_gradient else [])]
+        gradients = torch.autograd.grad(output, wanted, output_gradient)
+        x_gradient = gradients[-1] if input_gradient else None
+        return dict(zip(parameters, gradients, strict=False)), x_gradient
+
+    return output.detach(), auxiliary, pullback
+
+
+def adam_init(parameters: Arrays) -> dict[str, Arrays | Tensor]:
+    """Zero means and squares for every parameter, and the count of updates, on the parameters' device."""
+    return {
+        "mean": {name: torch.zeros_like(value) for name, value in parameters.items()},
+        "square": {name: torch.zeros_like(value) for name, value in parameters.items()},
+        "count": torch.zeros((), device=next(iter(parameters.values())).device),
+    }
+
+
+def adam(
+    adam_state: dict,
+    parameters: Arrays,
+    gradients: Arrays,
+    learning_rate: Tensor,
+    decays: tuple[float, float],
+    epsilon: float,
+) -> None:
+    """One update of Adam (Kingma & Ba 2015, algorithm 1), in place, epsilon outside the root.
+
+        mean <- d1 mean + (1 - d1) g          square <- d2 square + (1 - d2) g^2
+        parameter <- parameter - learning_rate * (mean / (1 - d1^t)) / (sqrt(square / (1 - d2^t)) + epsilon)
+
+    Learning rate and count are tensors on the device: a captured graph would freeze numbers. Parameters without a
+    gradient stay as they are.
+    """
+    names = list(gradients)
+    adam_state["count"] += 1
+    torch._fused_adam_(
+        [parameters[name] for name in names],
+        [gradients[name] for name in names],
+        [adam_state["mean"][name] for name in names],
+        [adam_state["square"][name] for name in names],
+        [],
+        [adam_state["count"]] * len(names),
+        lr=learning_rate,
+        beta1=decays[0],
+        beta2=decays[1],
+        eps=epsilon,
+        weight_decay=0.0,
+        amsgrad=False,
+        maximize=False,
+    )

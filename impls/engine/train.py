@@ -1,0 +1,303 @@
+"""Trains one cell from its spec to its curves and its record; goes on after a stop as if there had been none."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from tqdm import tqdm
+
+from impls.data import load
+from impls.engine.curves import Curves
+from impls.engine.files import exclusive, read_arrays, write_arrays
+from impls.engine.record import (
+    CodeRecord,
+    DataRecord,
+    RunRecord,
+    cpu_name,
+    git_state,
+    package_versions,
+    process_peak_memory_bytes,
+    usable_cpus,
+    write_record,
+)
+from impls.engine.spec import CellSpec, ClosedModel
+from impls.engine.state import stack_replicas
+from impls.registry import implementation
+from impls.sources import sources_sha256, training_sources
+
+CHECKPOINT, PARAMETERS, CURVES, RECORD = "checkpoint.npz", "parameters.npz", "curves.parquet", "run.json"
+STEPS_PER_LAUNCH = 50
+PACKAGES = {"torch": ("numpy", "torch"), "jax": ("numpy", "jax", "jaxlib")}
+
+
+class Options(ClosedModel):
+    """How to run a cell: everything that is not part of what it computes."""
+
+    framework: Literal["torch", "jax"] = Field(description="which of the two implementations")
+    replicas: PositiveInt = Field(1, description="nets trained at once, each with its own seed")
+    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others follow on")
+    data: Literal["embedded", "original"] = Field(
+        "embedded", description="embedded: the stand-in that needs no network; original: $DNI_DATA_DIR, or a download"
+    )
+    precision: Literal["fp32", "tf32", "fp64"] = Field("fp32", description="fp32 is true float32 in both frameworks")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the framework sees one")
+    threads: PositiveInt | None = Field(None, description="CPU threads; not given: every core this process may use")
+    preset: str = Field("cli", description="name of the preset that the record carries")
+    output: Path | None = Field(None, description="folder for curves and record; not given: under results/<preset>/")
+    resume: bool = Field(False, description="go on from the checkpoint in the output folder, if there is one")
+    max_minutes: PositiveFloat | None = Field(None, description="stop cleanly at a checkpoint after so long")
+    checkpoint_minutes: NonNegativeFloat = Field(5.0, description="minutes between checkpoints; 0: at every launch")
+
+    @property
+    def seeds(self) -> list[int]:
+        """One seed per replica."""
+        return list(range(self.first_seed, self.first_seed + self.replicas))
+
+
+def cell_folder(experiment: str, spec: CellSpec, options: Options) -> Path:
+    """results/<preset>/<experiment>/<cell>/<framework>, the cell as Snakemake's Paramspace spells it."""
+    cell = [f"{name}~{value}" for name, value in spec.cell().items()]
+    return Path("results", options.preset, experiment, *cell, options.framework)
+
+
+def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
+    """Train one cell; write curves.parquet, run.json and parameters.npz into its folder.
+
+    A stop (Ctrl-C, --max-minutes, a kill) leaves a checkpoint at a launch boundary. Launches always begin and end at
+    the same iterations, whether the run was stopped or not, so a resumed run computes the very same bits.
+
+    Raises:
+        UserError: bad data, a folder in use, a full disk.
+        KeyboardInterrupt: Ctrl-C, once everything is written.
+    """
+    folder = options.output or cell_folder(experiment, spec, options)
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder):
+        return _Run(experiment, spec, options, folder).run()
+
+
+class _Run:
+    """One call of `train`: where it stands, what it has measured, what it writes."""
+
+    def __init__(self, experiment: str, spec: CellSpec, options: Options, folder: Path) -> None:
+        self.session_start = time.perf_counter()
+        self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
+        self.dataset = load(spec.dataset, options.data)
+        self.sources = training_sources(experiment, options.framework)
+        self.threads = options.threads or usable_cpus()
+        # Both frameworks read their thread count when they are imported, which is why that happens only now.
+        os.environ |= {"OMP_NUM_THREADS": str(self.threads), "NPROC": str(self.threads)}
+        self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
+        self.device = self.engine.default_device() if options.device == "auto" else options.device
+        self.runner = self.engine.Runner(
+            implementation(experiment, options.framework),
+            spec,
+            stack_replicas([spec.initial_parameters(seed) for seed in options.seeds]),
+            {name: (split.inputs, split.labels) for name, split in self.dataset.splits.items()},
+            precision=options.precision,
+            device=self.device,
+            steps_per_launch=STEPS_PER_LAUNCH,
+        )
+        self.curves = Curves(options.seeds)
+        # What a checkpoint carries on: sums over sessions.
+        self.progress: dict[str, Any] = {
+            "iteration": 0,
+            "sessions": 0,
+            "started_at": _now(),
+            "wall_seconds": 0.0,
+            "train_seconds": 0.0,
+            "compile_seconds": 0.0,
+            "evaluation_seconds": 0.0,
+        }
+        self.stop_signal: int | None = None
+
+    def run(self) -> RunRecord:
+        if self.options.resume:
+            self._resume()
+        self.progress["sessions"] += 1
+        if not self.curves.points:
+            self._evaluate()
+        saved = time.perf_counter()
+        handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with self._progress_bar() as bar:
+                for boundary in self._boundaries():
+                    steps = boundary - self.progress["iteration"]
+                    self._launch(boundary)
+                    bar.set_postfix_str(self._headline(), refresh=False)
+                    bar.update(self.options.replicas * steps)
+                    if self._must_stop():
+                        break
+                    if time.perf_counter() - saved >= 60 * self.options.checkpoint_minutes:
+                        self._save()
+                        saved = time.perf_counter()
+            return self._finish()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _boundaries(self) -> list[int]:
+        """Where launches end: at multiples of the launch size and at every evaluation, resumed or not."""
+        last = self.spec.iterations
+        ends = {*range(STEPS_PER_LAUNCH, last, STEPS_PER_LAUNCH), *self.spec.evaluation_iterations()}
+        return sorted(end for end in ends if end > self.progress["iteration"])
+
+    def _launch(self, boundary: int) -> None:
+        started, compiled = time.perf_counter(), self.runner.compile_seconds
+        examples = len(self.dataset.splits["train"].labels)
+        first = self.progress["iteration"]
+        self.runner.advance(self.spec.step_inputs(self.options.seeds, examples, first, boundary))
+        compile_seconds = self.runner.compile_seconds - compiled
+        self.progress["compile_seconds"] += compile_seconds
+        self.progress["train_seconds"] += time.perf_counter() - started - compile_seconds
+        self.progress["iteration"] = boundary
+        if boundary in self.spec.evaluation_iterations():
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        started = time.perf_counter()
+        for split, examples in self.spec.evaluation_examples().items():
+            self.curves.add(self.progress["iteration"], split, self.runner.evaluate(split, examples))
+        self.progress["evaluation_seconds"] += time.perf_counter() - started
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be gone on from."""
+        return {
+            "spec": self.spec.model_dump(mode="json"),
+            "seeds": self.options.seeds,
+            "framework": self.options.framework,
+            "precision": self.options.precision,
+            "data": self.dataset.files,
+            "source code": sources_sha256(self.sources),
+        }
+
+    def _save(self) -> None:
+        curve_leaves, labels = self.curves.leaves()
+        session_seconds = time.perf_counter() - self.session_start
+        progress = self.progress | {"wall_seconds": self.progress["wall_seconds"] + session_seconds}
+        meta = {"identity": self._identity(), "progress": progress, "curve_labels": labels}
+        write_arrays(self.folder / CHECKPOINT, self.runner.leaves() | curve_leaves, meta)
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return
+        leaves, meta = read_arrays(path)
+        changed = [name for name, value in self._identity().items() if meta["identity"].get(name) != value]
+        if changed:
+            say(f"starting from iteration 0: {path} was made with another {' and another '.join(changed)}")
+            return
+        self.progress, labels = meta["progress"], meta["curve_labels"]
+        self.curves.load(leaves, labels)
+        self.runner.load(leaves)
+        say(f"going on from iteration {self.progress['iteration']} of {self.spec.iterations}")
+
+    def _must_stop(self) -> bool:
+        if self.stop_signal is not None:
+            return True
+        minutes = (time.perf_counter() - self.session_start) / 60
+        return self.options.max_minutes is not None and minutes >= self.options.max_minutes
+
+    def _note_signal(self, number: int, _frame: object) -> None:
+        """Stop at the next launch boundary; a second signal stops at once, at the cost of what is not yet saved."""
+        if self.stop_signal is not None:
+            raise KeyboardInterrupt
+        self.stop_signal = number
+        say("stopping at a checkpoint; once more to stop at once")
+
+    def _finish(self) -> RunRecord:
+        """Write what there is. A partial run keeps its checkpoint; the record is written last."""
+        complete = self.progress["iteration"] == self.spec.iterations
+        if complete:
+            self.progress["iteration"] = self.spec.iterations
+            parameters = {path: value for path, value in self.runner.leaves().items() if not path.startswith("adam/")}
+            write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
+        else:
+            self._save()
+        self.curves.write(self.folder / CURVES)
+        record = self._record("complete" if complete else "partial")
+        write_record(self.folder / RECORD, record)
+        if complete:
+            (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        elif self.stop_signal is not None:
+            say(f"stopped at iteration {record.iteration_reached}; --resume goes on from there")
+            raise KeyboardInterrupt
+        return record
+
+    def _record(self, status: Literal["complete", "partial"]) -> RunRecord:
+        commit, dirty = git_state()
+        progress = self.progress
+        model_steps = self.options.replicas * progress["iteration"]
+        return RunRecord(
+            experiment=self.experiment,
+            cell=self.spec.cell(),
+            framework=self.options.framework,
+            preset=self.options.preset,
+            spec=self.spec.model_dump(mode="json"),
+            seeds=self.options.seeds,
+            status=status,
+            iteration_reached=progress["iteration"],
+            iterations=self.spec.iterations,
+            diverged_seeds=self.curves.diverged_seeds(),
+            differs_from_paper=self.spec.changed("paper"),
+            changed_choices=self.spec.changed("choice"),
+            data=[
+                DataRecord(
+                    name=self.dataset.name,
+                    source=self.dataset.source,
+                    description=self.dataset.description,
+                    files=self.dataset.files,
+                )
+            ],
+            code=CodeRecord(
+                git_commit=commit, git_dirty=dirty, source_sha256=sources_sha256(self.sources), sources=self.sources
+            ),
+            versions=package_versions(*PACKAGES[self.options.framework]),
+            device={"kind": self.device, "name": cpu_name(), "threads": self.threads}
+            | self.engine.device_description(self.device),
+            precision=self.options.precision,
+            command=shlex.join(["python", "-m", "impls", *sys.argv[1:]]),
+            started_at=progress["started_at"],
+            finished_at=_now(),
+            wall_seconds=progress["wall_seconds"] + time.perf_counter() - self.session_start,
+            compile_seconds=progress["compile_seconds"],
+            evaluation_seconds=progress["evaluation_seconds"],
+            model_steps_per_second=model_steps / progress["train_seconds"] if progress["train_seconds"] else None,
+            peak_memory_bytes=self.runner.peak_memory_bytes() or process_peak_memory_bytes(),
+            sessions=progress["sessions"],
+        )
+
+    def _headline(self) -> str:
+        split, metric, unit = self.spec.headline
+        return f"iteration {self.progress['iteration']}/{self.spec.iterations}, {split} {metric} {self.curves.last(split, metric):.2f}{unit}"
+
+    def _progress_bar(self) -> tqdm:
+        """Model-steps done, per second, time left; on a terminal it moves, in a log file it adds a line now and then."""
+        replicas = self.options.replicas
+        return tqdm(
+            total=replicas * self.spec.iterations,
+            initial=replicas * self.progress["iteration"],
+            desc=f"{self.options.framework} {' '.join(str(value) for value in self.spec.cell().values())}",
+            unit=" model-steps",
+            unit_scale=True,
+            mininterval=0.5 if sys.stderr.isatty() else 20,
+            dynamic_ncols=True,
+        )
+
+
+def say(message: str) -> None:
+    """A line for the person who watches, apart from the progress bar."""
+    tqdm.write(message, file=sys.stderr)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

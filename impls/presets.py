@@ -1,0 +1,270 @@
+"""Presets: which cells to train, at which size, read from `config/*.yaml` and checked key by key.
+
+The schema is closed at every level: the preset itself, its blocks of cells, and the settings, which are fields of the
+experiment's spec. The workflow and the plain command line both build the command of a cell here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, field_validator
+
+from impls.engine.spec import ClosedModel
+from impls.errors import UserError
+from impls.registry import experiments, spec_class
+
+
+class Block(ClosedModel):
+    """The product of `cells`, each trained with the same `settings`."""
+
+    cells: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        description="for each field that names a cell, the values to take"
+    )
+    settings: dict[str, Any] = Field(default={}, description="other fields of the experiment's spec")
+
+
+class Preset(ClosedModel):
+    """One file of `config/`. In the file, each experiment is a key of its own beside these, with its list of blocks."""
+
+    preset: str = Field(description="name of the folder under results/", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    source: Literal["runs", "published"] = Field("runs", description="train here, or draw from results/published alone")
+    data: Literal["embedded", "original"] = Field(description="embedded stand-ins, or the original data sets")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    frameworks: list[Literal["torch", "jax"]] = Field(description="which implementations to train", min_length=1)
+    replicas: PositiveInt = Field(description="independent trainings of each cell, all at once")
+    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others count up from it")
+    precision: Literal["fp32", "fp64", "tf32"] = Field("fp32", description="arithmetic of training")
+    max_minutes: PositiveFloat | None = Field(None, description="stop each cell cleanly after so many minutes")
+    experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
+
+    @field_validator("preset")
+    @classmethod
+    def _not_the_committed_folder(cls, name: str) -> str:
+        if name == "published":
+            raise ValueError("results/published holds the committed results; choose another name")
+        return name
+
+    @field_validator("frameworks")
+    @classmethod
+    def _each_once(cls, frameworks: list[str]) -> list[str]:
+        if len(set(frameworks)) < len(frameworks):
+            raise ValueError("names a framework twice")
+        return frameworks
+
+
+def load_preset(source: str | Path | Mapping[str, Any], where: str | None = None) -> Preset:
+    """Read and check a preset.
+
+    Args:
+        source: path of a YAML file, or its content.
+        where: how messages call it; by default the path.
+
+    Raises:
+        UserError: unreadable, or with an unknown key, a wrong value or a cell listed twice; names all that is wrong.
+    """
+    content = source if isinstance(source, Mapping) else _read_yaml(Path(source))
+    where = where or ("preset" if isinstance(source, Mapping) else str(source))
+    known = [name for name in Preset.model_fields if name != "experiments"] + experiments()
+    problems = _unknown_keys(content, known, where="")
+    blocks: dict[str, Any] = {}
+    for experiment in experiments():
+        if experiment in content:
+            blocks[experiment] = content[experiment]
+            problems += _block_problems(experiment, content[experiment])
+    general = {key: value for key, value in content.items() if key in Preset.model_fields and key != "experiments"}
+    if not problems:
+        try:
+            preset = Preset(**general, experiments=blocks)
+            for experiment in blocks:
+                cells(preset, experiment)
+            return preset
+        except ValidationError as error:
+            problems = _readable(error)
+        except UserError as error:
+            problems = str(error).splitlines()
+    raise UserError("\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems)))
+
+
+def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
+    """The fields of every cell of an experiment: those that name it (first, in the order of its path) and its settings.
+
+    Raises:
+        UserError: a value that the experiment's spec refuses, or a cell listed twice.
+    """
+    spec = spec_class(experiment)
+    found: dict[tuple, dict[str, Any]] = {}
+    block_of: dict[tuple, int] = {}
+    for number, block in enumerate(preset.experiments.get(experiment, [])):
+        here = f"{experiment}[{number}]"
+        for values in itertools.product(*(block.cells[name] for name in spec.cell_fields)):
+            fields = dict(zip(spec.cell_fields, values, strict=True)) | block.settings
+            try:
+                checked = spec(**fields)
+            except ValidationError as error:
+                parts = {name: f"{here}.{'cells' if name in spec.cell_fields else 'settings'}." for name in fields}
+                parts[""] = here  # a check of several fields together has no place of its own
+                raise UserError("\n".join(_readable(error, parts))) from None
+            key = tuple(checked.cell().values())
+            if key in found:
+                raise UserError(
+                    f"{here}: the cell {cell_path(experiment, checked.cell())} is listed twice "
+                    f"(also in {experiment}[{block_of[key]}]); list each cell once"
+                )
+            # In the spec's order: another order of keys in the preset changes no command, so nothing becomes stale.
+            settings = [name for name in spec.model_fields if name in block.settings]
+            found[key] = {name: getattr(checked, name) for name in (*spec.cell_fields, *settings)}
+            block_of[key] = number
+    return list(found.values())
+
+
+def cell_path(experiment: str, cell: Mapping[str, Any]) -> str:
+    """Folder of a cell below its experiment's, `dataset~mnist/model~fcn/...`, as Snakemake's Paramspace writes it."""
+    return "/".join(f"{name}~{cell[name]}" for name in spec_class(experiment).cell_fields)
+
+
+def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
+    """Where the results of one cell go, relative to the repository's root."""
+    return f"results/{preset.preset}/{experiment}/{cell_path(experiment, cell)}/{framework}"
+
+
+def train_command(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
+    """The shell command that trains one cell of `cells(preset, experiment)`, with every flag that decides its result.
+
+    How long and with how many threads it may run (`--max-minutes`, `--threads`) and `--resume` are the caller's to add.
+    """
+    values = {
+        "framework": framework,
+        **cell,
+        "replicas": preset.replicas,
+        "first_seed": preset.first_seed,
+        "data": preset.data,
+        "precision": preset.precision,
+        "device": preset.device,
+        "preset": preset.preset,
+        "output": result_directory(preset, experiment, cell, framework),
+    }
+    words = ["python", "-m", "impls", "train", experiment]
+    for name, value in values.items():
+        if value is None:  # "not given" is what None means in a spec
+            continue
+        words.append("--" + name.replace("_", "-"))
+        words += [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
+    return shlex.join(words)
+
+
+def uses_gpu(preset: Preset) -> bool:
+    """Whether trainings take the GPU: asked for, or there and not ruled out (no framework is asked)."""
+    return preset.device == "cuda" or (preset.device == "auto" and shutil.which("nvidia-smi") is not None)
+
+
+def describe_cells(path: str | Path) -> Iterator[str]:
+    """One line for each cell and framework of a preset: how far it is, and the command that makes it or goes on."""
+    preset = load_preset(path)
+    for experiment in preset.experiments:
+        for cell, framework in itertools.product(cells(preset, experiment), preset.frameworks):
+            command = train_command(preset, experiment, cell, framework)
+            yield f"{_status(preset, experiment, cell, framework):<22} {command} --resume"
+
+
+def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
+    folder = Path(result_directory(preset, experiment, cell, framework))
+    try:
+        record = json.loads((folder / "run.json").read_text())
+        seeds = list(range(preset.first_seed, preset.first_seed + preset.replicas))
+        if (record["spec"], record["seeds"]) != (spec_class(experiment)(**cell).model_dump(mode="json"), seeds):
+            return "of other settings"
+        partial = f"partial {record['iteration_reached']}/{record['iterations']}"
+        return "complete" if record["status"] == "complete" else partial
+    except FileNotFoundError:
+        return "interrupted" if (folder / "checkpoint.npz").exists() else "missing"
+    except (ValueError, KeyError):
+        return "run.json is damaged"
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        nearest = _nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
+        hint = f"did you mean {path.parent / nearest}?" if nearest else "name a preset, for example config/quick.yaml"
+        raise UserError(f"{path}: there is no such file; {hint}")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: must be a mapping of keys to values, as in config/quick.yaml")
+    return content
+
+
+def _block_problems(experiment: str, blocks: Any) -> list[str]:
+    """Unknown and missing keys of an experiment's blocks; values are left to the models."""
+    if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
+        return [f"{experiment}: must be a list of blocks, each with the keys cells and settings"]
+    spec = spec_class(experiment)
+    settings = [name for name in spec.model_fields if name not in spec.cell_fields]
+    problems = []
+    for number, block in enumerate(blocks):
+        here = f"{experiment}[{number}]"
+        problems += _unknown_keys(block, Block.model_fields, here)
+        for part, known, other, other_part in (
+            ("cells", spec.cell_fields, settings, "settings"),
+            ("settings", settings, spec.cell_fields, "cells"),
+        ):
+            content = block.get(part, {})
+            if not isinstance(content, Mapping):
+                problems.append(f"{here}.{part}: must be a mapping of keys to values")
+                continue
+            misplaced = [key for key in content if key in other]
+            problems += [f"{here}.{part}: {key!r} belongs under {other_part}" for key in misplaced]
+            rest = {key: value for key, value in content.items() if key not in misplaced}
+            problems += _unknown_keys(rest, known, f"{here}.{part}")
+            if part == "cells":
+                missing = [name for name in known if name not in content]
+                problems += [f"{here}.cells: {name!r} is missing; give a list of its values" for name in missing]
+    return problems
+
+
+def _unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
+    problems = []
+    for key in content:
+        if key in known:
+            continue
+        nearest = _nearest(key, known)
+        owners = [name for name in experiments() if key in spec_class(name).model_fields] if not where else []
+        if owners:
+            hint = f"it is a field of a cell; write it in a block of {' or '.join(owners)}, under cells or settings"
+        elif nearest:
+            hint = f"did you mean {nearest!r}?"
+        else:
+            hint = f"the keys are {', '.join(known)}"
+        problems.append(f"{where + ': ' if where else ''}unknown key {key!r}; {hint}")
+    return problems
+
+
+def _readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
+    """One line for each wrong value: where it stands, what it is, what it should be."""
+    lines = []
+    for detail in error.errors():
+        location = [part for part in detail["loc"] if part != "experiments"]
+        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+        place = (prefixes or {}).get(str(location[0]) if location else "", "") + name
+        given = "" if detail["type"] == "missing" else f" (given: {detail['input']!r})"
+        choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+        nearest = _nearest(detail["input"], choices)
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        lines.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}{given}{hint}")
+    return lines
+
+
+def _nearest(word: Any, known: Iterable[str]) -> str | None:
+    matches = difflib.get_close_matches(str(word).lower(), list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None

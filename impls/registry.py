@@ -1,0 +1,32 @@
+"""Experiments are found by their folder: `impls/<experiment>/{spec,torch_impl,jax_impl}.py` is all it takes to add one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from impls.engine.spec import CellSpec
+from impls.errors import UserError
+
+FRAMEWORKS = ("torch", "jax")
+
+
+def experiments() -> list[str]:
+    """Names of all experiments, sorted."""
+    return sorted(path.parent.name for path in Path(__file__).parent.glob("*/spec.py") if path.parent.name != "engine")
+
+
+def spec_class(experiment: str) -> type[CellSpec]:
+    """The class `Spec` of an experiment; raises `UserError` for an unknown one."""
+    if experiment not in experiments():
+        nearest = difflib.get_close_matches(experiment, experiments(), n=1)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise UserError(f"unknown experiment {experiment!r}: {hint}There are: {', '.join(experiments())}")
+    return importlib.import_module(f"impls.{experiment}.spec").Spec
+
+
+def implementation(experiment: str, framework: str) -> ModuleType:
+    """The twin of an experiment that is written in `framework` ("torch" or "jax")."""
+    return importlib.import_module(f"impls.{experiment}.{framework}_impl")

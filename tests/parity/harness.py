@@ -1,0 +1,84 @@
+"""What the ladder's tests share: runners of both frameworks on one small data set, and the comparison of two trees."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache, partial
+
+import jax
+import numpy as np
+
+from impls.engine.spec import CellSpec
+from impls.engine.state import Leaves, flatten, stack_replicas
+from impls.registry import FRAMEWORKS, experiments, implementation, spec_class
+
+TOLERANCE = 1e-8
+FLOOR = 1e-4
+SEEDS = [3, 8]
+EXAMPLES = 40
+
+ROWS = [(experiment, spec) for experiment in experiments() for spec in spec_class(experiment).ladder()]
+IDS = [
+    f"{experiment}-{'-'.join(str(v) for v in spec.cell().values())}-{n}" for n, (experiment, spec) in enumerate(ROWS)
+]
+
+__all__ = ["EXAMPLES", "FRAMEWORKS", "IDS", "ROWS", "SEEDS", "TOLERANCE", "assert_same", "observe", "runner", "splits"]
+
+
+def splits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Random images and labels in MNIST's shapes; a third of the pixels are zero, as a ReLU and batch norm meet them."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (EXAMPLES, 28, 28)) * (rng.random((EXAMPLES, 28, 28)) > 1 / 3)
+    labels = rng.integers(0, 10, EXAMPLES)
+    return {
+        "train": (images.astype(np.uint8), labels.astype(np.uint8)),
+        "test": (images[:9].astype(np.uint8), labels[:9]),
+    }
+
+
+def runner(
+    experiment: str, spec: CellSpec, framework: str, seeds: list[int] = SEEDS, precision: str = "fp64", **options
+):
+    """A run of `spec` on the CPU."""
+    return importlib.import_module(f"impls.engine.{framework}_engine").Runner(
+        implementation(experiment, framework),
+        spec,
+        stack_replicas([spec.initial_parameters(seed) for seed in seeds]),
+        splits(),
+        precision=precision,
+        device="cpu",
+        **({"steps_per_launch": 50} | options),
+    )
+
+
+def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
+    """Activations and gradients of the iteration that `inputs` [1, ...] describes, without training."""
+    function = partial(run.implementation.observe, run.spec)
+    if compiled and run.implementation.__name__.endswith("jax_impl"):
+        function = _compiled(run.implementation, run.spec)
+    first = {name: run._array(value)[0] for name, value in inputs.items()}
+    found = function(run.state, run.splits["train"], first)
+    return {name: np.asarray(value) for name, value in flatten(found).items()}
+
+
+@cache
+def _compiled(implementation, spec: CellSpec):
+    """One compilation for all steps of a cell: op by op, JAX would take most of the ladder's minute."""
+    return jax.jit(partial(implementation.observe, spec))
+
+
+def assert_same(torch_leaves: Leaves, jax_leaves: Leaves, where: str, tolerance: float = TOLERANCE) -> None:
+    """Every array equal within `tolerance` of its largest entry; a failure names the worst array and its error.
+
+    An array whose entries are all under FLOOR is held to `tolerance` of FLOOR: some gradients are zero by symmetry (what
+    batch norm sends down sums to zero over the batch), and then rounding is all there is to compare.
+    """
+    assert list(torch_leaves) == list(jax_leaves) or set(torch_leaves) == set(jax_leaves), f"{where}: other names"
+    errors = {}
+    for name, a in torch_leaves.items():
+        b = jax_leaves[name]
+        assert a.shape == b.shape, f"{where}: {name} has shapes {a.shape} and {b.shape}"
+        difference = np.abs(a - b).max(initial=0.0)
+        errors[name] = 0.0 if difference == 0 else difference / max(np.abs(a).max(), FLOOR)
+    worst = max(errors, key=errors.get)
+    assert errors[worst] <= tolerance, f"{where}: {worst} differs by {errors[worst]:.2e} (allowed {tolerance:.0e})"

@@ -1,0 +1,238 @@
+"""The feed-forward twins against independent references: two equal mistakes would pass the ladder, not this.
+
+The reference is plain PyTorch, written without any of the suite's code: `nn.functional.batch_norm`, autograd through the
+whole net, and the textbook loop of a DNI.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from impls.engine.state import stack_replicas
+from impls.feedforward.spec import Spec
+from impls.registry import FRAMEWORKS, implementation
+from tests.parity.harness import EXAMPLES, SEEDS, observe, runner
+
+EXACT = 1e-12
+TINY = {"hidden_units": 7, "synthetic_gradient_units": 5, "batch_size": 8}
+framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
+
+
+def parameters_off_zero(spec: Spec, seeds: list[int] = SEEDS) -> dict[str, np.ndarray]:
+    """Initial parameters with the zero maps of M, and all scales and shifts, moved to random values."""
+    rng = np.random.default_rng(1)
+    parameters = stack_replicas([spec.initial_parameters(seed) for seed in seeds])
+    return {name: value + 0.3 * rng.standard_normal(value.shape) for name, value in parameters.items()}
+
+
+def run_with(spec: Spec, framework: str, parameters: dict[str, np.ndarray], seeds: list[int] = SEEDS):
+    run = runner("feedforward", spec, framework, seeds=seeds)
+    run.load(run.leaves() | {f"parameters/{name}": value for name, value in parameters.items()})
+    return run
+
+
+def gradients_of(run, inputs, *, compiled: bool = True) -> dict[str, np.ndarray]:
+    found = observe(run, inputs, compiled=compiled)
+    return {n.removeprefix("gradient of "): v for n, v in found.items() if n.startswith("gradient of ")}
+
+
+class PlainNet:
+    """One replica's net in plain PyTorch; every layer can be run by itself."""
+
+    def __init__(self, spec: Spec, parameters: dict[str, np.ndarray], replica: int) -> None:
+        self.spec = spec
+        self.p = {n: torch.tensor(v[replica]).requires_grad_() for n, v in parameters.items()}
+
+    def hidden(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        z = F.linear(x, self.p[f"{name}.weight"].T)
+        scale, shift = self.p[f"{name}.scale"], self.p[f"{name}.shift"]
+        return F.relu(F.batch_norm(z, None, None, scale, shift, training=True, eps=self.spec.batch_norm_epsilon))
+
+    def summed_loss(self, h: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(
+            F.linear(h, self.p["classifier.weight"].T, self.p["classifier.bias"]), labels, reduction="sum"
+        )
+
+    def model(self, i: int, h: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self.spec.method == "cdni":
+            h = torch.cat([h, torch.eye(10, dtype=h.dtype)[labels]], 1)
+        for j in range(1, len(self.spec.synthetic_gradient_sizes)):
+            h = self.hidden(f"synthetic_gradient{i}.layer{j}", h)
+        name = f"synthetic_gradient{i}.output"
+        return F.linear(h, self.p[f"{name}.weight"].T, self.p[f"{name}.bias"])
+
+
+def plain_batch(run, inputs, replica: int) -> tuple[torch.Tensor, torch.Tensor]:
+    indices = inputs["indices"][0, replica]
+    data = {name: np.asarray(value) for name, value in run.splits["train"].items()}
+    return torch.tensor(data["inputs"][indices] / 255.0), torch.tensor(data["labels"][indices].astype(np.int64))
+
+
+def assert_close(found: np.ndarray, expected: torch.Tensor | None, name: str) -> None:
+    assert expected is not None, f"the reference gives no gradient of {name}"
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=EXACT, atol=EXACT, err_msg=name)
+
+
+@framework_axis
+@pytest.mark.parametrize("depth", [2, 4])
+def test_bprop_is_backpropagation(framework, depth):
+    spec = Spec(method="bprop", depth=depth, **TINY)
+    parameters = parameters_off_zero(spec)
+    run, inputs = run_with(spec, framework, parameters), spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
+    found = gradients_of(run, inputs)
+    for replica in range(len(SEEDS)):
+        net = PlainNet(spec, parameters, replica)
+        h, labels = plain_batch(run, inputs, replica)
+        for i in range(1, depth):
+            h = net.hidden(f"layer{i}", h)
+        (net.summed_loss(h, labels) / spec.batch_size).backward()
+        assert set(found) == set(net.p)
+        for name, value in found.items():
+            assert_close(value[replica], net.p[name].grad, name)
+
+
+@framework_axis
+@pytest.mark.parametrize("method", ["dni", "cdni"])
+@pytest.mark.parametrize("target_scale", ["example", "batch_mean"])
+def test_every_layer_dni_is_the_textbook_loop(framework, method, target_scale):
+    """Layers, bootstrapped targets and the regression of every M, for models with one or more hidden layers."""
+    spec = Spec(method=method, depth=4, target_scale=target_scale, **TINY)
+    parameters = parameters_off_zero(spec)
+    run, inputs = run_with(spec, framework, parameters), spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
+    found = gradients_of(run, inputs)
+    scale = 1 if target_scale == "example" else 1 / spec.batch_size  # of the loss whose gradient M learns
+    for replica in range(len(SEEDS)):
+        net = PlainNet(spec, parameters, replica)
+        x, labels = plain_batch(run, inputs, replica)
+        h = x
+        previous_output = None
+        for i in range(1, spec.depth + 1):
+            h_in = h.detach().requires_grad_()
+            if i < spec.depth:
+                output = net.hidden(f"layer{i}", h_in)
+                sent = net.model(i, output.detach(), labels).detach()
+                update = (output * sent).sum()
+            else:
+                output, update = None, net.summed_loss(h_in, labels) * scale
+            (update / (scale * spec.batch_size)).backward(retain_graph=True)
+            if i > 1:
+                (target,) = torch.autograd.grad(update, h_in)
+                prediction = net.model(i - 1, previous_output, labels)
+                ((prediction - target.detach()) ** 2).sum(1).mean().backward()
+            if output is not None:
+                h = previous_output = output.detach()
+        assert set(found) == set(net.p)
+        for name, value in found.items():
+            assert_close(value[replica], net.p[name].grad, name)
+
+
+@framework_axis
+@pytest.mark.parametrize("method", ["dni", "cdni"])
+def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, method, monkeypatch):
+    """Also the updates: after a step of Adam the net's parameters are bprop's."""
+    inputs = Spec(**TINY).step_inputs(SEEDS, EXAMPLES, 0, 1)
+    bprop = Spec(method="bprop", depth=4, **TINY)
+    dni = Spec(method=method, depth=4, **TINY)
+    parameters = parameters_off_zero(dni)
+    net_parameters = {name: parameters[name] for name in bprop.initial_parameters(0)}
+    expected = run_with(bprop, framework, net_parameters)
+
+    truth = true_activation_gradients(bprop, expected, net_parameters, inputs)
+    twin = implementation("feedforward", framework)
+    asked = iter([i for _ in range(2) for i in reversed(range(1, dni.depth))])  # observed once, then trained once
+
+    def perfect_model(model_parameters, h_RBH, labels_RB, spec):
+        nothing = sum((0 * value).sum() for value in model_parameters.values())
+        return run._array(truth[next(asked)]) + nothing, None
+
+    run = run_with(dni, framework, parameters)
+    monkeypatch.setattr(twin, "synthetic_gradient", perfect_model)
+    found = gradients_of(run, inputs, compiled=False)  # compiled, it might be an earlier test's, with M
+    for name, value in gradients_of(expected, inputs).items():
+        np.testing.assert_allclose(found[name], value, rtol=EXACT, atol=EXACT, err_msg=name)
+    run.advance(inputs)
+    expected.advance(inputs)
+    after, wanted = run.leaves(), expected.leaves()
+    for name in net_parameters:
+        path = f"parameters/{name}"
+        np.testing.assert_allclose(after[path], wanted[path], rtol=EXACT, atol=EXACT, err_msg=path)
+
+
+def true_activation_gradients(spec: Spec, run, parameters, inputs) -> dict[int, np.ndarray]:
+    """By layer, the gradient of the summed loss with respect to its activation, by plain autograd: [R, B, H]."""
+    replicas = []
+    for replica in range(len(SEEDS)):
+        net = PlainNet(spec, parameters, replica)
+        h, labels = plain_batch(run, inputs, replica)
+        activations = []
+        for i in range(1, spec.depth):
+            h = net.hidden(f"layer{i}", h)
+            activations.append(h)
+        replicas.append(torch.autograd.grad(net.summed_loss(h, labels), activations))
+    return {i: np.stack([grads[i - 1].numpy() for grads in replicas]) for i in range(1, spec.depth)}
+
+
+@framework_axis
+@pytest.mark.parametrize("method", ["dni", "cdni"])
+def test_the_first_step_of_dni_is_that_of_no_bprop_below_the_last_cut(framework, method):
+    """The last map of every M starts at zero, so the first synthetic gradients are zero."""
+    inputs = Spec(**TINY).step_inputs(SEEDS, EXAMPLES, 0, 1)
+    states = []
+    for name in (method, "no_bprop"):
+        run = runner("feedforward", Spec(method=name, depth=4, **TINY), framework)
+        run.advance(inputs)
+        states.append(run.leaves())
+    dni, no_bprop = states
+    for path, value in no_bprop.items():
+        if path.startswith(("parameters/layer", "statistics/", "parameters/classifier")):
+            np.testing.assert_array_equal(dni[path], value, err_msg=path)
+    assert dni["parameters/synthetic_gradient3.output.weight"].any(), "M learns from the first step on"
+
+
+@framework_axis
+@pytest.mark.parametrize(("method", "unlocked"), [("dni", True), ("cdni", True), ("bprop", False)])
+def test_a_layer_is_unlocked_from_the_layers_above(framework, method, unlocked):
+    """A change to layer 3's and the classifier's weights leaves this iteration's updates of layers 1 and 2 as they are."""
+    spec = Spec(method=method, depth=4, **TINY)
+    inputs = spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
+    parameters = parameters_off_zero(spec)
+    changed = parameters | {
+        name: 1.5 * parameters[name] + 0.1 for name in ("layer3.weight", "layer3.scale", "classifier.weight")
+    }
+    before, after = (gradients_of(run_with(spec, framework, p), inputs) for p in (parameters, changed))
+    for name in before:
+        if name.startswith(("layer1.", "layer2.")):
+            assert np.array_equal(before[name], after[name]) == unlocked, name
+    assert not np.array_equal(before["layer3.weight"], after["layer3.weight"])
+
+
+@framework_axis
+def test_bprop_agrees_with_finite_differences(framework):
+    """Of the training loss as `evaluate` would count it, on the batch's own statistics; central differences."""
+    spec = Spec(method="bprop", depth=3, **TINY)
+    parameters = parameters_off_zero(spec, SEEDS[:1])
+    inputs = spec.step_inputs(SEEDS[:1], EXAMPLES, 0, 1)
+    run = run_with(spec, framework, parameters, SEEDS[:1])
+    found = gradients_of(run, inputs)
+    x, labels = plain_batch(run, inputs, 0)
+
+    def loss(shifted: dict[str, np.ndarray]) -> float:
+        h = x.numpy()
+        for i in range(1, spec.depth):
+            z = h @ shifted[f"layer{i}.weight"][0]
+            z = (z - z.mean(0)) / np.sqrt(z.var(0) + spec.batch_norm_epsilon)
+            h = np.maximum(z * shifted[f"layer{i}.scale"][0] + shifted[f"layer{i}.shift"][0], 0)
+        logits = h @ shifted["classifier.weight"][0] + shifted["classifier.bias"][0]
+        log_sum = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
+        return float((log_sum - logits[np.arange(len(labels)), labels.numpy()]).mean())
+
+    rng = np.random.default_rng(2)
+    for name, value in parameters.items():
+        direction = rng.standard_normal(value.shape)
+        step = 1e-6
+        plus, minus = (loss(parameters | {name: value + sign * step * direction}) for sign in (1, -1))
+        slope = float((found[name] * direction).sum())
+        assert slope == pytest.approx((plus - minus) / (2 * step), rel=1e-5, abs=1e-8), name

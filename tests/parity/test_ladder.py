@@ -1,0 +1,84 @@
+"""The parity ladder: PyTorch and JAX compute the same, in float64, for every registered experiment and method.
+
+An experiment is tested by being there: its spec's `ladder()` lists the tiny cells that are run here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from impls.engine.state import flatten
+from tests.parity.harness import EXAMPLES, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, observe, runner
+
+STEPS = 20
+
+pytestmark = pytest.mark.parametrize(("experiment", "spec"), ROWS, ids=IDS)
+
+
+def test_same_data_and_initial_bytes(experiment, spec):
+    """Rungs 1 and 2."""
+    torch_run, jax_run = (runner(experiment, spec, framework) for framework in FRAMEWORKS)
+    for split, data in torch_run.splits.items():
+        for name, values in data.items():
+            np.testing.assert_array_equal(values.numpy(), np.asarray(jax_run.splits[split][name]))
+    a, b = torch_run.leaves(), jax_run.leaves()
+    assert set(a) == set(b)
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec):
+    """Rungs 3, 4 and 5: at each step the activations, all gradients, and the whole state after the update."""
+    torch_run, jax_run = (runner(experiment, spec, framework) for framework in FRAMEWORKS)
+    started = torch_run.leaves()
+    for k in range(STEPS):
+        inputs = spec.step_inputs(SEEDS, EXAMPLES, k, k + 1)
+        where = f"{experiment} {spec.cell()} step {k}"
+        assert_same(observe(torch_run, inputs), observe(jax_run, inputs), f"{where}, observed")
+        torch_run.advance(inputs)
+        jax_run.advance(inputs)
+        assert_same(torch_run.leaves(), jax_run.leaves(), f"{where}, state after")
+    moved = [name for name, value in torch_run.leaves().items() if not np.array_equal(value, started[name])]
+    assert moved, "nothing was trained, so nothing was compared"
+    for split in torch_run.splits:
+        assert_same(
+            torch_run.evaluate(split, None), jax_run.evaluate(split, None), f"{experiment} evaluation of {split}"
+        )
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
+    """Rung 6: launches of several steps against the step called in a bare loop."""
+    fast, plain = runner(experiment, spec, framework), runner(experiment, spec, framework, plain=True)
+    for first, last in ((0, 4), (4, 8), (8, 9)):
+        fast.advance(spec.step_inputs(SEEDS, EXAMPLES, first, last))
+    for k in range(9):
+        plain.advance(spec.step_inputs(SEEDS, EXAMPLES, k, k + 1))
+    assert_same(fast.leaves(), plain.leaves(), f"{experiment} {spec.cell()} {framework}, fast against plain")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
+    """Rung 7."""
+    together = runner(experiment, spec, framework)
+    together.advance(spec.step_inputs(SEEDS, EXAMPLES, 0, 8))
+    for replica, seed in enumerate(SEEDS):
+        single = runner(experiment, spec, framework, seeds=[seed])
+        single.advance(spec.step_inputs([seed], EXAMPLES, 0, 8))
+        own = {name: v[replica : replica + 1] if v.ndim else v for name, v in together.leaves().items()}
+        assert_same(single.leaves(), own, f"{experiment} {spec.cell()} {framework}, seed {seed} alone")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_loaded_state_goes_on_with_the_same_bits(experiment, spec, framework):
+    """The whole state is in `leaves`: nothing that training needs lives elsewhere."""
+    first = runner(experiment, spec, framework, precision="fp32")
+    first.advance(spec.step_inputs(SEEDS, EXAMPLES, 0, 5))
+    second = runner(experiment, spec, framework, precision="fp32")
+    second.load(first.leaves())
+    for run in (first, second):
+        run.advance(spec.step_inputs(SEEDS, EXAMPLES, 5, 10))
+    a, b = flatten(first.leaves()), flatten(second.leaves())
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
