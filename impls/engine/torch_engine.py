@@ -174,4 +174,4 @@ def _keep_freed_memory() -> None:
     except OSError:
         return  # not glibc: its defaults stay
     libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
-    libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+    libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most that glibc takes
