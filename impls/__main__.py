@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; `train <experiment>` takes every field of the experiment's spec and of the run's options as a flag."""
+    """The parser; `train <experiment>` has a flag for every field of the experiment's spec and of the run's options."""
     parser = argparse.ArgumentParser(
         prog="python -m impls",
         description=__doc__,

@@ -1,4 +1,4 @@
-"""Experiments are found by their folder: `impls/<experiment>/{spec,torch_impl,jax_impl}.py` is all it takes to add one."""
+"""Experiments are found by their folder: `impls/<experiment>/{spec,torch_impl,jax_impl}.py` is all that one takes."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def read_arrays(path: Path) -> tuple[Leaves, dict[str, Any]]:
         UserError: the file is not one of ours, or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         meta = json.loads(arrays.pop(META).tobytes())
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

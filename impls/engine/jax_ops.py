@@ -45,14 +45,14 @@ def vjp(
 ) -> tuple[Array, object, Callable[[Array], tuple[Arrays, Array | None]]]:
     """Run `function(parameters, x, *constants)` -> (output, auxiliary) and keep what its local gradient needs.
 
-    Nothing reaches beyond this one call: the gradient starts at `parameters` and `x` and ends at the output, which is what
-    lets a layer be updated before the layers above it have run.
+    Nothing reaches beyond this one call: the gradient starts at `parameters` and `x` and ends at the output, which is
+    what lets a layer be updated before the layers above it have run.
 
     Args:
         input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
 
     Returns:
-        (output, auxiliary, pullback); `pullback(gradient of output)` gives (gradient of every parameter, gradient of x).
+        (output, auxiliary, pullback); `pullback(output's gradient)` gives (every parameter's gradient, x's gradient).
     """
     wanted = (parameters, x) if input_gradient else (parameters,)
     output, vector_product, auxiliary = jax.vjp(

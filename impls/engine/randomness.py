@@ -1,4 +1,4 @@
-"""All randomness of the suite: NumPy's Philox generator, keyed by seed and purpose, so both frameworks get the same bytes."""
+"""All randomness of the suite: NumPy's Philox, keyed by seed and purpose, so both frameworks get the same bytes."""
 
 from __future__ import annotations
 

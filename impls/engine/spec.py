@@ -1,4 +1,4 @@
-"""The base of every experiment's spec: a closed, frozen pydantic model whose fields say where their values come from."""
+"""The base of every experiment's spec: a closed, frozen model whose fields say where their values come from."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def paper(default: Any, description: str, **constraints: Any) -> Any:
 
 
 def choice(default: Any, description: str, **constraints: Any) -> Any:
-    """A field that the paper leaves open: the default is this suite's choice, listed as such wherever results are shown."""
+    """A field that the paper leaves open: the default is this suite's choice, and shown as such with the results."""
     return Field(default, description=description, json_schema_extra={"mark": "choice"}, **constraints)
 
 
 class CellSpec(ClosedModel):
     """What one cell computes. Subclasses add fields, draw all randomness, and count the work of a step.
 
-    A subclass sets `cell_fields` and implements `ladder`, `initial_parameters`, `step_inputs` and `operations_per_step`.
+    A subclass sets `cell_fields` and implements `ladder`, `initial_parameters`, `step_inputs`, `operations_per_step`.
     """
 
     cell_fields: ClassVar[tuple[str, ...]] = ()

@@ -1,7 +1,7 @@
 """Runs an experiment's PyTorch step fast: all replicas at once, data on the device, many steps per launch.
 
 On a GPU the whole step, optimizer included, is captured once as a CUDA graph and replayed; on the CPU the step runs
-eagerly, which costs little there beside the arithmetic. The same class, with the same methods, stands in `jax_engine.py`.
+eagerly, which costs little there beside the arithmetic. The same class, with the same methods, is in `jax_engine.py`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Runner:
             self.graph.replay()
 
     def _capture(self, inputs: Leaves) -> None:
-        """Record one step, which reads its inputs at `position` and moves it on: nothing on the host changes per step."""
+        """Record one step, which reads its inputs at `position` and moves it on: the host changes nothing per step."""
         started = time.perf_counter()
         self.block = {}
         for name, value in inputs.items():

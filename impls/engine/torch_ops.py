@@ -80,7 +80,7 @@ def vjp(
         input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
 
     Returns:
-        (output, auxiliary, pullback); `pullback(gradient of output)` gives (gradient of every parameter, gradient of x).
+        (output, auxiliary, pullback); `pullback(output's gradient)` gives (every parameter's gradient, x's gradient).
     """
     with torch.enable_grad():
         parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}

@@ -277,10 +277,11 @@ class _Run:
 
     def _headline(self) -> str:
         split, metric, unit = self.spec.headline
-        return f"iteration {self.progress['iteration']}/{self.spec.iterations}, {split} {metric} {self.curves.last(split, metric):.2f}{unit}"
+        value = self.curves.last(split, metric)
+        return f"iteration {self.progress['iteration']}/{self.spec.iterations}, {split} {metric} {value:.2f}{unit}"
 
     def _progress_bar(self) -> tqdm:
-        """Model-steps done, per second, time left; on a terminal it moves, in a log file it adds a line now and then."""
+        """Model-steps done, per second, and time left; on a terminal it moves, a log file gets it now and then."""
         replicas = self.options.replicas
         return tqdm(
             total=replicas * self.spec.iterations,

@@ -1,1 +1,1 @@
-"""Feed-forward nets with a decoupled neural interface between every pair of layers (paper, section 3.1 and figure 2)."""
+"""Feed-forward nets with a decoupled neural interface between every two layers (paper, section 3.1, figure 2)."""

@@ -18,7 +18,7 @@ State = dict[str, dict]
 
 
 def init(spec: Spec, parameters: Arrays) -> State:
-    """The state before training, from parameters with a leading replica axis: also running statistics and Adam's moments."""
+    """The state before training: parameters with a leading replica axis, running statistics, Adam's moments."""
     statistics = {}
     for i in range(1, spec.depth):
         shift_RH = parameters[f"layer{i}.shift"]
@@ -69,8 +69,8 @@ def forward(spec: Spec, parameters: Arrays, x_RBD: Array) -> tuple[Arrays, Array
     """Run the hidden layers, each on its own.
 
     Returns:
-        Activations `h0` (the input) to `h<N-1>`; every layer's batch mean and variance; and by layer its pullback, which turns
-        the gradient of its activation into those of its parameters and of its input.
+        Activations `h0` (the input) to `h<N-1>`; every layer's batch mean and variance; by layer its pullback, which
+        turns the gradient of its activation into those of its parameters and of its input.
     """
     h: Arrays = {"h0": x_RBD}
     statistics: Arrays = {}
@@ -91,11 +91,11 @@ def gradients(spec: Spec, parameters: Arrays, x_RBD: Array, labels_RB: Array) ->
         bprop      dL/dh_i, backpropagated through all layers above;
         no_bprop   zero;
         dni, cdni  the synthetic gradient M_i(h_i), which needs nothing from above, so layer i is not locked.
-    M_i learns delta_i: what layer i + 1 sends down when it is given *its* synthetic gradient (a bootstrap; section 2.1).
+    M_i learns delta_i: what layer i + 1 sends down when given *its* synthetic gradient (a bootstrap; section 2.1).
     """
     h, statistics, pullback = forward(spec, parameters, x_RBD)
     batch_size = x_RBD.shape[1]
-    # What flows is the gradient of `examples` times the mean loss: times the batch size it is that of one example's loss.
+    # What flows is the gradient of `examples` times the mean loss; with the batch size, that of one example's loss.
     examples = batch_size if spec.target_scale == "example" else 1
 
     top = f"h{spec.depth - 1}"

@@ -1,7 +1,8 @@
 """Feed-forward nets with a DNI between every two layers: what is computed, before any framework.
 
 Reproduces table_feedforward and fig_feedforward_curves (paper: "Every layer DNI"). An N-layer net has N-1 hidden layers
-(linear, batch norm, ReLU) and a linear classifier; every hidden layer i has a model M of the gradient of its activation h_i.
+(linear, batch norm, ReLU) and a linear classifier; every hidden layer i has a model M of the gradient of its
+activation h_i.
 
 Shape legend of the experiment: R replicas, B batch, D pixels, H hidden units, C classes; `h_RBH` is [R, B, H].
 """
@@ -9,6 +10,7 @@ Shape legend of the experiment: R replicas, B batch, D pixels, H hidden units, C
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -31,8 +33,8 @@ class Spec(CellSpec):
     depth: int = Field(4, description="layers, the classifier included: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
     method: Literal["no_bprop", "bprop", "dni", "cdni"] = Field(
         "dni",
-        description="no_bprop: zero gradient across the cuts; bprop: backpropagation end to end; dni: synthetic gradients; "
-        "cdni: synthetic gradients conditioned on the label",
+        description="no_bprop: zero gradient across the cuts; bprop: backpropagation end to end; dni: synthetic "
+        "gradients; cdni: synthetic gradients conditioned on the label",
     )
 
     hidden_units: PositiveInt = paper(256, "units of each hidden layer")
@@ -47,12 +49,10 @@ class Spec(CellSpec):
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
     batch_norm_momentum: float = choice(0.9, "decay of the running statistics that evaluation uses", ge=0, lt=1)
-    train_error_examples: PositiveInt = choice(
-        10_000, "training examples, the first ones, that the training error is of"
-    )
+    train_error_examples: PositiveInt = choice(10_000, "how many examples, the first, give the training error")
     target_scale: Literal["example", "batch_mean"] = choice(
         "example",
-        "the loss whose gradient M learns: of one example, or divided by the batch size (smaller targets, slow with Adam)",
+        "the loss whose gradient M learns: one example's, or divided by the batch size (small targets: slow with Adam)",
     )
 
     @classmethod
@@ -78,7 +78,7 @@ class Spec(CellSpec):
     def layer_sizes(self) -> list[tuple[int, int]]:
         """(inputs, outputs) of each layer of the net, the classifier last."""
         units = [PIXELS[self.dataset], *[self.hidden_units] * (self.depth - 1), CLASSES]
-        return list(zip(units, units[1:], strict=False))
+        return list(pairwise(units))
 
     @cached_property
     def has_synthetic_gradients(self) -> bool:
@@ -93,13 +93,13 @@ class Spec(CellSpec):
             depth = {"dni": 2, "cdni": 0}.get(self.method, 0)
         inputs = self.hidden_units + (CLASSES if self.method == "cdni" else 0)
         units = [inputs, *[self.synthetic_gradient_units] * depth, self.hidden_units]
-        return list(zip(units, units[1:], strict=False))
+        return list(pairwise(units))
 
     def evaluation_examples(self) -> dict[str, int | None]:
         return {"test": None, "train": self.train_error_examples}
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights normal with variance 1/inputs, the last map of every M zero (so the first synthetic gradients are zero).
+        """Weights normal with variance 1/inputs; the last map of every M zero, so its first gradients are zero.
 
         No bias where batch norm follows: its shift is one. Order of drawing: the net from below, then each M.
         """

@@ -26,7 +26,7 @@ __all__ = ["EXAMPLES", "FRAMEWORKS", "IDS", "ROWS", "SEEDS", "TOLERANCE", "asser
 
 
 def splits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Random images and labels in MNIST's shapes; a third of the pixels are zero, as a ReLU and batch norm meet them."""
+    """Random images and labels in MNIST's shapes; a third of the pixels are zero, as in real images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (EXAMPLES, 28, 28)) * (rng.random((EXAMPLES, 28, 28)) > 1 / 3)
     labels = rng.integers(0, 10, EXAMPLES)
@@ -70,8 +70,8 @@ def _compiled(implementation, spec: CellSpec):
 def assert_same(torch_leaves: Leaves, jax_leaves: Leaves, where: str, tolerance: float = TOLERANCE) -> None:
     """Every array equal within `tolerance` of its largest entry; a failure names the worst array and its error.
 
-    An array whose entries are all under FLOOR is held to `tolerance` of FLOOR: some gradients are zero by symmetry (what
-    batch norm sends down sums to zero over the batch), and then rounding is all there is to compare.
+    An array whose entries are all under FLOOR is held to `tolerance` of FLOOR: some gradients are zero by symmetry
+    (what batch norm sends down sums to zero over the batch), and then rounding is all there is to compare.
     """
     assert list(torch_leaves) == list(jax_leaves) or set(torch_leaves) == set(jax_leaves), f"{where}: other names"
     errors = {}

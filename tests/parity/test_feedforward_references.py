@@ -1,7 +1,7 @@
 """The feed-forward twins against independent references: two equal mistakes would pass the ladder, not this.
 
-The reference is plain PyTorch, written without any of the suite's code: `nn.functional.batch_norm`, autograd through the
-whole net, and the textbook loop of a DNI.
+The reference is plain PyTorch, written without any of the suite's code: `nn.functional.batch_norm`, autograd through
+the whole net, and the textbook loop of a DNI.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def test_the_first_step_of_dni_is_that_of_no_bprop_below_the_last_cut(framework,
 @framework_axis
 @pytest.mark.parametrize(("method", "unlocked"), [("dni", True), ("cdni", True), ("bprop", False)])
 def test_a_layer_is_unlocked_from_the_layers_above(framework, method, unlocked):
-    """A change to layer 3's and the classifier's weights leaves this iteration's updates of layers 1 and 2 as they are."""
+    """A change to layer 3's and the classifier's weights leaves this iteration's updates of layers 1 and 2 alone."""
     spec = Spec(method=method, depth=4, **TINY)
     inputs = spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
     parameters = parameters_off_zero(spec)

@@ -1,0 +1,45 @@
+"""The numbers that everything is drawn from: reached in any order, each example once an epoch, the same for ever."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impls.engine.randomness import batch_indices, generator
+from impls.feedforward.spec import Spec
+
+
+@given(examples=st.integers(1, 50), batch_size=st.integers(1, 20), first=st.integers(0, 30), steps=st.integers(1, 30))
+def test_any_stretch_of_the_order_is_that_part_of_the_whole(examples, batch_size, first, steps):
+    whole = batch_indices(7, examples, batch_size, 0, first + steps)
+    np.testing.assert_array_equal(batch_indices(7, examples, batch_size, first, first + steps), whole[first:])
+
+
+@given(examples=st.integers(1, 50), batch_size=st.integers(1, 20))
+def test_every_epoch_visits_every_example_once(examples, batch_size):
+    epochs = batch_indices(3, examples, batch_size, 0, 3 * examples).reshape(-1)[: 3 * examples].reshape(3, examples)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.broadcast_to(np.arange(examples), (3, examples)))
+
+
+def test_seeds_purposes_and_streams_are_apart():
+    draws = [generator(*key).random(4).tolist() for key in ((0, "init"), (1, "init"), (0, "order"), (0, "init", 1))]
+    assert len({tuple(draw) for draw in draws}) == 4
+
+
+def test_the_bytes_are_pinned():
+    """A NumPy release that draws other numbers would make old and new records incomparable: it must show here."""
+    parameters = Spec(method="dni").initial_parameters(0)
+    digest = hashlib.sha256(b"".join(value.tobytes() for value in parameters.values()))
+    digest.update(Spec().step_inputs([0, 1], 60_000, 200, 300)["indices"].tobytes())
+    assert digest.hexdigest()[:16] == "cf623801a12bb41f"
+
+
+def test_the_learning_rate_drops_by_ten_twice():
+    rates = [
+        Spec().step_inputs([0], 300, k, k + 1)["learning_rate"][0] for k in (0, 299_999, 300_000, 399_999, 400_000)
+    ]
+    assert rates == pytest.approx([3e-5, 3e-5, 3e-6, 3e-6, 3e-7])
