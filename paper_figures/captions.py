@@ -1,0 +1,72 @@
+"""What a reader must know beside the numbers, generated from the run records: data, sizes, iterations, devices."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from paper_figures.claims import FRAMEWORKS
+from paper_figures.runs import Run
+from paper_figures.statistics import VERDICTS
+
+DATASETS = {"mnist": "MNIST"}
+MODELS = {"fcn": "fully connected"}
+METHODS = {"no_bprop": "No backprop", "bprop": "Backprop", "dni": "DNI", "cdni": "cDNI"}
+DEPTH_CHOSEN_ON_TEST = (
+    "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
+    "its DNI numbers, and ours at its sizes, are a little optimistic for that."
+)
+
+
+def data_line(runs: list[Run]) -> str:
+    """Which data the runs used; starts with "STAND-IN DATA" where any of it is not the paper's."""
+    if not runs:
+        return "No runs found: only the paper's numbers are shown."
+    entries = [entry for run in runs for entry in run.record["data"]]
+    kinds = sorted({_describe(entry) for entry in entries if entry["source"] != "original"})
+    originals = sorted({DATASETS[entry["name"]] for entry in entries if entry["source"] == "original"})
+    if not kinds:
+        return f"Data: {', '.join(originals)} (original)."
+    where = "" if all(run.stand_in for run in runs) else f" in {sum(run.stand_in for run in runs)} of {len(runs)} runs"
+    return f"STAND-IN DATA{where}: {'; '.join(kinds)}."
+
+
+def settings_line(runs: list[Run], paper_iterations: int) -> str:
+    """Preset, what was changed from the paper or from this suite's choices, and how far the runs went."""
+    if not runs:
+        return ""
+    parts = [f"Preset {', '.join(sorted({run.record['preset'] or 'none' for run in runs}))}"]
+    changes = Counter(
+        change for run in runs for change in run.record["differs_from_paper"] + run.record["changed_choices"]
+    )
+    parts += [text if n == len(runs) else f"{text} in {n} of {len(runs)} runs" for text, n in sorted(changes.items())]
+    reached = [run.record["iteration_reached"] for run in runs]
+    if min(reached) < paper_iterations:
+        least, most = f"{min(reached):,}", f"{max(reached):,}"
+        parts.append(f"{least if least == most else f'{least} to {most}'} iterations (paper: {paper_iterations:,})")
+    partial = sum(run.record["status"] == "partial" for run in runs)
+    if partial:
+        parts.append(f"{partial} of {len(runs)} runs unfinished")
+    return "; ".join(parts) + "."
+
+
+def machines_line(runs: list[Run]) -> str:
+    """Frameworks with versions, devices and precision."""
+    if not runs:
+        return ""
+    frameworks = sorted({(run.record["framework"], run.record["versions"][run.record["framework"]]) for run in runs})
+    names = [f"{FRAMEWORKS[name]} {version}" for name, version in reversed(frameworks)]
+    devices = sorted({f"{run.record['device']['kind']} {run.record['device']['name']}" for run in runs})
+    precisions = sorted({run.record["precision"] for run in runs})
+    return f"{', '.join(names)}; {', '.join(devices)}; {', '.join(precisions)}."
+
+
+def verdict_legend(words: set[str]) -> str:
+    """The meaning of the verdicts that occur in `words`."""
+    plain = {word.split(" (")[0] for word in words}
+    return "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in plain) + "."
+
+
+def _describe(entry: dict) -> str:
+    description = re.sub("^stand-in[^:]*: *", "", entry["description"], flags=re.IGNORECASE)
+    return f"not {DATASETS[entry['name']]} but {description}"

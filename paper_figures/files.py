@@ -1,0 +1,44 @@
+"""Writing whole files or none, and hashing them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+
+def sha256(content: bytes) -> str:
+    """The hexadecimal SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def table_csv(table: pd.DataFrame) -> bytes:
+    """`table` as CSV with six significant digits, so that rounding in the last bit does not change the file."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+
+
+def write_together(contents: dict[Path, bytes]) -> None:
+    """Writes several files, each atomically: all are complete on disk before the first one takes its name.
+
+    A kill leaves the old files or the new ones (between two renames: some of each), and never half a file.
+    """
+    waiting: dict[Path, str] = {}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # In the same folder, because a rename is atomic only within one file system.
+            handle, waiting[path] = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(waiting[path], 0o644)  # mkstemp makes files that only their owner can read
+        for path in list(waiting):
+            os.replace(waiting[path], path)
+            del waiting[path]
+    finally:
+        for name in waiting.values():
+            Path(name).unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""The one reader of run records and their curves.
+
+A run is a folder with `run.json` (checked against the schema in the repository) and `curves.parquet`:
+`<results>/<experiment>/<field>~<value>/.../<framework>/`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+
+from paper_figures.errors import FigureError
+from paper_figures.files import sha256
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA_FILE = ROOT / "impls" / "engine" / "run_record.schema.json"
+CURVE_COLUMNS = ["replica", "seed", "iteration", "split", "metric", "value"]
+REMEDY = "Delete its folder and run `snakemake` (or `python -m impls train`) again."
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one cell in one framework.
+
+    Attributes:
+        path: of run.json, relative to the results folder, with forward slashes.
+        record: the contents of run.json.
+        record_sha256, curves_sha256: of the two files.
+        curves: columns `CURVE_COLUMNS`; a value that is not finite means that the replica had diverged.
+    """
+
+    path: str
+    record: dict[str, Any]
+    record_sha256: str
+    curves_sha256: str
+    curves: pd.DataFrame
+
+    def curve(self, split: str, metric: str) -> pd.DataFrame:
+        """One metric's values [iterations, seeds], index sorted by iteration; empty where it was not recorded."""
+        chosen = self.curves[(self.curves["split"] == split) & (self.curves["metric"] == metric)]
+        return chosen.pivot(index="iteration", columns="seed", values="value").sort_index()
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether any of its data is a stand-in for the paper's."""
+        return any(entry["source"] != "original" for entry in self.record["data"])
+
+
+def read_runs(results: Path, experiment: str) -> list[Run]:
+    """All runs of an experiment under `results`, sorted by path; an empty list where none was made yet.
+
+    Raises:
+        FigureError: no such folder, or a run that cannot be used.
+    """
+    if not results.is_dir():
+        raise FigureError(f"{results}: no such folder. Give the folder of a preset, such as --results results/quick.")
+    if not (results / experiment).is_dir():
+        nested = sorted(path.relative_to(results).parts[0] for path in results.glob(f"*/{experiment}/**/run.json"))
+        if nested:
+            raise FigureError(f"{results}: holds no runs itself; did you mean --results {results / nested[0]}?")
+    return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
+
+
+def tidy(runs: list[Run]) -> pd.DataFrame:
+    """All curves in one frame: experiment, the cell's fields, framework, `CURVE_COLUMNS`, run (path of the record)."""
+    frames = []
+    for run in runs:
+        named = {"experiment": run.record["experiment"], **run.record["cell"], "framework": run.record["framework"]}
+        frame = run.curves.assign(run=run.path)
+        for position, (name, value) in enumerate(named.items()):
+            frame.insert(position, name, value)
+        frames.append(frame)
+    empty = pd.DataFrame(columns=["experiment", "framework", *CURVE_COLUMNS, "run"])
+    return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def _read_run(results: Path, path: Path) -> Run:
+    content = path.read_bytes()
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise FigureError(f"{path}: not a JSON file ({error}). {REMEDY}") from None
+    problem = jsonschema.exceptions.best_match(_validator(SCHEMA_FILE).iter_errors(record))
+    if problem is not None:
+        where = ".".join(str(part) for part in problem.absolute_path) or "the record"
+        raise FigureError(f"{path}: not a valid run record: {where}: {problem.message}. {REMEDY}")
+    _check_place(results, path, record)
+    curves_path = path.with_name("curves.parquet")
+    if not curves_path.is_file():
+        raise FigureError(f"{curves_path}: missing, though run.json is beside it. {REMEDY}")
+    curves = _read_curves(curves_path, record["seeds"])
+    relative = path.relative_to(results).as_posix()
+    return Run(relative, record, sha256(content), sha256(curves_path.read_bytes()), curves)
+
+
+@lru_cache
+def _validator(schema_file: Path) -> jsonschema.protocols.Validator:
+    try:
+        schema = json.loads(schema_file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise FigureError(f"{schema_file}: the schema of run records: {error}. Restore it with git.") from None
+    return jsonschema.validators.validator_for(schema)(schema)
+
+
+def _check_place(results: Path, path: Path, record: dict[str, Any]) -> None:
+    """A record copied into another cell's folder would be taken for that cell's result."""
+    cell = [f"{name}~{value}" for name, value in record["cell"].items()]
+    expected = [record["experiment"], *cell, record["framework"]]
+    if sorted(path.relative_to(results).parts[:-1]) != sorted(expected):
+        raise FigureError(f"{path}: its record is that of {'/'.join(expected)}, another folder. {REMEDY}")
+
+
+def _read_curves(path: Path, seeds: list[int]) -> pd.DataFrame:
+    try:
+        curves = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are kinds of ValueError or OSError
+        raise FigureError(f"{path}: not a readable parquet file ({error}). {REMEDY}") from None
+    missing = [name for name in CURVE_COLUMNS if name not in curves]
+    if missing:
+        raise FigureError(f"{path}: has no column {', '.join(missing)}. {REMEDY}")
+    curves = curves[CURVE_COLUMNS]
+    if len(set(seeds)) < len(seeds) or set(curves["seed"]) != set(seeds):
+        raise FigureError(f"{path}: its seeds {sorted(set(curves['seed']))} are not the record's, {seeds}. {REMEDY}")
+    if curves.duplicated(["seed", "iteration", "split", "metric"]).any():
+        raise FigureError(f"{path}: holds the same point twice. {REMEDY}")
+    return curves

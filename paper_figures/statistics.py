@@ -1,0 +1,150 @@
+"""Means, intervals, equivalence tests, and the verdict on one published number.
+
+Everything assumes that replicas (independent seeds) are draws of one normal distribution. Student's t keeps its
+coverage at the three to ten replicas that runs of this kind have; a percentile bootstrap of so few does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+LEVEL = 0.05  # of the equivalence tests; the intervals cover 1 - LEVEL
+
+VERDICTS = {
+    "reproduced": "our mean equals the paper's number within the margin (two one-sided t tests, 5%)",
+    "consistent": "the paper's number lies in our 95% prediction interval (that of one more run)",
+    "differs": "the paper's number lies outside our 95% prediction interval, and our mean's 95% interval beyond the "
+    "margin, on the better or the worse side; or a replica diverged (worse)",
+    "inconclusive": "too few replicas, or too much spread, to tell",
+    "not comparable": "stand-in data, reduced sizes, changed choices, or stopped early",
+    "missing": "no run, or not evaluated there",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word of `VERDICTS` ("differs" with the side in brackets) and what it rests on; NaN where it cannot be computed.
+
+    Attributes:
+        why: one clause in words, with the numbers.
+        n: replicas in the mean and the intervals; n_diverged: those left out of them because they had diverged.
+        low, high: 95% t interval of the mean; prediction_low, prediction_high: of one more run.
+        p_equivalence: the larger p value of the two one-sided tests.
+    """
+
+    word: str
+    why: str
+    n: int
+    n_diverged: int
+    mean: float
+    low: float
+    high: float
+    prediction_low: float
+    prediction_high: float
+    p_equivalence: float
+
+
+def t_interval(values: Sequence[float], confidence: float = 1 - LEVEL) -> tuple[float, float]:
+    """Interval of the mean, mean -+ t * s / sqrt(n) with n - 1 degrees of freedom; NaN for fewer than two values."""
+    return _interval(values, confidence, lambda n: 1 / n)
+
+
+def prediction_interval(values: Sequence[float], confidence: float = 1 - LEVEL) -> tuple[float, float]:
+    """Interval of one further draw, mean -+ t * s * sqrt(1 + 1/n); NaN for fewer than two values."""
+    return _interval(values, confidence, lambda n: 1 + 1 / n)
+
+
+def equivalence_p(values: Sequence[float], target: float, margin: float) -> float:
+    """The two one-sided t tests of |mean - target| < margin: the larger of the two p values; NaN for fewer than two.
+
+    Without spread there is nothing to test: 0 where the mean is inside the margin, 1 where it is not.
+    """
+    n = len(values)
+    if n < 2:
+        return math.nan
+    difference = float(np.mean(values)) - target
+    if np.ptp(values) == 0:
+        return 0.0 if abs(difference) < margin else 1.0
+    error = float(np.std(values, ddof=1)) / math.sqrt(n)
+    return float(stdtr(n - 1, (abs(difference) - margin) / error))
+
+
+def verdict(
+    values: Sequence[float],
+    published: float,
+    margin: float,
+    comparable: bool,
+    reading_error: float = 0.0,
+    lower_is_better: bool = True,
+) -> Verdict:
+    """Judges one published number by our replicas. The first of these that holds is the verdict:
+
+    1. *missing*: no values.
+    2. *not comparable*: said by the caller. Nothing below can turn it into a success or a failure.
+    3. *differs (worse)*: a replica diverged (its value is not finite). The mean of the survivors is shown, but is no
+       estimate of the method: leaving failures out would flatter it.
+    4. *inconclusive*: one replica, so no spread and no test.
+    5. *reproduced*: both one-sided tests reject at 5%, so the mean is inside published -+ margin.
+    6. *consistent*: the published number (-+ its reading error) lies in our 95% prediction interval. This comes before
+       "differs" because the published number is one run: where runs spread more than the margin, an interval of the
+       *mean* shrinks past it with n although the paper's run is an ordinary one. In this order a number drawn from
+       our own distribution is called "differs" at most once in 20 (a test simulates it).
+    7. *differs (better | worse)*: the 95% interval of our mean lies beyond published -+ margin.
+    8. *inconclusive*: anything else.
+
+    With two or three replicas the prediction interval is wide, and "consistent" then says little: read it with n.
+
+    Args:
+        values: one per replica; not finite means diverged.
+        margin: half-width of the zone that counts as equal, > 0, in the unit of the values.
+        reading_error: how far the number printed or read may lie from the one that the authors measured.
+
+    Raises:
+        ValueError: a margin that is not positive, or a published number that is not finite.
+    """
+    if not (margin > 0 and math.isfinite(margin) and math.isfinite(published)):
+        raise ValueError(f"a verdict needs a finite number and a margin > 0, not {published} and {margin}")
+    everything = np.asarray(values, dtype=float)
+    finite = everything[np.isfinite(everything)]
+    n_diverged = len(everything) - len(finite)
+    mean = float(finite.mean()) if len(finite) else math.nan
+    low, high = t_interval(finite)
+    prediction_low, prediction_high = prediction_interval(finite)
+    p = equivalence_p(finite, published, margin)
+
+    zone = f"{published:g} ± {margin:g}"
+    spread = " (all replicas are equal)" if len(finite) and np.ptp(finite) == 0 else ""
+    side = "better" if (mean < published) == lower_is_better else "worse"
+    if len(everything) == 0:
+        word, why = "missing", "no replica"
+    elif not comparable:
+        word, why = "not comparable", "made under other conditions than the paper's"
+    elif n_diverged:
+        word, why = "differs (worse)", f"{n_diverged} of {len(everything)} replicas diverged"
+    elif len(finite) == 1:
+        word, why = "inconclusive", "one replica: no interval"
+    elif p <= LEVEL:
+        word, why = "reproduced", f"mean inside {zone}: two one-sided t tests, p = {p:.2g}{spread}"
+    elif prediction_low - reading_error <= published <= prediction_high + reading_error:
+        word = "consistent"
+        why = f"{published:g} lies in the 95% prediction interval {prediction_low:.4g} to {prediction_high:.4g}{spread}"
+    elif low > published + margin or high < published - margin:
+        word, why = f"differs ({side})", f"the 95% interval {low:.4g} to {high:.4g} lies beyond {zone}{spread}"
+    else:
+        word, why = "inconclusive", f"the 95% interval {low:.4g} to {high:.4g} lies across the edge of {zone}"
+    return Verdict(word, why, len(finite), n_diverged, mean, low, high, prediction_low, prediction_high, p)
+
+
+def _interval(values: Sequence[float], confidence: float, variance_factor) -> tuple[float, float]:
+    n = len(values)
+    if n < 2:
+        return math.nan, math.nan
+    t = float(stdtrit(n - 1, (1 + confidence) / 2))
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+    half = t * deviation * math.sqrt(variance_factor(n))
+    return mean - half, mean + half
