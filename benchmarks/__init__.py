@@ -1,0 +1,1 @@
+"""How fast each cell trains on this machine, as a share of what the machine can do."""
