@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
+from impls.engine.options import Options
 from impls.engine.spec import CellSpec
-from impls.engine.train import Options, train
+from impls.engine.train import train
 from impls.errors import UserError
 from impls.registry import FRAMEWORKS, experiments, spec_class
 from impls.sources import training_sources

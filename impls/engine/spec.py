@@ -47,6 +47,10 @@ class CellSpec(ClosedModel):
         """The fields that name this cell among its experiment's, in the order of its path."""
         return {name: getattr(self, name) for name in self.cell_fields}
 
+    def path(self) -> str:
+        """The cell's folder, `dataset~mnist/model~fcn/...`, as Snakemake's Paramspace spells it."""
+        return "/".join(f"{name}~{value}" for name, value in self.cell().items())
+
     def changed(self, mark: str) -> list[str]:
         """Fields of one mark ("paper" or "choice") that are not at their default, as readable text."""
         found = []

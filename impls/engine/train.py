@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from tqdm import tqdm
 
 from impls.data import load
 from impls.engine.curves import Curves
 from impls.engine.files import exclusive, read_arrays, write_arrays
+from impls.engine.options import Options, cell_folder
 from impls.engine.record import (
     CodeRecord,
     DataRecord,
@@ -29,44 +29,15 @@ from impls.engine.record import (
     usable_cpus,
     write_record,
 )
-from impls.engine.spec import CellSpec, ClosedModel
+from impls.engine.spec import CellSpec
 from impls.engine.state import stack_replicas
+from impls.errors import UserError
 from impls.registry import implementation
 from impls.sources import sources_sha256, training_sources
 
 CHECKPOINT, PARAMETERS, CURVES, RECORD = "checkpoint.npz", "parameters.npz", "curves.parquet", "run.json"
 STEPS_PER_LAUNCH = 50
 PACKAGES = {"torch": ("numpy", "torch"), "jax": ("numpy", "jax", "jaxlib")}
-
-
-class Options(ClosedModel):
-    """How to run a cell: everything that is not part of what it computes."""
-
-    framework: Literal["torch", "jax"] = Field(description="which of the two implementations")
-    replicas: PositiveInt = Field(1, description="nets trained at once, each with its own seed")
-    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others follow on")
-    data: Literal["embedded", "original"] = Field(
-        "embedded", description="embedded: the stand-in that needs no network; original: $DNI_DATA_DIR, or a download"
-    )
-    precision: Literal["fp32", "tf32", "fp64"] = Field("fp32", description="fp32 is true float32 in both frameworks")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the framework sees one")
-    threads: PositiveInt | None = Field(None, description="CPU threads; not given: every core this process may use")
-    preset: str = Field("cli", description="name of the preset that the record carries")
-    output: Path | None = Field(None, description="folder for curves and record; not given: under results/<preset>/")
-    resume: bool = Field(False, description="go on from the checkpoint in the output folder, if there is one")
-    max_minutes: PositiveFloat | None = Field(None, description="stop cleanly at a checkpoint after so long")
-    checkpoint_minutes: NonNegativeFloat = Field(5.0, description="minutes between checkpoints; 0: at every launch")
-
-    @property
-    def seeds(self) -> list[int]:
-        """One seed per replica."""
-        return list(range(self.first_seed, self.first_seed + self.replicas))
-
-
-def cell_folder(experiment: str, spec: CellSpec, options: Options) -> Path:
-    """results/<preset>/<experiment>/<cell>/<framework>, the cell as Snakemake's Paramspace spells it."""
-    cell = [f"{name}~{value}" for name, value in spec.cell().items()]
-    return Path("results", options.preset, experiment, *cell, options.framework)
 
 
 def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
@@ -92,11 +63,11 @@ class _Run:
         self.session_start = time.perf_counter()
         self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
         self.dataset = load(spec.dataset, options.data)
-        self.sources = training_sources(experiment, options.framework)
+        self.code = _code(training_sources(experiment, options.framework))  # as it is now, whatever is edited later
         self.threads = options.threads or usable_cpus()
         _set_threads(self.threads)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
-        self.device = self.engine.default_device() if options.device == "auto" else options.device
+        self.device = self._device()
         self.runner = self.engine.Runner(
             implementation(experiment, options.framework),
             spec,
@@ -119,7 +90,17 @@ class _Run:
         }
         self.stop_signal: int | None = None
 
+    def _device(self) -> str:
+        best = self.engine.default_device()
+        if self.options.device == "cuda" and best != "cuda":
+            raise UserError(
+                f"{self.options.framework} sees no GPU: install it with `make reproduce ACCELERATOR=cuda` on a machine "
+                "that has one, or run with --device cpu"
+            )
+        return best if self.options.device == "auto" else self.options.device
+
     def run(self) -> RunRecord:
+        """Train from where the run stands to its end, or to where it is stopped."""
         if self.options.resume:
             self._resume()
         self.progress["sessions"] += 1
@@ -176,7 +157,7 @@ class _Run:
             "framework": self.options.framework,
             "precision": self.options.precision,
             "data": self.dataset.files,
-            "source code": sources_sha256(self.sources),
+            "source code": self.code.source_sha256,
         }
 
     def _save(self) -> None:
@@ -217,7 +198,6 @@ class _Run:
         """Write what there is. A partial run keeps its checkpoint; the record is written last."""
         complete = self.progress["iteration"] == self.spec.iterations
         if complete:
-            self.progress["iteration"] = self.spec.iterations
             parameters = {path: value for path, value in self.runner.leaves().items() if not path.startswith("adam/")}
             write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
         else:
@@ -233,7 +213,6 @@ class _Run:
         return record
 
     def _record(self, status: Literal["complete", "partial"]) -> RunRecord:
-        commit, dirty = git_state()
         progress = self.progress
         model_steps = self.options.replicas * progress["iteration"]
         return RunRecord(
@@ -257,9 +236,7 @@ class _Run:
                     files=self.dataset.files,
                 )
             ],
-            code=CodeRecord(
-                git_commit=commit, git_dirty=dirty, source_sha256=sources_sha256(self.sources), sources=self.sources
-            ),
+            code=self.code,
             versions=package_versions(*PACKAGES[self.options.framework]),
             device={"kind": self.device, "name": cpu_name(), "threads": self.threads}
             | self.engine.device_description(self.device),
@@ -307,6 +284,11 @@ def _set_threads(threads: int) -> None:
 def say(message: str) -> None:
     """A line for the person who watches, apart from the progress bar."""
     tqdm.write(message, file=sys.stderr)
+
+
+def _code(sources: list[str]) -> CodeRecord:
+    commit, dirty = git_state()
+    return CodeRecord(git_commit=commit, git_dirty=dirty, source_sha256=sources_sha256(sources), sources=sources)
 
 
 def _now() -> str:

@@ -120,14 +120,15 @@ def gradients(spec: Spec, parameters: Arrays, x_RBD: Array, labels_RB: Array) ->
     return found, statistics, h
 
 
-def batch(data: Arrays, inputs: Arrays) -> tuple[Array, Array]:
-    """The examples of one iteration: pixels [R, B, D] and labels [R, B]."""
-    return pixels(data["inputs"][inputs["indices"]], inputs["learning_rate"].dtype), data["labels"][inputs["indices"]]
+def batch(state: State, data: Arrays, inputs: Arrays) -> tuple[Array, Array]:
+    """The examples of one iteration: pixels [R, B, D], in the parameters' precision, and labels [R, B]."""
+    dtype = state["parameters"]["classifier.weight"].dtype
+    return pixels(data["inputs"][inputs["indices"]], dtype), data["labels"][inputs["indices"]]
 
 
 def observe(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
     """Activations and gradients of one iteration by name, which the parity ladder compares."""
-    found, _, h = gradients(spec, state["parameters"], *batch(data, inputs))
+    found, _, h = gradients(spec, state["parameters"], *batch(state, data, inputs))
     return h | {f"gradient of {name}": value for name, value in found.items()}
 
 
@@ -138,7 +139,7 @@ def step(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> State:
         data: `inputs` uint8 [n, D] and `labels` [n] of the training set.
         inputs: `indices` [R, B] of this iteration's examples and its `learning_rate` [].
     """
-    found, statistics, _ = gradients(spec, state["parameters"], *batch(data, inputs))
+    found, statistics, _ = gradients(spec, state["parameters"], *batch(state, data, inputs))
     adam_state, parameters = adam(
         state["adam"], state["parameters"], found, inputs["learning_rate"], spec.adam_decays, spec.adam_epsilon
     )

@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from impls.__main__ import main
+from impls.engine.options import Options, cell_folder
 from impls.engine.record import SCHEMA_FILE, read_record, schema_text
-from impls.engine.train import Options, cell_folder, train
+from impls.engine.train import train
 from impls.errors import UserError
 from impls.feedforward.spec import Spec
 from impls.sources import sources_sha256, training_sources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import random
 import signal
@@ -16,8 +17,9 @@ import pandas as pd
 import pytest
 
 from impls.engine import files
+from impls.engine.options import Options
 from impls.engine.record import read_record
-from impls.engine.train import Options, train
+from impls.engine.train import train
 from impls.errors import UserError
 from impls.feedforward.spec import Spec
 from impls.registry import FRAMEWORKS
@@ -119,6 +121,14 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, capsys):
     record = train("feedforward", small_spec(learning_rate=1e-3), small_options(tmp_path, resume=True, first_seed=4))
     assert "made with another spec and another seeds" in capsys.readouterr().err
     assert (record.sessions, record.seeds) == (1, [4, 5])
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_gpu_that_is_not_there_is_a_clear_message(tmp_path, framework):
+    if importlib.import_module(f"impls.engine.{framework}_engine").default_device() == "cuda":
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match=rf"{framework} sees no GPU.*--device cpu"):
+        train("feedforward", small_spec(), small_options(tmp_path, framework=framework, device="cuda"))
 
 
 def test_two_processes_on_one_cell(tmp_path):

@@ -1,0 +1,39 @@
+"""How to run a cell, apart from what it computes; the command line has a flag for each option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from impls.engine.spec import CellSpec, ClosedModel
+
+
+class Options(ClosedModel):
+    """How to run a cell."""
+
+    framework: Literal["torch", "jax"] = Field(description="which of the two implementations")
+    replicas: PositiveInt = Field(1, description="nets trained at once, each with its own seed")
+    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others follow on")
+    data: Literal["embedded", "original"] = Field(
+        "embedded", description="embedded: the stand-in that needs no network; original: $DNI_DATA_DIR, or a download"
+    )
+    precision: Literal["fp32", "tf32", "fp64"] = Field("fp32", description="fp32 is true float32 in both frameworks")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the framework sees one")
+    threads: PositiveInt | None = Field(None, description="CPU threads; not given: every core this process may use")
+    preset: str = Field("cli", description="name of the preset that the record carries")
+    output: Path | None = Field(None, description="folder for curves and record; not given: under results/<preset>/")
+    resume: bool = Field(False, description="go on from the checkpoint in the output folder, if there is one")
+    max_minutes: PositiveFloat | None = Field(None, description="stop cleanly at a checkpoint after so long")
+    checkpoint_minutes: NonNegativeFloat = Field(5.0, description="minutes between checkpoints; 0: at every launch")
+
+    @property
+    def seeds(self) -> list[int]:
+        """One seed per replica."""
+        return list(range(self.first_seed, self.first_seed + self.replicas))
+
+
+def cell_folder(experiment: str, spec: CellSpec, options: Options) -> Path:
+    """results/<preset>/<experiment>/<cell>/<framework>."""
+    return Path("results", options.preset, experiment, spec.path(), options.framework)
