@@ -117,7 +117,7 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
             key = tuple(checked.cell().values())
             if key in found:
                 raise UserError(
-                    f"{here}: the cell {cell_path(experiment, checked.cell())} is listed twice "
+                    f"{here}: the cell {checked.path()} is listed twice "
                     f"(also in {experiment}[{block_of[key]}]); list each cell once"
                 )
             # In the spec's order: another order of keys in the preset changes no command, so nothing becomes stale.
@@ -127,14 +127,9 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def cell_path(experiment: str, cell: Mapping[str, Any]) -> str:
-    """Folder of a cell below its experiment's, `dataset~mnist/model~fcn/...`, as Snakemake's Paramspace writes it."""
-    return "/".join(f"{name}~{cell[name]}" for name in spec_class(experiment).cell_fields)
-
-
 def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
     """Where the results of one cell go, relative to the repository's root."""
-    return f"results/{preset.preset}/{experiment}/{cell_path(experiment, cell)}/{framework}"
+    return f"results/{preset.preset}/{experiment}/{spec_class(experiment)(**cell).path()}/{framework}"
 
 
 def train_command(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:

@@ -1,0 +1,63 @@
+# From a fresh clone: `make reproduce` draws the paper's tables and figures, `make test` runs every test.
+# Needed: Python >= 3.11, make, git, a C compiler. Everything else goes into .venv, at the versions of constraints.txt.
+
+PYTHON ?= python3
+ACCELERATOR ?= cpu
+PYTEST_ARGS ?=
+SNAKEMAKE_ARGS ?=
+
+EXTRAS_cpu := torch,jax,workflow,dev
+EXTRAS_cuda := $(EXTRAS_cpu),cuda
+EXTRAS := $(EXTRAS_$(ACCELERATOR))
+ifeq ($(EXTRAS),)
+$(error ACCELERATOR=$(ACCELERATOR) is unknown: write ACCELERATOR=cpu or ACCELERATOR=cuda)
+endif
+
+VENV_PYTHON := .venv/bin/python
+# Written last, so that an interrupted installation is taken up again and a finished one is not repeated.
+STAMP := .venv/installed-$(ACCELERATOR)
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test benchmark lint format clean
+
+help: ## show this text
+	@echo "usage: make TARGET [PYTHON=python3.12] [ACCELERATOR=cuda]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  %-11s %s\n' $$target "$$text"; done
+
+reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables and figures, judge the claims: results/quick/
+	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
+
+test: $(STAMP) ## run the tests; pick some with PYTEST_ARGS="tests/unit -k preset"
+	$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+benchmark: $(STAMP) ## measure training speed as a share of the machine's limit; on an idle machine, 3 minutes
+	$(VENV_PYTHON) -m pytest benchmarks --framework torch
+	$(VENV_PYTHON) -m pytest benchmarks --framework jax
+
+lint: $(STAMP) ## check format and style of Python files and of the workflow
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m snakefmt --check Snakefile workflows
+	$(VENV_PYTHON) -m snakemake --lint
+
+format: $(STAMP) ## bring the files into the format that lint asks for
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+	$(VENV_PYTHON) -m snakefmt Snakefile workflows
+
+clean: ## remove .venv and caches; results/ stays
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A .venv whose Python does not start (half made, or moved here from elsewhere) is made anew.
+$(STAMP): pyproject.toml constraints.txt
+	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+			echo "error: Python 3.11 or newer is needed, and '$(PYTHON)' is `$(PYTHON) --version 2>&1 || true`." >&2; \
+			echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+		echo "making .venv with `$(PYTHON) --version`"; \
+		$(PYTHON) -m venv --clear .venv || { \
+			echo "error: $(PYTHON) cannot make virtual environments (on Debian: install python3-venv)." >&2; exit 1; }; }
+	$(VENV_PYTHON) -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@

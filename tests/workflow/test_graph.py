@@ -1,0 +1,150 @@
+"""What the workflow would do, what it refuses, and how it looks to the linters. Nothing is trained here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from impls.presets import Preset, cells, load_preset
+from impls.registry import experiments, spec_class
+
+DRAWN = {
+    "tables/table_feedforward": ("csv", "md", "tex"),
+    "figures/fig_feedforward_curves": ("pdf", "svg", "png", "csv", "json"),
+    "claims": ("csv",),
+}
+
+
+def job_counts(dry_run: subprocess.CompletedProcess) -> dict[str, int]:
+    """Jobs by rule, from the table that a dry run prints."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", dry_run.stdout, re.MULTILINE)}
+
+
+def expected_outputs(preset: Preset, base: str) -> set[str]:
+    runs = {
+        f"{base}/{experiment}/{spec_class(experiment)(**cell).path()}/{framework}/{file}"
+        for experiment in experiments()
+        for cell in cells(preset, experiment)
+        for framework in preset.frameworks
+        for file in ("curves.parquet", "run.json")
+    }
+    drawn = {f"{base}/{stem}.{suffix}" for stem, suffixes in DRAWN.items() for suffix in suffixes}
+    return runs | drawn | {f"{base}/data/mnist.json"}
+
+
+def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout: Path):
+    assert job_counts(snakemake("--dry-run"))["train_feedforward"] == 16 * 2
+    lines = snakemake("--summary").stdout.splitlines()
+    outputs = {line.split("\t")[0] for line in lines if line.startswith("results/")}
+    assert outputs == expected_outputs(load_preset(checkout / "config/quick.yaml"), "results/quick")
+
+
+def test_a_dry_run_at_the_papers_size_lists_every_training_and_downloads_nothing(snakemake, checkout: Path):
+    data = checkout.parent / "data"
+    dry_run = snakemake("--dry-run", "--configfile", "config/paper.yaml", DNI_DATA_DIR=str(data))
+    assert job_counts(dry_run)["train_feedforward"] == 16 * 2
+    assert "--data original" in dry_run.stdout
+    assert "--iterations" not in dry_run.stdout, "the paper preset must leave sizes to the defaults, or say so here"
+    assert not data.exists()
+    assert not (checkout / "results").exists()
+
+
+def test_a_named_preset_does_not_inherit_from_the_default_one(snakemake, checkout: Path):
+    preset = yaml.safe_load((checkout / "config/smoke.yaml").read_text())
+    del preset["replicas"]
+    (checkout / "config/partial.yaml").write_text(yaml.safe_dump(preset))
+    result = snakemake("--dry-run", "--configfile", "config/partial.yaml", fails=True)
+    assert "config/partial.yaml: replicas: Field required" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "replica=5"], "config/quick.yaml with --config: unknown key 'replica'; did you mean 'replicas'?"),
+        (["--config", "iterations=5"], "unknown key 'iterations'; it is a field of a cell; write it in a block of"),
+        (["--config", "frameworks=[torhc]"], "frameworks[0]: Input should be 'torch' or 'jax' (given: 'torhc'); did"),
+        (["--config", "source=published"], "results/published holds no run yet"),
+    ],
+)
+def test_a_wrong_preset_is_refused_by_name(snakemake, arguments: list[str], message: str):
+    assert message in snakemake("--dry-run", *arguments, fails=True).stdout
+
+
+def test_blocks_with_other_settings_reach_the_commands_of_their_cells(snakemake, checkout: Path):
+    preset = yaml.safe_load((checkout / "config/smoke.yaml").read_text())
+    preset |= {"preset": "blocks", "frameworks": ["torch"]}
+    (block,) = preset["feedforward"]
+    for depth, units in ((4, 24), (5, 48)):
+        cells_of_depth = block["cells"] | {"depth": [depth], "method": ["dni"]}
+        preset["feedforward"].append({"cells": cells_of_depth, "settings": block["settings"] | {"hidden_units": units}})
+    (checkout / "config/blocks.yaml").write_text(yaml.safe_dump(preset))
+    output = snakemake("--dry-run", "--configfile", "config/blocks.yaml").stdout
+    commands = re.findall(r"--depth (\d) --method dni .*--hidden-units (\d+) ", output)
+    assert sorted(commands) == [("3", "16"), ("4", "24"), ("5", "48")]
+
+
+def test_every_target_says_what_it_is_for(snakemake):
+    lines = [line for line in snakemake("--list-target-rules").stdout.splitlines() if line]
+    targets = {line.split(" ")[0]: line for line in lines}
+    assert set(targets) == {"all", "tables", "figures", "claims", "data", *experiments()}
+    assert all(re.search(r"\(\w.{15,}\)$", line) for line in targets.values()), lines
+
+
+def test_published_figures_need_no_training_and_neither_framework(snakemake, checkout: Path):
+    for device in ("cpu-2-cores", "gpu"):
+        run = checkout / f"results/published/{device}/feedforward/dataset~mnist/model~fcn/depth~4/method~dni/torch"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text(json.dumps({}))
+        (run / "curves.parquet").touch()
+    blocked = checkout.parent / "blocked"
+    blocked.mkdir()
+    for name in ("torch", "jax", "jaxlib"):
+        (blocked / f"{name}.py").write_text(f"raise ImportError('{name} must not be needed here')\n")
+    try:
+        dry_run = snakemake("--dry-run", "--config", "source=published", PYTHONPATH=str(blocked))
+    finally:
+        shutil.rmtree(checkout / "results")
+    assert job_counts(dry_run) == {"all": 1, "draw_table": 2, "draw_figure": 2, "judge_claims": 2, "total": 7}
+    assert "results/published/gpu/figures/fig_feedforward_curves.pdf" in dry_run.stdout
+
+
+def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):
+    def copied(source: str, target: str) -> Path:
+        """A copy under another name, in which the experiment and the figure are called otherwise too."""
+        text = (checkout / source).read_text()
+        for old, new in (("fig_feedforward_curves", "fig_novel"), ("feedforward", "novel"), ("FEEDFORWARD", "NOVEL")):
+            text = text.replace(old, new)
+        (checkout / target).parent.mkdir(exist_ok=True)
+        (checkout / target).write_text(text.replace('tables=["table_novel"], ', ""))
+        return checkout / target
+
+    preset = yaml.safe_load((checkout / "config/smoke.yaml").read_text())
+    preset["novel"] = preset.pop("feedforward")
+    (checkout / "config/novel.yaml").write_text(yaml.safe_dump(preset))
+    folder = sorted(path.name for path in (checkout / "impls/feedforward").glob("*.py"))
+    added = [
+        *(copied(f"impls/feedforward/{name}", f"impls/novel/{name}") for name in folder),
+        copied("workflows/feedforward.smk", "workflows/novel.smk"),
+        copied("paper_figures/fig_feedforward_curves.py", "paper_figures/fig_novel.py"),
+    ]
+    try:
+        dry_run = snakemake("novel", "--dry-run", "--configfile", "config/novel.yaml")
+    finally:
+        for path in added:
+            path.unlink()
+        (checkout / "impls/novel").rmdir()
+    assert job_counts(dry_run) == {"prepare_data": 1, "train_novel": 4, "draw_figure": 1, "novel": 1, "total": 7}
+    assert "python -m impls train novel --framework torch" in dry_run.stdout
+
+
+def test_linters_find_nothing(snakemake, checkout: Path):
+    assert "good condition" in snakemake("--lint").stderr
+    formatted = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflows"]
+    subprocess.run(formatted, cwd=checkout, check=True, capture_output=True)

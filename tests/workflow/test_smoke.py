@@ -1,0 +1,78 @@
+"""The smoke preset for real: from the stand-in data through both frameworks to the table, the figure and the claims."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from impls.presets import cells, load_preset, result_directory
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+TABLE = [f"tables/table_feedforward.{suffix}" for suffix in ("csv", "md", "tex")]
+FIGURE = [f"figures/fig_feedforward_curves.{suffix}" for suffix in ("pdf", "svg", "png", "csv", "json")]
+
+
+@pytest.fixture(scope="module")
+def smoke(snakemake, checkout: Path) -> Path:
+    """The folder of the smoke preset's results, made once."""
+    snakemake(*SMOKE)
+    return checkout / "results/smoke"
+
+
+def test_every_cell_has_curves_and_a_record(smoke: Path, checkout: Path):
+    preset = load_preset(checkout / "config/smoke.yaml")
+    for cell in cells(preset, "feedforward"):
+        for framework in preset.frameworks:
+            folder = checkout / result_directory(preset, "feedforward", cell, framework)
+            record = json.loads((folder / "run.json").read_text())
+            assert (record["status"], record["framework"], record["preset"]) == ("complete", framework, "smoke")
+            assert {name: cell[name] for name in record["cell"]} == record["cell"]
+            assert {name: record["spec"][name] for name in ("hidden_units", "batch_size")} == {
+                name: cell[name] for name in ("hidden_units", "batch_size")
+            }
+            assert record["device"]["threads"] == 1
+            curves = pd.read_parquet(folder / "curves.parquet")
+            assert sorted(curves["iteration"].unique()) == [0, 10, 20]
+
+
+def test_the_table_the_figure_and_the_claims_exist_and_claim_nothing(smoke: Path):
+    for name in (*TABLE, *FIGURE, "claims.csv"):
+        assert (smoke / name).stat().st_size > 0, name
+    assert "stand-in" in (smoke / "tables/table_feedforward.md").read_text()
+    for name in ("claims.csv", "tables/table_feedforward.csv"):
+        text = (smoke / name).read_text()
+        assert "not comparable" in text, name
+        assert not re.search(r"\breproduced\b", text), f"{name} says 'reproduced' of a net of 16 units"
+
+
+def test_a_second_call_has_nothing_to_do(smoke: Path, snakemake):
+    assert "Nothing to be done" in snakemake(*SMOKE).stderr
+
+
+def test_published_runs_are_drawn_without_either_framework(smoke: Path, snakemake, checkout: Path):
+    published = checkout / "results/published/test-device"
+    shutil.copytree(smoke / "feedforward", published / "feedforward")
+    blocked = checkout.parent / "blocked"
+    blocked.mkdir()
+    for name in ("torch", "jax", "jaxlib"):
+        (blocked / f"{name}.py").write_text(f"raise ImportError('{name} must not be needed here')\n")
+    snakemake("figures", "tables", "claims", "--config", "source=published", PYTHONPATH=str(blocked))
+    for name in (*TABLE, *FIGURE, "claims.csv"):
+        assert (published / name).stat().st_size > 0, name
+    assert not (checkout / "results/quick").exists()
+
+
+def test_a_failing_cell_leaves_the_others_and_shows_its_log(smoke: Path, snakemake, checkout: Path):
+    """Runs last: it breaks one of the twins."""
+    twin = checkout / "impls/feedforward/jax_impl.py"
+    twin.write_text(twin.read_text() + "\nraise RuntimeError('broken on purpose')\n")
+    result: subprocess.CompletedProcess = snakemake(*SMOKE, "--forcerun", "train_feedforward", fails=True)
+    assert "RuntimeError: broken on purpose" in result.stderr
+    records = sorted(path.parent.name for path in (smoke / "feedforward").rglob("run.json"))
+    assert records == ["torch", "torch"]

@@ -1,0 +1,83 @@
+"""Editing a module makes exactly those results stale whose jobs run it. No job runs here: results are empty files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PAPER = {"table", "figure", "claims"}
+TRAINING = {"torch", "jax"}
+EDITS = {
+    "impls/feedforward/spec.py": TRAINING | PAPER,
+    "impls/feedforward/torch_impl.py": {"torch"} | PAPER,
+    "impls/feedforward/jax_impl.py": {"jax"} | PAPER,
+    "impls/engine/torch_engine.py": {"torch"} | PAPER,
+    "impls/engine/jax_engine.py": {"jax"} | PAPER,
+    "impls/engine/train.py": TRAINING | PAPER,
+    "impls/data/mnist.py": {"data"} | TRAINING | PAPER,
+    "paper_figures/fig_feedforward_curves.py": {"figure"},
+    "paper_figures/table_feedforward.py": {"table"},
+    "paper_figures/claims.csv": PAPER,
+    "impls/presets.py": set(),
+    "README.md": set(),
+}
+
+
+def kind(path: str) -> str:
+    """What an output file belongs to."""
+    kinds = {"/data/": "data", "/torch/": "torch", "/jax/": "jax", "/tables/": "table", "/figures/": "figure"}
+    return next((name for part, name in kinds.items() if part in path), "claims")
+
+
+@pytest.fixture(scope="module")
+def smoke_results(checkout: Path, snakemake) -> tuple[set[str], Callable[[], set[str]]]:
+    """All outputs of the smoke preset, made and up to date, and a function that lists those stale by now."""
+    (checkout / "README.md").touch()
+
+    def outputs() -> list[list[str]]:
+        lines = snakemake("--configfile", "config/smoke.yaml", "--summary").stdout.splitlines()
+        header, *rows = [line.split("\t") for line in lines if "\t" in line]
+        assert (header[0], header[-1]) == ("output_file", "plan")
+        return rows
+
+    for path, *_ in outputs():
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / path).touch()
+    snakemake("--configfile", "config/smoke.yaml", "--touch", "--forceall")
+    # No edit shares its second with the results, whatever the resolution of the file system's clock.
+    past = time.time() - 100
+    for path in (checkout / "results").rglob("*"):
+        os.utime(path, (past, past))
+    for folder in ("impls", "paper_figures"):
+        for path in (checkout / folder).rglob("*"):
+            os.utime(path, (past - 100, past - 100))
+    return {row[0] for row in outputs()}, lambda: {row[0] for row in outputs() if row[-1] != "no update"}
+
+
+def test_results_are_up_to_date_before_any_edit(smoke_results):
+    everything, stale = smoke_results
+    assert stale() == set()
+    assert {kind(path) for path in everything} == {"data"} | TRAINING | PAPER
+
+
+@pytest.mark.parametrize("source", EDITS)
+def test_an_edit_makes_exactly_its_results_stale(source: str, smoke_results, checkout: Path):
+    everything, stale = smoke_results
+    path = checkout / source
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + b"\n# edited\n")
+        assert stale() == {output for output in everything if kind(output) in EDITS[source]}
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_new_date_alone_makes_nothing_stale(smoke_results, checkout: Path):
+    """As after `git checkout`: the contents are compared."""
+    _, stale = smoke_results
+    (checkout / "impls/feedforward/spec.py").touch()
+    assert stale() == set()

@@ -1,0 +1,113 @@
+# The checked preset, and what the other workflow files ask about cells, results and artifacts.
+import re
+import sys
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import Paramspace
+
+from impls.errors import UserError
+from impls.presets import cells, load_preset, train_command, uses_gpu
+from impls.registry import spec_class
+from impls.sources import training_sources
+
+try:
+    WHERE = [*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])]
+    PRESET = load_preset(config, where=" with ".join(WHERE))
+except UserError as error:
+    raise WorkflowError(str(error))
+
+# Jobs use the Python that runs Snakemake, also where its environment is not activated.
+shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
+
+RUNS = f"results/{PRESET.preset}"
+# Where tables, figures and claims go: one folder, or one for each device that results are published of.
+if PRESET.source == "runs":
+    BASES = [RUNS]
+else:
+    BASES = sorted({Path(*path.parts[:3]).as_posix() for path in Path("results").glob("published/*/*/**/run.json")})
+    if not BASES:
+        raise WorkflowError("results/published holds no run yet; draw from your own: --config source=runs")
+
+# How many GPUs a training takes; the profile says how many there are to share.
+GPUS = int(uses_gpu(PRESET))
+# A resource and no part of the command, so that another limit does not make finished cells stale.
+TIME_LIMIT = f"--max-minutes {PRESET.max_minutes:g}" if PRESET.max_minutes else ""
+
+# Every experiment's workflow file adds its own.
+EXPERIMENTS = []
+
+
+wildcard_constraints:
+    base="|".join(map(re.escape, BASES)),
+    framework="torch|jax",
+
+
+class Experiment:
+    """The cells of one experiment in this preset, as a Paramspace: a folder level for each field that names a cell."""
+
+    def __init__(self, name, tables=(), figures=()):
+        self.name = name
+        self.cells = {tuple(cell[field] for field in self.fields): cell for cell in cells(PRESET, name)}
+        self.paramspace = Paramspace(pd.DataFrame(list(self.cells), columns=self.fields))
+        self.tables, self.figures = tables, figures
+        EXPERIMENTS.append(self)
+
+    @property
+    def fields(self):
+        return list(spec_class(self.name).cell_fields)
+
+    @property
+    def datasets(self):
+        return sorted({cell["dataset"] for cell in self.cells.values() if "dataset" in cell})
+
+    def pattern(self, file):
+        """Path of a file of each cell and framework, with wildcards."""
+        return f"{RUNS}/{self.name}/{self.paramspace.wildcard_pattern}/{{framework}}/{file}"
+
+    def log(self):
+        return f"{RUNS}/logs/{self.name}/{self.paramspace.wildcard_pattern}/{{framework}}.log"
+
+    def sources(self, wildcards):
+        """The source files that a training depends on: Snakemake does not see imports by itself."""
+        return training_sources(self.name, wildcards.framework)
+
+    def command(self, wildcards):
+        values = self.paramspace.instance(wildcards)
+        return train_command(
+            PRESET,
+            self.name,
+            self.cells[tuple(values[f] for f in self.fields)],
+            wildcards.framework,
+        )
+
+    def runs(self, base):
+        """All results of the experiment below `base`: those that the preset asks for, or those that are published."""
+        if PRESET.source == "published":
+            return sorted(str(p) for f in ("curves.parquet", "run.json") for p in Path(base, self.name).rglob(f))
+        return [
+            f"{base}/{self.name}/{cell}/{framework}/{file}"
+            for cell, framework, file in product(
+                self.paramspace.instance_patterns,
+                PRESET.frameworks,
+                ["curves.parquet", "run.json"],
+            )
+        ]
+
+    def artifacts(self, folder, names, suffixes):
+        """Files of tables or figures, in every base that has runs to draw them from."""
+        bases = [base for base in BASES if self.runs(base)]
+        return [f"{base}/{folder}/{name}.{suffix}" for base, name, suffix in product(bases, names, suffixes)]
+
+    def table_files(self):
+        return self.artifacts("tables", self.tables, ["csv", "md", "tex"])
+
+    def figure_files(self):
+        return self.artifacts("figures", self.figures, ["pdf", "svg", "png", "csv", "json"])
+
+
+def runs_of(artifact, base):
+    """The runs below `base` that a table or figure is drawn from."""
+    return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]

@@ -1,0 +1,24 @@
+# Data sets: read or downloaded once, checked, and described in a manifest that every training depends on.
+DATASETS = sorted({dataset for experiment in EXPERIMENTS for dataset in experiment.datasets})
+
+
+rule prepare_data:
+    """Find, download or make one data set, check it, and write down which it is and its checksums."""
+    input:
+        sources=sorted(map(str, Path("impls/data").glob("*.py"))),
+    output:
+        manifest=f"{RUNS}/data/{{dataset}}.json",
+    log:
+        f"{RUNS}/logs/data/{{dataset}}.log",
+    params:
+        data=PRESET.data,
+    message:
+        "{output.manifest}"
+    shell:
+        "python -m impls data {wildcards.dataset} --data {params.data} --output {output.manifest} > {log} 2>&1"
+
+
+rule data:
+    """Fetch and check the data sets, without training anything."""
+    input:
+        expand(f"{RUNS}/data/{{dataset}}.json", dataset=DATASETS),

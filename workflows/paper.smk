@@ -1,0 +1,71 @@
+# Tables, figures and claims, drawn from runs alone: here neither torch nor jax is needed.
+from paper_figures.provenance import sources as drawing_sources
+
+
+rule draw_table:
+    """Draw one table of the paper: ours beside the published numbers, with verdicts."""
+    input:
+        runs=lambda wildcards: runs_of(wildcards.table, wildcards.base),
+        sources=lambda wildcards: drawing_sources(wildcards.table),
+    output:
+        csv="{base}/tables/{table}.csv",
+        md="{base}/tables/{table}.md",
+        tex="{base}/tables/{table}.tex",
+    log:
+        "{base}/logs/{table}.log",
+    message:
+        "{output.md}"
+    shell:
+        "python -m paper_figures {wildcards.table} --results {wildcards.base} --output {output.csv} > {log} 2>&1"
+
+
+rule draw_figure:
+    """Draw one figure of the paper: our curves with intervals, the published ones dashed."""
+    input:
+        runs=lambda wildcards: runs_of(wildcards.figure, wildcards.base),
+        sources=lambda wildcards: drawing_sources(wildcards.figure),
+    output:
+        pdf="{base}/figures/{figure}.pdf",
+        svg="{base}/figures/{figure}.svg",
+        png="{base}/figures/{figure}.png",
+        csv="{base}/figures/{figure}.csv",
+        json="{base}/figures/{figure}.json",
+    log:
+        "{base}/logs/{figure}.log",
+    message:
+        "{output.pdf}"
+    shell:
+        "python -m paper_figures {wildcards.figure} --results {wildcards.base} --output {output.pdf} > {log} 2>&1"
+
+
+rule judge_claims:
+    """Judge every published number that the runs can speak about."""
+    input:
+        runs=lambda wildcards: [run for experiment in EXPERIMENTS for run in experiment.runs(wildcards.base)],
+        sources=drawing_sources("claims"),
+    output:
+        csv="{base}/claims.csv",
+    log:
+        "{base}/logs/claims.log",
+    message:
+        "{output.csv}"
+    shell:
+        "python -m paper_figures claims --results {wildcards.base} --output {output.csv} > {log} 2>&1"
+
+
+rule tables:
+    """Draw every table."""
+    input:
+        [path for experiment in EXPERIMENTS for path in experiment.table_files()],
+
+
+rule figures:
+    """Draw every figure."""
+    input:
+        [path for experiment in EXPERIMENTS for path in experiment.figure_files()],
+
+
+rule claims:
+    """Judge the claims: results/<preset>/claims.csv."""
+    input:
+        expand("{base}/claims.csv", base=BASES),
