@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+
+from impls.engine.environment import prepare_environment
+from impls.engine.record import usable_cpus
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -12,7 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the engine sets it; see impls/engine/train.py
+    prepare_environment(usable_cpus())
 
 
 @pytest.fixture(scope="session")

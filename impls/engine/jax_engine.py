@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from impls.data.download import cache_directory
-from impls.engine.record import cpu_name
+from impls.engine.record import cpu_name, gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 
@@ -140,4 +140,4 @@ def device_description(device: str) -> dict[str, str | int]:
     if device == "cpu":
         return {}
     gpu = jax.devices("cuda")[0]
-    return {"name": gpu.device_kind, "cuda": str(gpu.client.platform_version)}
+    return {"name": gpu.device_kind, "cuda": str(gpu.client.platform_version), **gpu_driver()}

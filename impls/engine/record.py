@@ -127,6 +127,15 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def gpu_driver() -> dict[str, str]:
+    """{"driver": version} of the NVIDIA driver, or nothing where it cannot be asked."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return {"driver": subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]}
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return {}
+
+
 def usable_cpus() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

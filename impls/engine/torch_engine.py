@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from impls.engine.record import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten
 
@@ -162,6 +163,7 @@ def device_description(device: str) -> dict[str, str | int]:
         "name": torch.cuda.get_device_name(),
         "cuda": str(torch.version.cuda),
         "cudnn": str(torch.backends.cudnn.version()),
+        **gpu_driver(),
     }
 
 

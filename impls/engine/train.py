@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shlex
 import signal
 import sys
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from impls.data import load
 from impls.engine.curves import Curves
+from impls.engine.environment import prepare_environment
 from impls.engine.files import exclusive, read_arrays, write_arrays
 from impls.engine.options import Options, cell_folder
 from impls.engine.record import (
@@ -65,7 +65,7 @@ class _Run:
         self.dataset = load(spec.dataset, options.data)
         self.code = _code(training_sources(experiment, options.framework))  # as it is now, whatever is edited later
         self.threads = options.threads or usable_cpus()
-        _set_threads(self.threads)
+        prepare_environment(self.threads)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
         self.device = self._device()
         self.runner = self.engine.Runner(
@@ -269,16 +269,6 @@ class _Run:
             mininterval=0.5 if sys.stderr.isatty() else 20,
             dynamic_ncols=True,
         )
-
-
-def _set_threads(threads: int) -> None:
-    """Limit both frameworks to `threads` cores; they read these variables when they are imported, so call it before.
-
-    A PyTorch thread that waits for another spins at first; by default so long that, where anything else wants the core,
-    a step took ten times as long. A short spin costs nothing on an idle machine.
-    """
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "NPROC": str(threads)}
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def say(message: str) -> None:
