@@ -12,8 +12,14 @@ from impls.engine.state import flatten
 from tests.parity.harness import EXAMPLES, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, observe, runner
 
 STEPS = 20
+LAUNCH = 4  # the same everywhere: each other length is another compilation
 
 pytestmark = pytest.mark.parametrize(("experiment", "spec"), ROWS, ids=IDS)
+
+
+def launch(run, seeds: list[int], first: int, last: int) -> None:
+    """Iterations first..last-1 in one launch."""
+    run.advance(run.spec.step_inputs(seeds, EXAMPLES, first, last))
 
 
 def test_same_data_and_initial_bytes(experiment, spec):
@@ -51,8 +57,9 @@ def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec)
 def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
     """Rung 6: launches of several steps against the step called in a bare loop."""
     fast, plain = runner(experiment, spec, framework), runner(experiment, spec, framework, plain=True)
-    for first, last in ((0, 4), (4, 8), (8, 9)):
-        fast.advance(spec.step_inputs(SEEDS, EXAMPLES, first, last))
+    launch(fast, SEEDS, 0, LAUNCH)
+    launch(fast, SEEDS, LAUNCH, 2 * LAUNCH)
+    launch(fast, SEEDS, 2 * LAUNCH, 9)
     for k in range(9):
         plain.advance(spec.step_inputs(SEEDS, EXAMPLES, k, k + 1))
     assert_same(fast.leaves(), plain.leaves(), f"{experiment} {spec.cell()} {framework}, fast against plain")
@@ -62,10 +69,10 @@ def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
 def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
     """Rung 7."""
     together = runner(experiment, spec, framework)
-    together.advance(spec.step_inputs(SEEDS, EXAMPLES, 0, 8))
+    launch(together, SEEDS, 0, LAUNCH)
     for replica, seed in enumerate(SEEDS):
         single = runner(experiment, spec, framework, seeds=[seed])
-        single.advance(spec.step_inputs([seed], EXAMPLES, 0, 8))
+        launch(single, [seed], 0, LAUNCH)
         own = {name: v[replica : replica + 1] if v.ndim else v for name, v in together.leaves().items()}
         assert_same(single.leaves(), own, f"{experiment} {spec.cell()} {framework}, seed {seed} alone")
 
@@ -74,11 +81,11 @@ def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
 def test_a_loaded_state_goes_on_with_the_same_bits(experiment, spec, framework):
     """The whole state is in `leaves`: nothing that training needs lives elsewhere."""
     first = runner(experiment, spec, framework, precision="fp32")
-    first.advance(spec.step_inputs(SEEDS, EXAMPLES, 0, 5))
+    launch(first, SEEDS, 0, LAUNCH)
     second = runner(experiment, spec, framework, precision="fp32")
     second.load(first.leaves())
     for run in (first, second):
-        run.advance(spec.step_inputs(SEEDS, EXAMPLES, 5, 10))
+        launch(run, SEEDS, LAUNCH, 2 * LAUNCH)
     a, b = flatten(first.leaves()), flatten(second.leaves())
     for name in a:
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
