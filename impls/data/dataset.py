@@ -39,3 +39,7 @@ class Dataset:
     description: str  # one line, printed on every table and figure
     files: dict[str, str]  # file name -> sha256 of the file read; for a stand-in, sha256 of the array in its place
     splits: dict[str, Split]  # "train", "test" and, where the data set has one, "valid"
+
+    def manifest(self) -> dict[str, str | dict[str, str]]:
+        """Name, source, description and checksums: which data these are."""
+        return {"name": self.name, "source": self.source, "description": self.description, "files": self.files}

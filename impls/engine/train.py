@@ -26,6 +26,7 @@ from impls.engine.record import (
     git_state,
     package_versions,
     process_peak_memory_bytes,
+    read_record,
     usable_cpus,
     write_record,
 )
@@ -102,6 +103,9 @@ class _Run:
     def run(self) -> RunRecord:
         """Train from where the run stands to its end, or to where it is stopped."""
         if self.options.resume:
+            if finished := self._finished():
+                say(f"{self.folder} holds this very run, complete: nothing to do")
+                return finished
             self._resume()
         self.progress["sessions"] += 1
         if not self.curves.points:
@@ -167,6 +171,21 @@ class _Run:
         meta = {"identity": self._identity(), "progress": progress, "curve_labels": labels}
         write_arrays(self.folder / CHECKPOINT, self.runner.leaves() | curve_leaves, meta)
 
+    def _finished(self) -> RunRecord | None:
+        """The record in the folder, if it is of this very run and complete."""
+        if not ((self.folder / RECORD).is_file() and (self.folder / PARAMETERS).is_file()):
+            return None
+        record = read_record(self.folder / RECORD)
+        identity = {
+            "spec": record.spec,
+            "seeds": record.seeds,
+            "framework": record.framework,
+            "precision": record.precision,
+            "data": record.data[0].files,
+            "source code": record.code.source_sha256,
+        }
+        return record if record.status == "complete" and identity == self._identity() else None
+
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT
         if not path.is_file():
@@ -202,6 +221,7 @@ class _Run:
             write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
         else:
             self._save()
+        (self.folder / RECORD).unlink(missing_ok=True)  # an older run's must never stand beside these curves
         self.curves.write(self.folder / CURVES)
         record = self._record("complete" if complete else "partial")
         write_record(self.folder / RECORD, record)
@@ -228,14 +248,7 @@ class _Run:
             diverged_seeds=self.curves.diverged_seeds(),
             differs_from_paper=self.spec.changed("paper"),
             changed_choices=self.spec.changed("choice"),
-            data=[
-                DataRecord(
-                    name=self.dataset.name,
-                    source=self.dataset.source,
-                    description=self.dataset.description,
-                    files=self.dataset.files,
-                )
-            ],
+            data=[DataRecord.model_validate(self.dataset.manifest())],
             code=self.code,
             versions=package_versions(*PACKAGES[self.options.framework]),
             device={"kind": self.device, "name": cpu_name(), "threads": self.threads}

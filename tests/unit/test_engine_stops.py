@@ -116,6 +116,14 @@ def test_max_minutes_stops_at_a_checkpoint_and_resume_completes(tmp_path):
     assert_same_results(tmp_path / "whole", tmp_path / "cut")
 
 
+def test_resuming_a_finished_run_does_nothing_unless_it_is_another(tmp_path, capsys):
+    first = train("feedforward", small_spec(), small_options(tmp_path))
+    assert train("feedforward", small_spec(), small_options(tmp_path, resume=True)) == first
+    assert "nothing to do" in capsys.readouterr().err
+    other = train("feedforward", small_spec(learning_rate=1e-3), small_options(tmp_path, resume=True))
+    assert other.spec["learning_rate"] == 1e-3
+
+
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, capsys):
     train("feedforward", small_spec(), small_options(tmp_path, max_minutes=1e-6))
     record = train("feedforward", small_spec(learning_rate=1e-3), small_options(tmp_path, resume=True, first_seed=4))
