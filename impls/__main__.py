@@ -163,18 +163,12 @@ def _data(parsed: argparse.Namespace) -> None:
     from impls.engine.files import write_atomically
 
     dataset = load(parsed.dataset, getattr(parsed, "data", "embedded"))
-    manifest = {
-        "name": dataset.name,
-        "source": dataset.source,
-        "description": dataset.description,
-        "files": dataset.files,
-    }
     print(f"{dataset.name}: {dataset.description}")
     for name, split in dataset.splits.items():
         print(f"  {name}: inputs {split.inputs.shape}, labels {split.labels.shape}")
     if parsed.output:
         parsed.output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(parsed.output, (json.dumps(manifest, indent=1) + "\n").encode())
+        write_atomically(parsed.output, (json.dumps(dataset.manifest(), indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":
