@@ -22,7 +22,8 @@ from impls.sources import training_sources
 
 EXAMPLES = """examples:
   a first look, on the built-in stand-in data, in a minute:
-    python -m impls train feedforward --framework torch --method cdni --hidden-units 64 --iterations 2000
+    python -m impls train feedforward --framework torch --method cdni --hidden-units 64 --learning-rate 1e-3 \\
+        --iterations 2000 --evaluate-every 200
   the paper's 4-layer net with synthetic gradients, 3 replicas, stopped after an hour and continued later:
     python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --max-minutes 60
     python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --resume

@@ -2,7 +2,7 @@
 
 Reproduces table_feedforward and fig_feedforward_curves (paper: "Every layer DNI"). An N-layer net has N-1 hidden layers
 (linear, batch norm, ReLU) and a linear classifier; every hidden layer i has a model M of the gradient of its
-activation h_i.
+activation h_i. Results on the real data so far, with their records: results/published/*/tables/table_feedforward.md.
 
 Shape legend of the experiment: R replicas, B batch, D pixels, H hidden units, C classes; `h_RBH` is [R, B, H].
 """

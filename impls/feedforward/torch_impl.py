@@ -1,6 +1,6 @@
 """Feed-forward nets with synthetic gradients in PyTorch; line by line the twin of `jax_impl.py`.
 
-Shape legend: R replicas, B batch, D pixels, H hidden units, C classes.
+Shape legend: R replicas, B batch, D pixels, H hidden units, C classes, E examples of an evaluation.
 """
 
 from __future__ import annotations
