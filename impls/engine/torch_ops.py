@@ -45,19 +45,45 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
     return torch.bmm(x_RBK, weight_RKN)
 
 
+class _BatchNorm(torch.autograd.Function):
+    """Batch norm with its gradient in closed form, in half the passes over memory that autograd takes.
+
+    With n = (x - mean) / sqrt(variance + epsilon) and g the gradient of the output, the gradients are
+        of scale: sum(g n)     of shift: sum(g)     of x: scale / sqrt(variance + epsilon) * (g - mean(g) - n mean(g n))
+    """
+
+    @staticmethod
+    def forward(ctx, x_RBN: Tensor, scale_R1N: Tensor, shift_R1N: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+        mean_R1N = x_RBN.mean(1, keepdim=True)
+        n_RBN = x_RBN - mean_R1N
+        variance_R1N = (n_RBN * n_RBN).mean(1, keepdim=True)
+        factor_R1N = torch.rsqrt(variance_R1N + epsilon)
+        n_RBN.mul_(factor_R1N)
+        ctx.save_for_backward(n_RBN, factor_R1N, scale_R1N)
+        ctx.mark_non_differentiable(mean_R1N, variance_R1N)
+        return torch.addcmul(shift_R1N, n_RBN, scale_R1N), mean_R1N, variance_R1N
+
+    @staticmethod
+    def backward(ctx, gradient_RBN: Tensor, *_statistics: Tensor) -> tuple[Tensor | None, ...]:
+        n_RBN, factor_R1N, scale_R1N = ctx.saved_tensors
+        batch = gradient_RBN.shape[1]
+        shift_gradient_R1N = gradient_RBN.sum(1, keepdim=True)
+        scale_gradient_R1N = (gradient_RBN * n_RBN).sum(1, keepdim=True)
+        centred_RBN = gradient_RBN - shift_gradient_R1N / batch
+        x_gradient_RBN = torch.addcmul(centred_RBN, n_RBN, scale_gradient_R1N, value=-1 / batch)
+        return x_gradient_RBN.mul_(scale_R1N * factor_R1N), scale_gradient_R1N, shift_gradient_R1N, None
+
+
 def batch_norm(
     x_RBN: Tensor, scale_RN: Tensor, shift_RN: Tensor, epsilon: float
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """scale * (x - mean) / sqrt(variance + epsilon) + shift over the batch, with the biased variance.
 
     Returns:
-        The result [R, B, N] and the batch's (mean, variance), each [R, N], detached from the graph.
+        The result [R, B, N] and the batch's (mean, variance), each [R, N], cut from the gradient.
     """
-    mean_R1N = x_RBN.mean(1, keepdim=True)
-    centred_RBN = x_RBN - mean_R1N
-    variance_R1N = (centred_RBN * centred_RBN).mean(1, keepdim=True)
-    factor_R1N = torch.rsqrt(variance_R1N + epsilon) * scale_RN[:, None]
-    return centred_RBN * factor_R1N + shift_RN[:, None], (mean_R1N[:, 0].detach(), variance_R1N[:, 0].detach())
+    output_RBN, mean_R1N, variance_R1N = _BatchNorm.apply(x_RBN, scale_RN[:, None], shift_RN[:, None], epsilon)
+    return output_RBN, (mean_R1N[:, 0], variance_R1N[:, 0])
 
 
 def normalise(

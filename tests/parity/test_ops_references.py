@@ -101,3 +101,27 @@ def test_batch_norm_is_the_librarys(framework):
         np.testing.assert_allclose(again[replica], wanted, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(mean, x.mean(1), atol=1e-14)
     np.testing.assert_allclose(variance, x.var(1), rtol=1e-12)
+
+
+@framework_axis
+def test_batch_norms_gradients_are_the_librarys(framework):
+    rng = np.random.default_rng(3)
+    x, gradient = rng.standard_normal((2, 2, 9, 4))
+    scale, shift = rng.standard_normal((2, 2, 4))
+    with jax.enable_x64(True):
+        arrays = [to_array(framework, value) for value in (x, scale, shift, gradient)]
+        _, _, pullback = ops(framework).vjp(
+            lambda p, x: ops(framework).batch_norm(x, p["scale"], p["shift"], 1e-3),
+            {"scale": arrays[1], "shift": arrays[2]},
+            arrays[0],
+        )
+        parameter_gradients, x_gradient = pullback(arrays[3])
+        found = [
+            np.asarray(value) for value in (x_gradient, parameter_gradients["scale"], parameter_gradients["shift"])
+        ]
+    for replica in range(2):
+        inputs = [torch.tensor(value[replica], requires_grad=True) for value in (x, scale, shift)]
+        output = torch.nn.functional.batch_norm(inputs[0], None, None, *inputs[1:], training=True, eps=1e-3)
+        wanted = torch.autograd.grad(output, inputs, torch.tensor(gradient[replica]))
+        for ours, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(ours[replica], theirs, rtol=1e-9, atol=1e-12)
