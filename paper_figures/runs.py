@@ -67,19 +67,6 @@ def read_runs(results: Path, experiment: str) -> list[Run]:
     return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
 
 
-def tidy(runs: list[Run]) -> pd.DataFrame:
-    """All curves in one frame: experiment, the cell's fields, framework, `CURVE_COLUMNS`, run (path of the record)."""
-    frames = []
-    for run in runs:
-        named = {"experiment": run.record["experiment"], **run.record["cell"], "framework": run.record["framework"]}
-        frame = run.curves.assign(run=run.path)
-        for position, (name, value) in enumerate(named.items()):
-            frame.insert(position, name, value)
-        frames.append(frame)
-    empty = pd.DataFrame(columns=["experiment", "framework", *CURVE_COLUMNS, "run"])
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
 def _read_run(results: Path, path: Path) -> Run:
     content = path.read_bytes()
     try:

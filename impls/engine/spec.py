@@ -51,13 +51,17 @@ class CellSpec(ClosedModel):
         """The cell's folder, `dataset~mnist/model~fcn/...`, as Snakemake's Paramspace spells it."""
         return "/".join(f"{name}~{value}" for name, value in self.cell().items())
 
+    def default(self, name: str) -> Any:
+        """What a field stands for when it is not given; a subclass says so where that hangs on another field."""
+        return type(self).model_fields[name].default
+
     def changed(self, mark: str) -> list[str]:
         """Fields of one mark ("paper" or "choice") that are not at their default, as readable text."""
         found = []
         for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if (field.json_schema_extra or {}).get("mark") == mark and value != field.default:
-                found.append(f"{name} = {value} ({'paper' if mark == 'paper' else 'default'}: {field.default})")
+            value, default = getattr(self, name), self.default(name)
+            if (field.json_schema_extra or {}).get("mark") == mark and value not in (field.default, default):
+                found.append(f"{name} = {value} ({'paper' if mark == 'paper' else 'default'}: {default})")
         return found
 
     def evaluation_iterations(self) -> list[int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -74,6 +74,10 @@ class Spec(CellSpec):
             cls(method="cdni", depth=3, synthetic_gradient_depth=1, target_scale="batch_mean", **tiny),
         ]
 
+    def default(self, name: str) -> Any:
+        """The depth of M hangs on the method: 2 hidden layers for dni, one linear map for cdni."""
+        return {"dni": 2}.get(self.method, 0) if name == "synthetic_gradient_depth" else super().default(name)
+
     @cached_property
     def layer_sizes(self) -> list[tuple[int, int]]:
         """(inputs, outputs) of each layer of the net, the classifier last."""
@@ -90,7 +94,7 @@ class Spec(CellSpec):
         """(inputs, outputs) of each linear map of one M: its hidden layers and the map to the gradient."""
         depth = self.synthetic_gradient_depth
         if depth is None:
-            depth = {"dni": 2, "cdni": 0}.get(self.method, 0)
+            depth = self.default("synthetic_gradient_depth")
         inputs = self.hidden_units + (CLASSES if self.method == "cdni" else 0)
         units = [inputs, *[self.synthetic_gradient_units] * depth, self.hidden_units]
         return list(pairwise(units))

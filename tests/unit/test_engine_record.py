@@ -41,6 +41,14 @@ def test_a_written_record_fits_the_schema_and_says_what_ran(run):
     assert stored["model_steps_per_second"] > 0
 
 
+def test_the_papers_own_value_given_by_hand_is_no_change():
+    assert Spec(method="dni", synthetic_gradient_depth=2).changed("paper") == []
+    assert Spec(method="cdni", synthetic_gradient_depth=2).changed("paper") == [
+        "synthetic_gradient_depth = 2 (paper: 0)"
+    ]
+    assert Spec(target_scale="batch_mean").changed("choice") == ["target_scale = batch_mean (default: example)"]
+
+
 def test_an_unknown_key_in_a_record_is_refused(run, tmp_path):
     stored = json.loads((run[0] / "run.json").read_text()) | {"surprise": 1}
     (tmp_path / "run.json").write_text(json.dumps(stored))

@@ -13,7 +13,7 @@ from paper_figures import artifacts
 from paper_figures.__main__ import main
 from paper_figures.errors import FigureError
 from paper_figures.files import write_together
-from paper_figures.runs import CURVE_COLUMNS, ROOT, read_runs, tidy
+from paper_figures.runs import CURVE_COLUMNS, ROOT, read_runs
 
 METHODS = ("no_bprop", "bprop", "dni", "cdni")
 FINAL = {"no_bprop": 4.5, "bprop": 1.9, "dni": 2.2, "cdni": 2.0}  # percent, at three layers
@@ -120,19 +120,6 @@ def write_published(results):
         for method in METHODS:
             seeds = (0,) if method == "dni" else (0, 1, 2)
             write_run(results, framework, 4, method, seeds=seeds, iterations=25_000, evaluate_every=1000)
-
-
-def test_a_tidy_frame(tmp_path):
-    write_run(tmp_path, "jax", 3, "cdni", iterations=100, evaluate_every=50)
-    write_run(tmp_path, "torch", 3, "cdni", iterations=100, evaluate_every=50)
-    frame = tidy(read_runs(tmp_path, "feedforward"))
-    assert list(frame.columns) == [
-        *("experiment", "dataset", "model", "depth", "method", "framework"),
-        *("replica", "seed", "iteration", "split", "metric", "value", "run"),
-    ]
-    assert len(frame) == 2 * 3 * 3 * 2  # frameworks, replicas, evaluations, metrics
-    assert set(frame["run"]) == {run.path for run in read_runs(tmp_path, "feedforward")}
-    assert tidy([]).empty
 
 
 def edit_record(folder, **changes):
