@@ -32,6 +32,7 @@ for experiment in experiments():
     include: f"workflows/{experiment}.smk"
 
 
+include: "workflows/train.smk"
 include: "workflows/data.smk"
 include: "workflows/paper.smk"
 

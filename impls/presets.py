@@ -31,6 +31,7 @@ class Block(ClosedModel):
         description="for each field that names a cell, the values to take"
     )
     settings: dict[str, Any] = Field(default={}, description="other fields of the experiment's spec")
+    replicas: PositiveInt | None = Field(None, description="trainings of each of these cells, if not the preset's")
 
 
 class Preset(ClosedModel):
@@ -127,6 +128,14 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def replicas(preset: Preset, experiment: str, cell: Mapping[str, Any]) -> int:
+    """How many replicas of a cell are trained: as its block says, or the preset."""
+    for block in preset.experiments[experiment]:
+        if block.replicas and all(cell[name] in values for name, values in block.cells.items()):
+            return block.replicas
+    return preset.replicas
+
+
 def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
     """Where the results of one cell go, relative to the repository's root."""
     return f"results/{preset.preset}/{experiment}/{spec_class(experiment)(**cell).path()}/{framework}"
@@ -140,7 +149,7 @@ def train_command(preset: Preset, experiment: str, cell: Mapping[str, Any], fram
     values = {
         "framework": framework,
         **cell,
-        "replicas": preset.replicas,
+        "replicas": replicas(preset, experiment, cell),
         "first_seed": preset.first_seed,
         "data": preset.data,
         "precision": preset.precision,
@@ -175,7 +184,7 @@ def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework:
     folder = Path(result_directory(preset, experiment, cell, framework))
     try:
         record = json.loads((folder / "run.json").read_text())
-        seeds = list(range(preset.first_seed, preset.first_seed + preset.replicas))
+        seeds = list(range(preset.first_seed, preset.first_seed + replicas(preset, experiment, cell)))
         if (record["spec"], record["seeds"]) != (spec_class(experiment)(**cell).model_dump(mode="json"), seeds):
             return "of other settings"
         partial = f"partial {record['iteration_reached']}/{record['iterations']}"

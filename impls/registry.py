@@ -1,4 +1,7 @@
-"""Experiments are found by their folder: `impls/<experiment>/{spec,torch_impl,jax_impl}.py` is all that one takes."""
+"""Experiments are found by their folder: `impls/<experiment>/{spec,torch_impl,jax_impl}.py` is all that one takes.
+
+One that sets other fields of another's spec has a spec.py only, whose `Spec.twins` names that other one.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,11 @@ def spec_class(experiment: str) -> type[CellSpec]:
     return importlib.import_module(f"impls.{experiment}.spec").Spec
 
 
+def implementation_folder(experiment: str) -> str:
+    """The folder of impls/ whose twins run an experiment: its own, or that of the experiment it is a variant of."""
+    return spec_class(experiment).twins or experiment
+
+
 def implementation(experiment: str, framework: str) -> ModuleType:
     """The twin of an experiment that is written in `framework` ("torch" or "jax")."""
-    return importlib.import_module(f"impls.{experiment}.{framework}_impl")
+    return importlib.import_module(f"impls.{implementation_folder(experiment)}.{framework}_impl")

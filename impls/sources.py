@@ -1,7 +1,7 @@
 """Which source files a training job depends on: the imports of its twin and its engine, followed through `impls`.
 
 Workflow rules list them as inputs, because Snakemake does not see a change in an imported module; run records carry
-their hash. The files are parsed, not imported, so asking needs neither torch nor jax.
+their hash. The twins and the engine are parsed, not imported, so asking needs neither torch nor jax.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import ast
 import hashlib
 from pathlib import Path
 
+from impls.registry import implementation_folder
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def training_sources(experiment: str, framework: str) -> list[str]:
     """Sorted paths, relative to the repository's root, of the files that decide what a training job computes."""
     pending = [
-        ROOT / "impls" / experiment / f"{framework}_impl.py",
+        ROOT / "impls" / experiment / "spec.py",
+        ROOT / "impls" / implementation_folder(experiment) / f"{framework}_impl.py",
         ROOT / "impls" / "engine" / f"{framework}_engine.py",
         ROOT / "impls" / "engine" / "train.py",
     ]

@@ -83,6 +83,9 @@ class Experiment:
             wildcards.framework,
         )
 
+    def message(self):
+        return f"{self.name}, {{wildcards.framework}}: " + ", ".join(f"{f} {{wildcards.{f}}}" for f in self.fields)
+
     def runs(self, base):
         """All results of the experiment below `base`: those that the preset asks for, or those that are published."""
         if PRESET.source == "published":
@@ -106,6 +109,9 @@ class Experiment:
 
     def figure_files(self):
         return self.artifacts("figures", self.figures, ["pdf", "svg", "png", "csv", "json"])
+
+    def drawings(self):
+        return self.table_files() + self.figure_files()
 
 
 def runs_of(artifact, base):

@@ -6,7 +6,7 @@ and one for the stand-in, and enter them in `REGISTRY`.
 
 import difflib
 
-from impls.data import mnist, standin
+from impls.data import cifar10, mnist, standin
 from impls.data.dataset import Dataset, Split
 from impls.errors import UserError
 
@@ -17,6 +17,7 @@ SOURCES = ("embedded", "original")
 # name -> (load_original, load_embedded)
 REGISTRY = {
     "mnist": (mnist.load_original, standin.load_mnist),
+    "cifar10": (cifar10.load_original, standin.load_cifar10),
 }
 
 

@@ -34,10 +34,12 @@ class Split:
 class Dataset:
     """A loaded data set together with what a run record says about it."""
 
-    name: str  # as in the registry: "mnist"
+    name: str  # as in the registry, e.g. "mnist"
     source: str  # "original" or "stand-in"
     description: str  # one line, printed on every table and figure
-    files: dict[str, str]  # file name -> sha256 of the file read; for a stand-in, sha256 of the array in its place
+    # File name -> sha256 of the file read (CIFAR-10: of the batch, however it is packed); for a stand-in, sha256 of the
+    # array or arrays in its place.
+    files: dict[str, str]
     splits: dict[str, Split]  # "train", "test" and, where the data set has one, "valid"
 
     def manifest(self) -> dict[str, str | dict[str, str]]:

@@ -23,6 +23,11 @@ class RemoteFile:
     addresses: tuple[str, ...]  # tried in this order
     other_names: tuple[str, ...] = ()  # further names under which $DNI_DATA_DIR may hold it, e.g. uncompressed
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names under which $DNI_DATA_DIR may hold it, the published one first."""
+        return (self.name, *self.other_names)
+
 
 def data_directory() -> Path | None:
     """The folder named by $DNI_DATA_DIR, or None where that is unset or empty."""
@@ -44,24 +49,36 @@ def locate(file: RemoteFile, folder: str) -> Path:
     Raises: UserError where the file is not in $DNI_DATA_DIR, or where every address fails.
     """
     root = data_directory()
-    return download(file, folder) if root is None else find(file, folder, root)
+    return download(file, folder) if root is None else find(file.names, folder, root)
 
 
-def find(file: RemoteFile, folder: str, root: Path) -> Path:
-    """The first of root/folder/name and root/name that exists, for each name that the file goes by.
+def find(names: tuple[str, ...], folder: str, root: Path) -> Path:
+    """The first file that there is among root/folder/name and root/name.
 
+    names: what the file may be called, the name that messages use first; each may begin with folders.
     Raises: UserError that lists the paths looked at.
     """
-    candidates = [place / name for place in (root / folder, root) for name in (file.name, *file.other_names)]
+    candidates = [place / name for place in (root / folder, root) for name in names]
     for path in candidates:
         if path.is_file():
             return path
     listed = "".join(f"\n  {path}" for path in candidates)
     absent = "" if root.is_dir() else f" (there is no folder {root})"
     raise UserError(
-        f"{file.name} is missing{absent}. Looked at:{listed}\n"
-        f"Set DNI_DATA_DIR to a folder that holds {folder}/{file.name}, or unset it to allow the download."
+        f"{names[0]} is missing{absent}. Looked at:{listed}\n"
+        f"Set DNI_DATA_DIR to a folder that holds {folder}/{names[0]}, or unset it to allow the download."
     )
+
+
+def read(path: Path) -> bytes:
+    """The content of a file that was found.
+
+    Raises: UserError where it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). {REPLACE}") from error
 
 
 def download(file: RemoteFile, folder: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from impls.data import idx
 from impls.data.dataset import Dataset, Split
-from impls.data.download import REPLACE, RemoteFile, locate
+from impls.data.download import REPLACE, RemoteFile, locate, read
 from impls.errors import UserError
 
 IMAGE_SHAPE = (28, 28)
@@ -83,7 +83,7 @@ def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
 def _read_split(files: SplitFiles, digests: dict[str, str]) -> Split:
     """Read and check one split; enter the sha256 of each file read in `digests`."""
     images_path, labels_path = locate(files.images.remote, "mnist"), locate(files.labels.remote, "mnist")
-    images_content, labels_content = _content(images_path), _content(labels_path)
+    images_content, labels_content = read(images_path), read(labels_path)
     images = idx.read_images(images_content, str(images_path))
     labels = idx.read_labels(labels_content, str(labels_path))
     if len(images) != len(labels):
@@ -101,13 +101,6 @@ def _read_split(files: SplitFiles, digests: dict[str, str]) -> Split:
     ):
         digests[path.name] = _verified(content, path, file)
     return Split(images, labels)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}). {REPLACE}") from error
 
 
 def _verified(content: bytes, path: Path, file: OriginalFile) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from impls.data import load
 from impls.engine.files import read_arrays
 from impls.engine.record import read_record
-from impls.engine.train import CURVES, PARAMETERS, RECORD
+from impls.engine.train import CURVES, PARAMETERS, RECORD, cell_splits
 from impls.errors import UserError
 from impls.registry import implementation, spec_class
 
@@ -36,7 +36,7 @@ def evaluate(folder: Path) -> list[str]:
         implementation(record.experiment, record.framework),
         spec,
         parameters,
-        {name: (split.inputs, split.labels) for name, split in dataset.splits.items()},
+        cell_splits(spec, dataset),
         precision=record.precision,
         device="cpu",
         steps_per_launch=1,

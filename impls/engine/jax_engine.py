@@ -22,7 +22,6 @@ from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 
 DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "fp64": jnp.float64}
-EVALUATION_CHUNK = 1000
 
 
 class Runner:
@@ -61,7 +60,7 @@ class Runner:
         self.dtype = DTYPES[precision]
         self.splits = {
             name: {
-                "inputs": self._array(inputs.reshape(len(inputs), -1)),
+                "inputs": self._array(inputs),
                 "labels": self._array(labels.astype(np.int32)),
             }
             for name, (inputs, labels) in splits.items()
@@ -78,6 +77,7 @@ class Runner:
         self.launch = jax.jit(launch, donate_argnums=0)
         self.plain_step = jax.jit(partial(implementation.step, spec))
         self.evaluate_chunk = jax.jit(partial(implementation.evaluate, spec))
+        self.measure_batch = jax.jit(partial(implementation.measure, spec)) if spec.measures_batch else None
 
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
@@ -99,11 +99,18 @@ class Runner:
         """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
         data = {name: values[:examples] for name, values in self.splits[split].items()}
         total: dict[str, np.ndarray] = {}
-        for start in range(0, len(data["labels"]), EVALUATION_CHUNK):
-            chunk = slice(start, start + EVALUATION_CHUNK)
+        size = self.spec.evaluation_batch
+        for start in range(0, len(data["labels"]), size):
+            chunk = slice(start, start + size)
             sums = self.evaluate_chunk(self.state, data["inputs"][chunk], data["labels"][chunk])
             total = {metric: total.get(metric, 0) + np.asarray(value, np.float64) for metric, value in sums.items()}
         return {metric: value / len(data["labels"]) for metric, value in total.items()}
+
+    def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
+        """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
+        first = {name: self._array(value)[0] for name, value in inputs.items()}
+        found = self.measure_batch(self.state, self.splits["train"], first)
+        return {metric: np.asarray(value, np.float64) for metric, value in found.items()}
 
     def leaves(self) -> Leaves:
         """The whole state as NumPy arrays, by path."""

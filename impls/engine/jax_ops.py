@@ -1,6 +1,8 @@
-"""What the JAX twins are written with: matrix products and batch norm over replicas, local gradients, Adam.
+"""What the JAX twins are written with: products, convolutions, pooling, batch norm over replicas, gradients, Adam.
 
-The same functions, in the same order, stand in `torch_ops.py`. Shape legend: R replicas, B batch, K inputs, N outputs.
+The same functions, in the same order, stand in `torch_ops.py`.
+
+Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window.
 """
 
 from __future__ import annotations
@@ -17,6 +19,66 @@ Arrays = dict[str, Array]
 def matmul(x_RBK: Array, weight_RKN: Array) -> Array:
     """One matrix product per replica: [R, B, K] x [R, K, N] -> [R, B, N]."""
     return jnp.matmul(x_RBK, weight_RKN)
+
+
+@jax.custom_vjp
+def _convolve(x_BYXK: Array, weight_VUKN: Array) -> Array:
+    """One replica's convolution. Its gradients are written as convolutions of this same form.
+
+    Those that JAX derives have other layouts, which inside a loop XLA's CPU backend runs ten times slower.
+    """
+    return _conv2d(x_BYXK, weight_VUKN, weight_VUKN.shape[0] // 2)
+
+
+def _conv2d(x_BYXK: Array, window_VUKN: Array, padding: int) -> Array:
+    sides = [(padding, padding)] * 2
+    return lax.conv_general_dilated(x_BYXK, window_VUKN, (1, 1), sides, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def _convolve_forward(x_BYXK: Array, weight_VUKN: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _convolve(x_BYXK, weight_VUKN), (x_BYXK, weight_VUKN)
+
+
+def _convolve_backward(saved: tuple[Array, Array], gradient_BYXN: Array) -> tuple[Array, Array]:
+    x_BYXK, weight_VUKN = saved
+    x_gradient_BYXK = _convolve(gradient_BYXN, weight_VUKN[::-1, ::-1].swapaxes(2, 3))
+    # The examples are what this one sums over, so they take the place of the channels, and the channels theirs.
+    padding = weight_VUKN.shape[0] // 2
+    weight_gradient_KVUN = _conv2d(x_BYXK.transpose(3, 1, 2, 0), gradient_BYXN.transpose(1, 2, 0, 3), padding)
+    return x_gradient_BYXK, weight_gradient_KVUN.transpose(1, 2, 0, 3)
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
+
+
+def convolution(x_RBYXK: Array, weight_RVUKN: Array) -> Array:
+    """One convolution per replica, its window odd and square, zeros around keep the resolution: [R, B, Y, X, N].
+
+    Side by side in the compiled program: XLA's grouped convolution is an order of magnitude slower (docs/engine.md).
+    """
+    return jnp.stack([_convolve(x, weight) for x, weight in zip(x_RBYXK, weight_RVUKN, strict=True)])
+
+
+def max_pool(x_RBYXN: Array) -> Array:
+    """Maximum over 3x3 windows at stride 2, padding 1: [R, B, Y, X, N] -> [R, B, ceil(Y/2), ceil(X/2), N]."""
+    for axis in (2, 3):
+        left, middle, right = _windows(x_RBYXN, axis, -jnp.inf)
+        x_RBYXN = jnp.maximum(jnp.maximum(left, middle), right)
+    return x_RBYXN
+
+
+def average_pool(x_RBYXN: Array) -> Array:
+    """As `max_pool`, the mean of the window's nine values, the zeros of the padding among them."""
+    for axis in (2, 3):
+        x_RBYXN = sum(_windows(x_RBYXN, axis, 0)) / 3
+    return x_RBYXN
+
+
+def _windows(x: Array, axis: int, padding: float) -> list[Array]:
+    """The three shifted views along one axis: the gradient of slices costs a quarter of `reduce_window`'s."""
+    padded = jnp.pad(x, [(1, 1) if a == axis else (0, 0) for a in range(x.ndim)], constant_values=padding)
+    last = (x.shape[axis] - 1) // 2 * 2
+    return [lax.slice_in_dim(padded, shift, shift + last + 1, 2, axis) for shift in range(3)]
 
 
 def batch_norm(x_RBN: Array, scale_RN: Array, shift_RN: Array, epsilon: float) -> tuple[Array, tuple[Array, Array]]:
@@ -102,3 +164,38 @@ def adam(
         denominator = jnp.sqrt(square[name] / square_correction) + epsilon
         updated[name] = parameters[name] - learning_rate * (mean[name] / mean_correction) / denominator
     return {"mean": mean, "square": square, "count": count}, updated
+
+
+def adam_where_init(parameters: Arrays) -> dict[str, Arrays]:
+    """As `adam_init`, with a count of updates for every parameter and replica: [R] each."""
+    count = {name: jnp.zeros(len(value)) for name, value in parameters.items()}
+    return adam_init(parameters) | {"count": count}
+
+
+def adam_where(
+    chosen_R: Array,
+    adam_state: dict[str, Arrays],
+    parameters: Arrays,
+    gradients: Arrays,
+    learning_rate: Array,
+    decays: tuple[float, float],
+    epsilon: float,
+) -> tuple[dict[str, Arrays], Arrays]:
+    """As `adam`, in the replicas `chosen_R` alone: elsewhere moments, count and parameters stay as they are.
+
+    A replica that is not chosen has decays of 1 and a learning rate of 0, so nothing is computed twice or selected.
+    """
+    state, updated = {key: dict(values) for key, values in adam_state.items()}, dict(parameters)
+    mean, square, count = state["mean"], state["square"], state["count"]
+    for name, gradient in gradients.items():
+        shape = [-1] + [1] * (gradient.ndim - 1)
+        count[name] += chosen_R
+        first, second = ((1 - decay) * chosen_R.astype(gradient.dtype).reshape(shape) for decay in decays)
+        mean[name] = mean[name] * (1 - first) + gradient * first
+        square[name] = square[name] * (1 - second) + gradient * gradient * second
+        # Kept from 0, where the update is multiplied by 0 and 0 / 0 would not vanish.
+        t_R = jnp.maximum(count[name].astype(gradient.dtype), 1)
+        rate = (chosen_R * learning_rate / (1 - decays[0] ** t_R)).reshape(shape)
+        denominator = jnp.sqrt(square[name] / (1 - decays[1] ** t_R).reshape(shape)) + epsilon
+        updated[name] = parameters[name] - mean[name] * rate / denominator
+    return state, updated

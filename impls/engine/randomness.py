@@ -38,3 +38,13 @@ def batch_indices(seed: int, examples: int, batch_size: int, first: int, last: i
     order = np.concatenate([epoch_order(seed, examples, epoch) for epoch in epochs])
     offset = start - epochs[0] * examples
     return order[offset : offset + stop - start].reshape(last - first, batch_size)
+
+
+BLOCK = 1000  # iterations that one stream of `uniform_per_iteration` covers
+
+
+def uniform_per_iteration(seed: int, purpose: str, width: int, first: int, last: int) -> np.ndarray:
+    """Numbers in [0, 1) for iterations first..last-1: float64 [last - first, width], whatever the range asked for."""
+    blocks = range(first // BLOCK, -(-last // BLOCK))
+    drawn = np.concatenate([generator(seed, purpose, block).random((BLOCK, width)) for block in blocks])
+    return drawn[first - blocks[0] * BLOCK :][: last - first]

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from impls.engine.files import write_atomically
 from impls.engine.spec import ClosedModel
@@ -45,11 +45,14 @@ class RunRecord(ClosedModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     experiment: str
-    cell: dict[str, str | int]
+    cell: dict[str, str | int | float]
     framework: Literal["torch", "jax"]
     preset: str
     spec: dict[str, Any]
     seeds: list[int]
+    replica_settings: dict[str, list[float]] = Field(
+        default={}
+    )  # what replicas differ in beside their seed, by replica
     status: Literal["complete", "partial"]
     iteration_reached: int
     iterations: int

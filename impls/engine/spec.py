@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
 
 
 class ClosedModel(BaseModel):
@@ -28,9 +31,11 @@ class CellSpec(ClosedModel):
     """What one cell computes. Subclasses add fields, draw all randomness, and count the work of a step.
 
     A subclass sets `cell_fields` and implements `ladder`, `initial_parameters`, `step_inputs`, `operations_per_step`.
+    An experiment that only sets other fields of another's spec names that one in `twins` and needs no twins of its own.
     """
 
     cell_fields: ClassVar[tuple[str, ...]] = ()
+    twins: ClassVar[str | None] = None  # the experiment whose torch_impl.py and jax_impl.py run this one; None: its own
     headline: ClassVar[tuple[str, str, str]] = ("test", "error", "%")  # split, metric and unit of the progress line
 
     iterations: PositiveInt = Field(500_000, description="training iterations (parameter updates)")
@@ -55,10 +60,20 @@ class CellSpec(ClosedModel):
         """What a field stands for when it is not given; a subclass says so where that hangs on another field."""
         return type(self).model_fields[name].default
 
+    def resolved(self, name: str) -> Any:
+        """A field's value, or what it stands for when it is not given."""
+        value = getattr(self, name)
+        return self.default(name) if value is None else value
+
     def changed(self, mark: str) -> list[str]:
-        """Fields of one mark ("paper" or "choice") that are not at their default, as readable text."""
+        """Fields of one mark ("paper" or "choice") that are not at their default, as readable text.
+
+        A field that names the cell is no change: it is what the experiment is about.
+        """
         found = []
         for name, field in type(self).model_fields.items():
+            if name in self.cell_fields:
+                continue
             value, default = getattr(self, name), self.default(name)
             if (field.json_schema_extra or {}).get("mark") == mark and value not in (field.default, default):
                 found.append(f"{name} = {value} ({'paper' if mark == 'paper' else 'default'}: {default})")
@@ -71,6 +86,24 @@ class CellSpec(ClosedModel):
     def evaluation_examples(self) -> dict[str, int | None]:
         """Splits to evaluate, and how many of their first examples: None for all."""
         return {"test": None}
+
+    def splits(self, splits: Mapping[str, Examples]) -> dict[str, Examples]:
+        """The data set's splits, (inputs, labels) each, as this cell uses them; "train" is what it trains on."""
+        return dict(splits)
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Examples that are evaluated at once: what of their activations memory has to hold."""
+        return 1000
+
+    @property
+    def measures_batch(self) -> bool:
+        """Whether the twins' `measure` is called, on the next training batch, at every evaluation."""
+        return False
+
+    def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
+        """What replicas differ in beside their seed: by name, one value per replica."""
+        return {}
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
         """Parameters of one replica before training, float64, by name."""

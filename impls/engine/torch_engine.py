@@ -18,7 +18,6 @@ from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp64": torch.float64}
-EVALUATION_CHUNK = 1000
 WARM_UP_STEPS = 3
 
 
@@ -53,7 +52,7 @@ class Runner:
         if self.device.type == "cpu":
             _keep_freed_memory()
         self.splits = {
-            name: {"inputs": self._array(inputs.reshape(len(inputs), -1)), "labels": self._array(labels).long()}
+            name: {"inputs": self._array(inputs), "labels": self._array(labels).long()}
             for name, (inputs, labels) in splits.items()
         }
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
@@ -78,11 +77,19 @@ class Runner:
         """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
         data = {name: values[:examples] for name, values in self.splits[split].items()}
         total: dict[str, torch.Tensor] = {}
-        for start in range(0, len(data["labels"]), EVALUATION_CHUNK):
-            chunk = slice(start, start + EVALUATION_CHUNK)
+        size = self.spec.evaluation_batch
+        for start in range(0, len(data["labels"]), size):
+            chunk = slice(start, start + size)
             sums = self.implementation.evaluate(self.spec, self.state, data["inputs"][chunk], data["labels"][chunk])
             total = {metric: total.get(metric, 0) + value for metric, value in sums.items()}
         return {metric: (value.double() / len(data["labels"])).cpu().numpy() for metric, value in total.items()}
+
+    @torch.no_grad()
+    def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
+        """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
+        first = {name: self._array(value)[0] for name, value in inputs.items()}
+        found = self.implementation.measure(self.spec, self.state, self.splits["train"], first)
+        return {metric: value.double().cpu().numpy() for metric, value in found.items()}
 
     def leaves(self) -> Leaves:
         """The whole state as NumPy arrays, by path."""

@@ -1,6 +1,8 @@
-"""What the PyTorch twins are written with: matrix products and batch norm over replicas, local gradients, Adam.
+"""What the PyTorch twins are written with: products, convolutions, pooling, batch norm over replicas, gradients, Adam.
 
-The same functions, in the same order, stand in `jax_ops.py`. Shape legend: R replicas, B batch, K inputs, N outputs.
+The same functions, in the same order, stand in `jax_ops.py`.
+
+Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Arrays = dict[str, Tensor]
@@ -43,6 +46,31 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
     if x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32 and torch.backends.mkldnn.is_available():
         return _CpuMatmul.apply(x_RBK, weight_RKN)
     return torch.bmm(x_RBK, weight_RKN)
+
+
+def convolution(x_RBYXK: Tensor, weight_RVUKN: Tensor) -> Tensor:
+    """One convolution per replica, its window odd and square, zeros around keep the resolution: [R, B, Y, X, N].
+
+    A single grouped convolution, channels last; for one replica that is the plain convolution, without a copy.
+    """
+    replicas, batch, height, width, _ = x_RBYXK.shape
+    window, channels, filters = weight_RVUKN.shape[2:]
+    x = x_RBYXK.permute(1, 2, 3, 0, 4).reshape(batch, height, width, replicas * channels).permute(0, 3, 1, 2)
+    weight = weight_RVUKN.permute(0, 4, 1, 2, 3).reshape(replicas * filters, window, window, channels)
+    y = F.conv2d(x, weight.permute(0, 3, 1, 2), padding=window // 2, groups=replicas)
+    return y.permute(0, 2, 3, 1).reshape(batch, height, width, replicas, filters).permute(3, 0, 1, 2, 4)
+
+
+def max_pool(x_RBYXN: Tensor) -> Tensor:
+    """Maximum over 3x3 windows at stride 2, padding 1: [R, B, Y, X, N] -> [R, B, ceil(Y/2), ceil(X/2), N]."""
+    y = F.max_pool2d(x_RBYXN.flatten(0, 1).permute(0, 3, 1, 2), 3, stride=2, padding=1)
+    return y.permute(0, 2, 3, 1).unflatten(0, x_RBYXN.shape[:2])
+
+
+def average_pool(x_RBYXN: Tensor) -> Tensor:
+    """As `max_pool`, the mean of the window's nine values, the zeros of the padding among them."""
+    y = F.avg_pool2d(x_RBYXN.flatten(0, 1).permute(0, 3, 1, 2), 3, stride=2, padding=1)
+    return y.permute(0, 2, 3, 1).unflatten(0, x_RBYXN.shape[:2])
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -115,7 +143,7 @@ def vjp(
 
     def pullback(output_gradient: Tensor) -> tuple[Arrays, Tensor | None]:
         wanted = [*parameters.values(), *([x] if input_gradient else [])]
-        gradients = torch.autograd.grad(output, wanted, output_gradient)
+        gradients = torch.autograd.grad(output, wanted, output_gradient, retain_graph=True)  # it may be called again
         x_gradient = gradients[-1] if input_gradient else None
         return dict(zip(parameters, gradients, strict=False)), x_gradient
 
@@ -151,7 +179,7 @@ def adam(
     adam_state["count"] += 1
     torch._fused_adam_(
         [parameters[name] for name in names],
-        [gradients[name] for name in names],
+        [gradients[name].contiguous() for name in names],  # the fused kernel takes memory as it lies, strides unread
         [adam_state["mean"][name] for name in names],
         [adam_state["square"][name] for name in names],
         [],
@@ -164,3 +192,36 @@ def adam(
         amsgrad=False,
         maximize=False,
     )
+
+
+def adam_where_init(parameters: Arrays) -> dict[str, Arrays]:
+    """As `adam_init`, with a count of updates for every parameter and replica: [R] each."""
+    count = {name: torch.zeros(len(value), device=value.device) for name, value in parameters.items()}
+    return adam_init(parameters) | {"count": count}
+
+
+def adam_where(
+    chosen_R: Tensor,
+    adam_state: dict[str, Arrays],
+    parameters: Arrays,
+    gradients: Arrays,
+    learning_rate: Tensor,
+    decays: tuple[float, float],
+    epsilon: float,
+) -> None:
+    """As `adam`, in the replicas `chosen_R` alone, in place: elsewhere moments, count and parameters stay as they are.
+
+    A replica that is not chosen has decays of 1 and a learning rate of 0, so nothing is computed twice or selected.
+    """
+    for name, gradient in gradients.items():
+        shape = [-1] + [1] * (gradient.ndim - 1)
+        mean, square, count_R = (adam_state[key][name] for key in ("mean", "square", "count"))
+        count_R += chosen_R
+        first, second = ((1 - decay) * chosen_R.to(gradient.dtype).reshape(shape) for decay in decays)
+        mean.mul_(1 - first).addcmul_(gradient, first)
+        square.mul_(1 - second).addcmul_(gradient * gradient, second)
+        # Kept from 0, where the update is multiplied by 0 and 0 / 0 would not vanish.
+        t_R = count_R.to(gradient.dtype).clamp(min=1)
+        rate = (chosen_R * learning_rate / (1 - decays[0] ** t_R)).reshape(shape)
+        denominator = (square / (1 - decays[1] ** t_R).reshape(shape)).sqrt_().add_(epsilon)
+        parameters[name].sub_((mean * rate).div_(denominator))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from impls.data import load
+from impls.data import Dataset, load
 from impls.engine.curves import Curves
 from impls.engine.environment import prepare_environment
 from impls.engine.files import exclusive, read_arrays, write_arrays
@@ -30,8 +30,8 @@ from impls.engine.record import (
     usable_cpus,
     write_record,
 )
-from impls.engine.spec import CellSpec
-from impls.engine.state import stack_replicas
+from impls.engine.spec import CellSpec, Examples
+from impls.engine.state import Leaves, stack_replicas
 from impls.errors import UserError
 from impls.registry import implementation
 from impls.sources import sources_sha256, training_sources
@@ -64,6 +64,8 @@ class _Run:
         self.session_start = time.perf_counter()
         self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
         self.dataset = load(spec.dataset, options.data)
+        splits = cell_splits(spec, self.dataset)
+        self.examples = len(splits["train"][1])
         self.code = _code(training_sources(experiment, options.framework))  # as it is now, whatever is edited later
         self.threads = options.threads or usable_cpus()
         prepare_environment(self.threads)
@@ -73,7 +75,7 @@ class _Run:
             implementation(experiment, options.framework),
             spec,
             stack_replicas([spec.initial_parameters(seed) for seed in options.seeds]),
-            {name: (split.inputs, split.labels) for name, split in self.dataset.splits.items()},
+            splits,
             precision=options.precision,
             device=self.device,
             steps_per_launch=STEPS_PER_LAUNCH,
@@ -137,9 +139,7 @@ class _Run:
 
     def _launch(self, boundary: int) -> None:
         started, compiled = time.perf_counter(), self.runner.compile_seconds
-        examples = len(self.dataset.splits["train"].labels)
-        first = self.progress["iteration"]
-        self.runner.advance(self.spec.step_inputs(self.options.seeds, examples, first, boundary))
+        self.runner.advance(self._inputs(self.progress["iteration"], boundary))
         compile_seconds = self.runner.compile_seconds - compiled
         self.progress["compile_seconds"] += compile_seconds
         self.progress["train_seconds"] += time.perf_counter() - started - compile_seconds
@@ -147,10 +147,15 @@ class _Run:
         if boundary in self.spec.evaluation_iterations():
             self._evaluate()
 
+    def _inputs(self, first: int, last: int) -> Leaves:
+        return self.spec.step_inputs(self.options.seeds, self.examples, first, last)
+
     def _evaluate(self) -> None:
-        started = time.perf_counter()
+        started, iteration = time.perf_counter(), self.progress["iteration"]
         for split, examples in self.spec.evaluation_examples().items():
-            self.curves.add(self.progress["iteration"], split, self.runner.evaluate(split, examples))
+            self.curves.add(iteration, split, self.runner.evaluate(split, examples))
+        if self.spec.measures_batch:
+            self.curves.add(iteration, "batch", self.runner.measure(self._inputs(iteration, iteration + 1)))
         self.progress["evaluation_seconds"] += time.perf_counter() - started
 
     def _identity(self) -> dict[str, Any]:
@@ -242,6 +247,7 @@ class _Run:
             preset=self.options.preset,
             spec=self.spec.model_dump(mode="json"),
             seeds=self.options.seeds,
+            replica_settings=self.spec.replica_settings(self.options.seeds),
             status=status,
             iteration_reached=progress["iteration"],
             iterations=self.spec.iterations,
@@ -282,6 +288,14 @@ class _Run:
             mininterval=0.5 if sys.stderr.isatty() else 20,
             dynamic_ncols=True,
         )
+
+
+def cell_splits(spec: CellSpec, dataset: Dataset) -> dict[str, Examples]:
+    """The data set's splits as the cell uses them; raises `UserError` where it asks for more than there is."""
+    try:
+        return spec.splits({name: (split.inputs, split.labels) for name, split in dataset.splits.items()})
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def say(message: str) -> None:

@@ -1,26 +1,53 @@
-"""Feed-forward nets with a DNI between every two layers: what is computed, before any framework.
+"""Feed-forward nets with synthetic gradients: what is computed, before any framework.
 
-Reproduces table_feedforward and fig_feedforward_curves (paper: "Every layer DNI"). An N-layer net has N-1 hidden layers
-(linear, batch norm, ReLU) and a linear classifier; every hidden layer i has a model M of the gradient of its
-activation h_i. Results on the real data so far, with their records: results/published/*/tables/table_feedforward.md.
-
-Shape legend of the experiment: R replicas, B batch, D pixels, H hidden units, C classes; `h_RBH` is [R, B, H].
+Reproduces table_feedforward, fig_feedforward_curves, fig_underfitting and text_deep (paper: "Every layer DNI"). An
+N-layer net has N-1 hidden layers (linear map or convolution, batch norm, ReLU, and in a convolutional net pooling) and
+a linear classifier. Where the net is cut, after every hidden layer here, a model M of the gradient of the activation
+h_i stands in for what comes from above. Five other experiments set other fields of this spec (`twins` in theirs).
+Results on the real data so far, with their records: results/published/*/tables/table_feedforward.md.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from impls.engine.randomness import batch_indices, generator
-from impls.engine.spec import CellSpec, choice, paper
+from impls.engine.spec import CellSpec, Examples, choice, paper
 
-PIXELS = {"mnist": 28 * 28}
+IMAGES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}  # rows, columns, channels
 CLASSES = 10
+WINDOW = 5
+
+# The paper's sizes by data set and model; "dni" and "cdni": hidden layers of M.
+SIZES = {
+    ("mnist", "fcn"): {"hidden_units": 256, "synthetic_gradient_units": 1024, "dni": 2, "cdni": 0},
+    ("cifar10", "fcn"): {"hidden_units": 1000, "synthetic_gradient_units": 4000, "dni": 1, "cdni": 1},
+    ("mnist", "cnn"): {"hidden_units": 64, "synthetic_gradient_units": 64, "dni": 2, "cdni": 0},
+    ("cifar10", "cnn"): {"hidden_units": 128, "synthetic_gradient_units": 128, "dni": 2, "cdni": 0},
+}
+
+
+class Map(NamedTuple):
+    """A linear map or a convolution: the shape of its weight, outputs last, and at how many positions it is applied."""
+
+    shape: tuple[int, ...]
+    positions: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers one output is a sum over."""
+        return math.prod(self.shape[:-1])
+
+    @property
+    def multiply_adds(self) -> int:
+        """For one example."""
+        return math.prod(self.shape) * self.positions
 
 
 class Spec(CellSpec):
@@ -28,61 +55,87 @@ class Spec(CellSpec):
 
     cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "depth", "method")
 
-    dataset: Literal["mnist"] = Field("mnist", description="data set")
-    model: Literal["fcn"] = Field("fcn", description="fcn: fully connected")
+    dataset: Literal["mnist", "cifar10"] = Field("mnist", description="data set")
+    model: Literal["fcn", "cnn"] = Field("fcn", description="fcn: fully connected; cnn: 5x5 convolutions and pooling")
     depth: int = Field(4, description="layers, the classifier included: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
-    method: Literal["no_bprop", "bprop", "dni", "cdni"] = Field(
+    method: Literal["no_bprop", "bprop", "dni", "cdni", "stale"] = Field(
         "dni",
-        description="no_bprop: zero gradient across the cuts; bprop: backpropagation end to end; dni: synthetic "
-        "gradients; cdni: synthetic gradients conditioned on the label",
+        description="what crosses the cuts. no_bprop: nothing, the gradient there is zero; bprop: there are no cuts, "
+        "backpropagation end to end; dni: synthetic gradients; cdni: synthetic gradients conditioned on the label; "
+        "stale: an average of the true gradients of past iterations",
     )
 
-    hidden_units: PositiveInt = paper(256, "units of each hidden layer")
-    synthetic_gradient_depth: NonNegativeInt | None = paper(
-        None, "hidden layers of each synthetic-gradient model M; not given: 2 for dni, 0 (one linear map) for cdni"
+    cut_after: NonNegativeInt = paper(0, "the hidden layer after which the one cut is; 0: a cut after every one")
+    bp_lambda: float = paper(
+        0.0,
+        "BP(lambda): share of the gradient from above in what crosses a cut of dni or cdni; 1 is backpropagation",
+        ge=0,
+        le=1,
     )
-    synthetic_gradient_units: PositiveInt = paper(1024, "units of each hidden layer of M")
+    stale_decay: float = choice(0.99, "stale: decay per iteration of the average of true gradients", ge=0, lt=1)
+    hidden_units: PositiveInt | None = paper(
+        None, "units (fcn) or filters (cnn) of each hidden layer; not given: mnist 256 or 64, cifar10 1000 or 128"
+    )
+    synthetic_gradient_depth: NonNegativeInt | None = paper(
+        None,
+        "hidden layers of each synthetic-gradient model M; not given: 1 for the fcn on cifar10, elsewhere 2 for dni "
+        "and 0 (one linear map) for cdni",
+    )
+    synthetic_gradient_units: PositiveInt | None = paper(
+        None,
+        "units or filters of each hidden layer of M; not given: fcn 1024 (mnist) or 4000 (cifar10), cnn as the net",
+    )
     batch_size: PositiveInt = paper(256, "examples per iteration")
     learning_rate: PositiveFloat = paper(3e-5, "Adam's step size before the first drop")
     learning_rate_drops: tuple[PositiveInt, ...] = paper((300_000, 400_000), "iterations at which it is divided by 10")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decay of the mean and of the square")
-    adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
+    adam_epsilon: NonNegativeFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
     batch_norm_momentum: float = choice(0.9, "decay of the running statistics that evaluation uses", ge=0, lt=1)
     train_error_examples: PositiveInt = choice(10_000, "how many examples, the first, give the training error")
+    validation_examples: NonNegativeInt = paper(0, "training examples, the last, held out and evaluated apart")
     target_scale: Literal["example", "batch_mean"] = choice(
         "example",
         "the loss whose gradient M learns: one example's, or divided by the batch size (small targets: slow with Adam)",
     )
 
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> Self:
+        if self.cut_after >= self.depth:
+            raise ValueError(f"cut_after must be below depth: a net of depth {self.depth} has {self.depth - 1} to cut")
+        if self.method == "bprop" and self.cut_after:
+            raise ValueError("bprop has no cut: leave cut_after at 0")
+        if self.bp_lambda and not self.has_synthetic_gradients:
+            raise ValueError(f"bp_lambda mixes synthetic gradients, which {self.method} has none of")
+        return self
+
     @classmethod
-    def ladder(cls) -> list[Spec]:
-        """The smallest cells that show every method; the parity ladder runs each of them."""
-        # Adam's epsilon is raised so that it does not blow gradients that are zero but for rounding up to full steps.
-        tiny = {
-            "adam_epsilon": 1e-6,
-            "hidden_units": 7,
-            "synthetic_gradient_units": 5,
-            "batch_size": 8,
-            "learning_rate": 3e-3,
-        }
-        cells = [cls(method=method, depth=4, **tiny) for method in ("no_bprop", "bprop", "dni", "cdni")]
+    def ladder(cls) -> list[Self]:
         return [
-            *cells,
-            cls(method="bprop", depth=2, learning_rate_drops=(5, 9), **(tiny | {"learning_rate": 1e-2})),
-            cls(method="dni", depth=2, synthetic_gradient_depth=1, **tiny),
-            cls(method="cdni", depth=3, synthetic_gradient_depth=1, target_scale="batch_mean", **tiny),
+            *(cls.tiny(method=method) for method in ("no_bprop", "bprop", "dni", "cdni", "stale")),
+            cls.tiny(method="bprop", depth=2, learning_rate_drops=(5, 9), learning_rate=1e-2),
+            cls.tiny(method="cdni", depth=3, synthetic_gradient_depth=1, target_scale="batch_mean"),
+            cls.tiny(method="dni", dataset="cifar10", depth=2),
+            cls.tiny(method="dni", model="cnn", synthetic_gradient_depth=1),
+            cls.tiny(method="cdni", model="cnn", dataset="cifar10", depth=3),
+            cls.tiny(method="bprop", model="cnn", depth=3),
         ]
 
-    def default(self, name: str) -> Any:
-        """The depth of M hangs on the method: 2 hidden layers for dni, one linear map for cdni."""
-        return {"dni": 2}.get(self.method, 0) if name == "synthetic_gradient_depth" else super().default(name)
+    @classmethod
+    def tiny(cls, **fields: Any) -> Self:
+        """A cell that trains 20 iterations in a blink, for the parity ladder."""
+        # Adam's epsilon is raised so that it does not blow gradients that are zero but for rounding up to full steps.
+        sizes = {"hidden_units": 7, "synthetic_gradient_units": 5, "batch_size": 8}
+        if fields.get("model") == "cnn":
+            sizes = {"hidden_units": 3, "synthetic_gradient_units": 2, "batch_size": 4}
+        return cls(**({"depth": 4, "adam_epsilon": 1e-6, "learning_rate": 3e-3} | sizes | fields))
 
-    @cached_property
-    def layer_sizes(self) -> list[tuple[int, int]]:
-        """(inputs, outputs) of each layer of the net, the classifier last."""
-        units = [PIXELS[self.dataset], *[self.hidden_units] * (self.depth - 1), CLASSES]
-        return list(pairwise(units))
+    def default(self, name: str) -> Any:
+        """Sizes hang on data set and model, the depth of M on the method too."""
+        sizes = SIZES[self.dataset, self.model]
+        if name == "synthetic_gradient_depth":
+            return sizes.get(self.method, 0)
+        return sizes[name] if name in sizes else super().default(name)
 
     @cached_property
     def has_synthetic_gradients(self) -> bool:
@@ -90,17 +143,92 @@ class Spec(CellSpec):
         return self.method in ("dni", "cdni")
 
     @cached_property
-    def synthetic_gradient_sizes(self) -> list[tuple[int, int]]:
-        """(inputs, outputs) of each linear map of one M: its hidden layers and the map to the gradient."""
-        depth = self.synthetic_gradient_depth
-        if depth is None:
-            depth = self.default("synthetic_gradient_depth")
-        inputs = self.hidden_units + (CLASSES if self.method == "cdni" else 0)
-        units = [inputs, *[self.synthetic_gradient_units] * depth, self.hidden_units]
-        return list(pairwise(units))
+    def cuts(self) -> tuple[int, ...]:
+        """Hidden layers that receive something else than the gradient from above."""
+        if self.method == "bprop":
+            return ()
+        return (self.cut_after,) if self.cut_after else tuple(range(1, self.depth))
+
+    @cached_property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example as the net sees it: [D] (fcn) or [Y, X, C] (cnn)."""
+        image = IMAGES[self.dataset]
+        return image if self.model == "cnn" else (math.prod(image),)
+
+    def activation_shape(self, layer: int) -> tuple[int, ...]:
+        """Of one example's h_layer, pooled: [H] or [Y, X, H]; layer 0 is the input."""
+        if layer == 0:
+            return self.input_shape
+        units = self.resolved("hidden_units")
+        if self.model == "fcn":
+            return (units,)
+        rows, columns, _ = self.activation_shape(layer - 1)
+        return (-(-rows // 2), -(-columns // 2), units)  # pooling at stride 2
+
+    def pooling(self, layer: int) -> Literal["max", "average"] | None:
+        """What follows the ReLU of a hidden layer."""
+        if self.model == "fcn":
+            return None
+        return "max" if layer == 1 else "average"
+
+    def statistic_decay(self, name: str) -> float:
+        """Per iteration, of a running statistic: `layer<i>.mean` and `.variance`, or stale's `h<i>.gradient`."""
+        return self.stale_decay if name.endswith(".gradient") else self.batch_norm_momentum
+
+    @cached_property
+    def layer_maps(self) -> list[Map]:
+        """Of the hidden layers from below, and of the classifier last."""
+        units = self.resolved("hidden_units")
+        hidden = [self._map(self.activation_shape(i - 1), 0, units) for i in range(1, self.depth)]
+        return [*hidden, Map((math.prod(self.activation_shape(self.depth - 1)), CLASSES))]
+
+    def synthetic_gradient_maps(self, layer: int) -> list[Map]:
+        """Of the model of layer's gradient: its hidden layers, and the map to the gradient last."""
+        *place, units = self.activation_shape(layer)
+        widths = [
+            units,
+            *[self.resolved("synthetic_gradient_units")] * self.resolved("synthetic_gradient_depth"),
+            units,
+        ]
+        labels = [CLASSES if self.method == "cdni" else 0, *[0] * (len(widths) - 2)]
+        return [
+            self._map((*place, inputs), extra, outputs)
+            for inputs, extra, outputs in zip(widths, labels, widths[1:], strict=False)
+        ]
+
+    def _map(self, shape: tuple[int, ...], extra_inputs: int, outputs: int) -> Map:
+        """From activations of `shape` with `extra_inputs` more channels to `outputs` ones."""
+        *place, inputs = shape
+        window = [WINDOW] * len(place)
+        return Map((*window, inputs + extra_inputs, outputs), math.prod(place))
+
+    def splits(self, splits: Mapping[str, Examples]) -> dict[str, Examples]:
+        """With `validation_examples`, a third split "valid": the last of the training examples, not trained on.
+
+        Raises:
+            ValueError: nothing would be left to train on.
+        """
+        found = dict(splits)
+        if self.validation_examples:
+            inputs, labels = found["train"]
+            kept = len(labels) - self.validation_examples
+            if kept < 1:
+                raise ValueError(f"validation_examples must be below {len(labels)}, the number of training examples")
+            found |= {"train": (inputs[:kept], labels[:kept]), "valid": (inputs[kept:], labels[kept:])}
+        return found
 
     def evaluation_examples(self) -> dict[str, int | None]:
-        return {"test": None, "train": self.train_error_examples}
+        held_out = {"valid": None} if self.validation_examples else {}
+        return {"test": None, **held_out, "train": self.train_error_examples}
+
+    @property
+    def evaluation_batch(self) -> int:
+        return 1000 if self.model == "fcn" else 250
+
+    @property
+    def measures_batch(self) -> bool:
+        """How near the synthetic gradient is to the true one, where there is one cut."""
+        return self.has_synthetic_gradients and self.cut_after > 0
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
         """Weights normal with variance 1/inputs; the last map of every M zero, so its first gradients are zero.
@@ -110,23 +238,26 @@ class Spec(CellSpec):
         rng = generator(seed, "init")
         parameters: dict[str, np.ndarray] = {}
 
-        def hidden(name: str, inputs: int, outputs: int) -> None:
-            parameters[f"{name}.weight"] = rng.standard_normal((inputs, outputs)) / np.sqrt(inputs)
-            parameters[f"{name}.scale"] = np.ones(outputs)
-            parameters[f"{name}.shift"] = np.zeros(outputs)
+        def weight(linear: Map) -> np.ndarray:
+            return rng.standard_normal(linear.shape) / np.sqrt(linear.inputs)
 
-        *hidden_sizes, (inputs, classes) = self.layer_sizes
-        for i, size in enumerate(hidden_sizes, start=1):
-            hidden(f"layer{i}", *size)
-        parameters["classifier.weight"] = rng.standard_normal((inputs, classes)) / np.sqrt(inputs)
-        parameters["classifier.bias"] = np.zeros(classes)
+        def hidden(name: str, linear: Map) -> None:
+            parameters[f"{name}.weight"] = weight(linear)
+            parameters[f"{name}.scale"] = np.ones(linear.shape[-1])
+            parameters[f"{name}.shift"] = np.zeros(linear.shape[-1])
+
+        *hidden_maps, classifier = self.layer_maps
+        for i, linear in enumerate(hidden_maps, start=1):
+            hidden(f"layer{i}", linear)
+        parameters["classifier.weight"] = weight(classifier)
+        parameters["classifier.bias"] = np.zeros(CLASSES)
         if self.has_synthetic_gradients:
-            for i in range(1, self.depth):
-                *model_sizes, output_size = self.synthetic_gradient_sizes
-                for j, size in enumerate(model_sizes, start=1):
-                    hidden(f"synthetic_gradient{i}.layer{j}", *size)
-                parameters[f"synthetic_gradient{i}.output.weight"] = np.zeros(output_size)
-                parameters[f"synthetic_gradient{i}.output.bias"] = np.zeros(output_size[1])
+            for i in self.cuts:
+                *model_maps, output = self.synthetic_gradient_maps(i)
+                for j, linear in enumerate(model_maps, start=1):
+                    hidden(f"synthetic_gradient{i}.layer{j}", linear)
+                parameters[f"synthetic_gradient{i}.output.weight"] = np.zeros(output.shape)
+                parameters[f"synthetic_gradient{i}.output.bias"] = np.zeros(output.shape[-1])
         return parameters
 
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
@@ -136,13 +267,13 @@ class Spec(CellSpec):
         return {"indices": np.stack(indices, axis=1), "learning_rate": self.learning_rate * 0.1**drops}
 
     def operations_per_step(self) -> float:
-        """Matrix products only, 2 operations per multiply-add; what the method needs and no more."""
-        layers = [inputs * outputs for inputs, outputs in self.layer_sizes]
-        if self.method == "no_bprop":
-            return 2.0 * self.batch_size * (sum(layers) + layers[-1])
-        # Forward and weight gradients of every layer; the gradient of every layer's input but the image.
-        multiply_adds = 2 * sum(layers) + sum(layers[1:])
-        if self.has_synthetic_gradients:
-            model = [inputs * outputs for inputs, outputs in self.synthetic_gradient_sizes]
-            multiply_adds += (self.depth - 1) * (2 * sum(model) + sum(model[1:]))
+        """Matrix products and convolutions only, 2 operations per multiply-add; what the method needs and no more."""
+        layers = [linear.multiply_adds for linear in self.layer_maps]
+        # Below the cuts of no_bprop nothing is trained; elsewhere every layer is, whatever it receives.
+        trained = layers[max(self.cuts) :] if self.method == "no_bprop" else layers
+        # Forward; the gradients of the weights; those of the inputs, but of the lowest layer that is trained.
+        multiply_adds = sum(layers) + sum(trained) + sum(trained[1:])
+        for i in self.cuts if self.has_synthetic_gradients else ():
+            model = [linear.multiply_adds for linear in self.synthetic_gradient_maps(i)]
+            multiply_adds += 2 * sum(model) + sum(model[1:])
         return 2.0 * self.batch_size * multiply_adds

@@ -22,13 +22,28 @@ IDS = [
     f"{experiment}-{'-'.join(str(v) for v in spec.cell().values())}-{n}" for n, (experiment, spec) in enumerate(ROWS)
 ]
 
-__all__ = ["EXAMPLES", "FRAMEWORKS", "IDS", "ROWS", "SEEDS", "TOLERANCE", "assert_same", "observe", "runner", "splits"]
+__all__ = [
+    "EXAMPLES",
+    "FRAMEWORKS",
+    "IDS",
+    "ROWS",
+    "SEEDS",
+    "TOLERANCE",
+    "assert_same",
+    "inputs_of",
+    "observe",
+    "runner",
+]
 
 
-def splits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Random images and labels in MNIST's shapes; a third of the pixels are zero, as in real images."""
+SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
+
+
+def splits(dataset: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Random images and labels in the data set's shapes; a third of the pixels are zero, as in real images."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (EXAMPLES, 28, 28)) * (rng.random((EXAMPLES, 28, 28)) > 1 / 3)
+    shape = (EXAMPLES, *SHAPES[dataset])
+    images = rng.integers(0, 256, shape) * (rng.random(shape) > 1 / 3)
     labels = rng.integers(0, 10, EXAMPLES)
     return {
         "train": (images.astype(np.uint8), labels.astype(np.uint8)),
@@ -44,11 +59,16 @@ def runner(
         implementation(experiment, framework),
         spec,
         stack_replicas([spec.initial_parameters(seed) for seed in seeds]),
-        splits(),
+        spec.splits(splits(spec.dataset)),
         precision=precision,
         device="cpu",
         **({"steps_per_launch": 50} | options),
     )
+
+
+def inputs_of(run, seeds: list[int], first: int, last: int) -> Leaves:
+    """What iterations first..last-1 of a run consume."""
+    return run.spec.step_inputs(seeds, len(run.splits["train"]["labels"]), first, last)
 
 
 def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:

@@ -1,7 +1,6 @@
 """The feed-forward twins against independent references: two equal mistakes would pass the ladder, not this.
 
-The reference is plain PyTorch, written without any of the suite's code: `nn.functional.batch_norm`, autograd through
-the whole net, and the textbook loop of a DNI.
+The reference is the plain net of `plain_net.py`: autograd through the whole of it, and the textbook loop of a DNI.
 """
 
 from __future__ import annotations
@@ -9,77 +8,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from impls.engine.state import stack_replicas
 from impls.feedforward.spec import Spec
-from impls.registry import FRAMEWORKS, implementation
-from tests.parity.harness import EXAMPLES, SEEDS, observe, runner
-
-EXACT = 1e-12
-TINY = {"hidden_units": 7, "synthetic_gradient_units": 5, "batch_size": 8}
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
-
-
-def parameters_off_zero(spec: Spec, seeds: list[int] = SEEDS) -> dict[str, np.ndarray]:
-    """Initial parameters with the zero maps of M, and all scales and shifts, moved to random values."""
-    rng = np.random.default_rng(1)
-    parameters = stack_replicas([spec.initial_parameters(seed) for seed in seeds])
-    return {name: value + 0.3 * rng.standard_normal(value.shape) for name, value in parameters.items()}
-
-
-def run_with(spec: Spec, framework: str, parameters: dict[str, np.ndarray], seeds: list[int] = SEEDS):
-    run = runner("feedforward", spec, framework, seeds=seeds)
-    run.load(run.leaves() | {f"parameters/{name}": value for name, value in parameters.items()})
-    return run
-
-
-def gradients_of(run, inputs, *, compiled: bool = True) -> dict[str, np.ndarray]:
-    found = observe(run, inputs, compiled=compiled)
-    return {n.removeprefix("gradient of "): v for n, v in found.items() if n.startswith("gradient of ")}
-
-
-class PlainNet:
-    """One replica's net in plain PyTorch; every layer can be run by itself."""
-
-    def __init__(self, spec: Spec, parameters: dict[str, np.ndarray], replica: int) -> None:
-        self.spec = spec
-        self.p = {n: torch.tensor(v[replica]).requires_grad_() for n, v in parameters.items()}
-
-    def hidden(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        z = F.linear(x, self.p[f"{name}.weight"].T)
-        scale, shift = self.p[f"{name}.scale"], self.p[f"{name}.shift"]
-        return F.relu(F.batch_norm(z, None, None, scale, shift, training=True, eps=self.spec.batch_norm_epsilon))
-
-    def summed_loss(self, h: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(
-            F.linear(h, self.p["classifier.weight"].T, self.p["classifier.bias"]), labels, reduction="sum"
-        )
-
-    def model(self, i: int, h: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        if self.spec.method == "cdni":
-            h = torch.cat([h, torch.eye(10, dtype=h.dtype)[labels]], 1)
-        for j in range(1, len(self.spec.synthetic_gradient_sizes)):
-            h = self.hidden(f"synthetic_gradient{i}.layer{j}", h)
-        name = f"synthetic_gradient{i}.output"
-        return F.linear(h, self.p[f"{name}.weight"].T, self.p[f"{name}.bias"])
-
-
-def plain_batch(run, inputs, replica: int) -> tuple[torch.Tensor, torch.Tensor]:
-    indices = inputs["indices"][0, replica]
-    data = {name: np.asarray(value) for name, value in run.splits["train"].items()}
-    return torch.tensor(data["inputs"][indices] / 255.0), torch.tensor(data["labels"][indices].astype(np.int64))
-
-
-def assert_close(found: np.ndarray, expected: torch.Tensor | None, name: str) -> None:
-    assert expected is not None, f"the reference gives no gradient of {name}"
-    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=EXACT, atol=EXACT, err_msg=name)
+from impls.registry import implementation
+from tests.parity.harness import EXAMPLES, SEEDS, runner
+from tests.parity.plain_net import (
+    EXACT,
+    TINY,
+    PlainNet,
+    assert_close,
+    framework_axis,
+    gradients_of,
+    model_axis,
+    parameters_off_zero,
+    plain_batch,
+    run_with,
+    true_activation_gradients,
+)
 
 
 @framework_axis
 @pytest.mark.parametrize("depth", [2, 4])
-def test_bprop_is_backpropagation(framework, depth):
-    spec = Spec(method="bprop", depth=depth, **TINY)
+@model_axis
+def test_bprop_is_backpropagation(framework, depth, sizes):
+    spec = Spec(method="bprop", depth=depth, **sizes)
     parameters = parameters_off_zero(spec)
     run, inputs = run_with(spec, framework, parameters), spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
     found = gradients_of(run, inputs)
@@ -97,9 +49,10 @@ def test_bprop_is_backpropagation(framework, depth):
 @framework_axis
 @pytest.mark.parametrize("method", ["dni", "cdni"])
 @pytest.mark.parametrize("target_scale", ["example", "batch_mean"])
-def test_every_layer_dni_is_the_textbook_loop(framework, method, target_scale):
+@model_axis
+def test_every_layer_dni_is_the_textbook_loop(framework, method, target_scale, sizes):
     """Layers, bootstrapped targets and the regression of every M, for models with one or more hidden layers."""
-    spec = Spec(method=method, depth=4, target_scale=target_scale, **TINY)
+    spec = Spec(method=method, depth=4, target_scale=target_scale, **sizes)
     parameters = parameters_off_zero(spec)
     run, inputs = run_with(spec, framework, parameters), spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
     found = gradients_of(run, inputs)
@@ -121,7 +74,7 @@ def test_every_layer_dni_is_the_textbook_loop(framework, method, target_scale):
             if i > 1:
                 (target,) = torch.autograd.grad(update, h_in)
                 prediction = net.model(i - 1, previous_output, labels)
-                ((prediction - target.detach()) ** 2).sum(1).mean().backward()
+                ((prediction - target.detach()) ** 2).flatten(1).sum(1).mean().backward()
             if output is not None:
                 h = previous_output = output.detach()
         assert set(found) == set(net.p)
@@ -159,20 +112,6 @@ def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, 
     for name in net_parameters:
         path = f"parameters/{name}"
         np.testing.assert_allclose(after[path], wanted[path], rtol=EXACT, atol=EXACT, err_msg=path)
-
-
-def true_activation_gradients(spec: Spec, run, parameters, inputs) -> dict[int, np.ndarray]:
-    """By layer, the gradient of the summed loss with respect to its activation, by plain autograd: [R, B, H]."""
-    replicas = []
-    for replica in range(len(SEEDS)):
-        net = PlainNet(spec, parameters, replica)
-        h, labels = plain_batch(run, inputs, replica)
-        activations = []
-        for i in range(1, spec.depth):
-            h = net.hidden(f"layer{i}", h)
-            activations.append(h)
-        replicas.append(torch.autograd.grad(net.summed_loss(h, labels), activations))
-    return {i: np.stack([grads[i - 1].numpy() for grads in replicas]) for i in range(1, spec.depth)}
 
 
 @framework_axis

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.parity.harness import EXAMPLES, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, observe, runner
+from tests.parity.harness import FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, observe, runner
 
 STEPS = 20
 LAUNCH = 4  # the same everywhere: each other length is another compilation
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parametrize(("experiment", "spec"), ROWS, ids=IDS)
 
 def launch(run, seeds: list[int], first: int, last: int) -> None:
     """Iterations first..last-1 in one launch."""
-    run.advance(run.spec.step_inputs(seeds, EXAMPLES, first, last))
+    run.advance(inputs_of(run, seeds, first, last))
 
 
 def test_same_data_and_initial_bytes(experiment, spec):
@@ -38,9 +38,11 @@ def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec)
     torch_run, jax_run = (runner(experiment, spec, framework) for framework in FRAMEWORKS)
     started = torch_run.leaves()
     for k in range(STEPS):
-        inputs = spec.step_inputs(SEEDS, EXAMPLES, k, k + 1)
+        inputs = inputs_of(torch_run, SEEDS, k, k + 1)
         where = f"{experiment} {spec.cell()} step {k}"
         assert_same(observe(torch_run, inputs), observe(jax_run, inputs), f"{where}, observed")
+        if spec.measures_batch:
+            assert_same(torch_run.measure(inputs), jax_run.measure(inputs), f"{where}, measured")
         torch_run.advance(inputs)
         jax_run.advance(inputs)
         assert_same(torch_run.leaves(), jax_run.leaves(), f"{where}, state after")
@@ -60,7 +62,7 @@ def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
     launch(fast, SEEDS, LAUNCH, 2 * LAUNCH)
     launch(fast, SEEDS, 2 * LAUNCH, 9)
     for k in range(9):
-        plain.advance(spec.step_inputs(SEEDS, EXAMPLES, k, k + 1))
+        plain.advance(inputs_of(plain, SEEDS, k, k + 1))
     assert_same(fast.leaves(), plain.leaves(), f"{experiment} {spec.cell()} {framework}, fast against plain")
 
 

@@ -1,0 +1,1 @@
+"""BP(lambda): backpropagated and synthetic gradients mixed."""

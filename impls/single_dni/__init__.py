@@ -1,0 +1,1 @@
+"""One DNI at a chosen depth, and the quality of its synthetic gradients."""

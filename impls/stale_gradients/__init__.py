@@ -1,0 +1,1 @@
+"""Averages of past true gradients in place of synthetic ones."""

@@ -1,0 +1,1 @@
+"""The scale of the synthetic-gradient model's target: an ablation."""

@@ -1,0 +1,24 @@
+# Training: one rule for each experiment, since the folders of its cells have their own wildcards.
+for experiment in EXPERIMENTS:
+
+    rule:
+        name:
+            f"train_{experiment.name}"
+        input:
+            data=f"{RUNS}/data/{{dataset}}.json",
+            sources=experiment.sources,
+        output:
+            curves=experiment.pattern("curves.parquet"),
+            record=experiment.pattern("run.json"),
+        log:
+            experiment.log(),
+        threads: 1
+        resources:
+            gpu=GPUS,
+            time_limit=TIME_LIMIT,
+        params:
+            command=experiment.command,
+        message:
+            experiment.message()
+        shell:
+            "{params.command} --threads {threads} --resume {resources.time_limit} > {log} 2>&1"
