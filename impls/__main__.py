@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
+from impls.data import names as data_names
 from impls.engine.options import Options
 from impls.engine.spec import CellSpec
 from impls.engine.train import train
@@ -80,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate_parser.set_defaults(run=_evaluate)
 
     data_parser = commands.add_parser("data", help="find or download a data set, check it, and say what it is")
-    data_parser.add_argument("dataset", help="mnist")
+    data_parser.add_argument("dataset", choices=data_names(), help="which one")
     _add_fields(data_parser, Options, only="data")
     data_parser.add_argument("--output", type=Path, help="write the manifest there as JSON")
     data_parser.set_defaults(run=_data)

@@ -9,8 +9,8 @@ from paper_figures.claims import FRAMEWORKS
 from paper_figures.runs import Run
 from paper_figures.statistics import VERDICTS
 
-DATASETS = {"mnist": "MNIST"}
-MODELS = {"fcn": "fully connected"}
+DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
+MODELS = {"fcn": "fully connected", "cnn": "convolutional"}
 METHODS = {"no_bprop": "No backprop", "bprop": "Backprop", "dni": "DNI", "cdni": "cDNI"}
 DEPTH_CHOSEN_ON_TEST = (
     "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
@@ -23,12 +23,15 @@ def data_line(runs: list[Run]) -> str:
     if not runs:
         return "No runs found: only the paper's numbers are shown."
     entries = [entry for run in runs for entry in run.record["data"]]
-    kinds = sorted({_describe(entry) for entry in entries if entry["source"] != "original"})
-    originals = sorted({DATASETS[entry["name"]] for entry in entries if entry["source"] == "original"})
-    if not kinds:
-        return f"Data: {', '.join(originals)} (original)."
-    where = "" if all(run.stand_in for run in runs) else f" in {sum(run.stand_in for run in runs)} of {len(runs)} runs"
-    return f"STAND-IN DATA{where}: {'; '.join(kinds)}."
+    entries.sort(key=lambda entry: list(DATASETS).index(entry["name"]))
+    originals = dict.fromkeys(DATASETS[entry["name"]] for entry in entries if entry["source"] == "original")
+    original = f"{', '.join(originals)} (original)"
+    stand_ins = dict.fromkeys(_describe(entry) for entry in entries if entry["source"] != "original")
+    if not stand_ins:
+        return f"Data: {original}."
+    count = sum(run.stand_in for run in runs)
+    where = "" if count == len(runs) else f" in {count} of {len(runs)} runs"
+    return f"STAND-IN DATA{where}: {'; '.join([*stand_ins, *([f'else {original}'] if originals else [])])}."
 
 
 def settings_line(runs: list[Run], paper_iterations: int) -> str:

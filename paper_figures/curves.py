@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from paper_figures.claims import Measure
+from paper_figures.claims import read_claims
 from paper_figures.runs import Run
-from paper_figures.statistics import t_interval
+from paper_figures.statistics import summarise
+
+NUMBERS = ["iteration", "value", "low", "high", "n", "n_diverged"]
 
 
-def our_points(runs: list[Run], measure: Measure) -> pd.DataFrame:
+def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metric: str = "error") -> pd.DataFrame:
     """Mean and 95% t interval over replicas at every evaluation; diverged replicas are counted, not averaged.
 
-    Columns: method, layers, source (framework), obtained ("run"), iteration, value, low, high, n, n_diverged.
+    Args:
+        fields: of the cell, kept as columns.
+        metric: may name a field of the cell, as in "h{cut_after}.l2_error".
+
+    Columns: `fields`, source (framework), obtained ("run"), split, metric (as given), then `NUMBERS`.
     """
+    columns = [*fields, "source", "obtained", "split", "metric", *NUMBERS]
     rows = []
     for run in runs:
         cell = run.record["cell"]
-        named = [cell["method"], cell["depth"], run.record["framework"], "run"]
-        for iteration, values in run.curve(measure.split, measure.metric).iterrows():
-            finite = values[np.isfinite(values)].to_numpy()
-            mean = finite.mean() if len(finite) else math.nan
-            rows.append([*named, iteration, mean, *t_interval(finite), len(finite), len(values) - len(finite)])
-    columns = ["method", "layers", "source", "obtained", "iteration", "value", "low", "high", "n", "n_diverged"]
+        named = [*(cell[field] for field in fields), run.record["framework"], "run", split, metric]
+        curve = run.curve(split, metric.format(**cell))
+        for iteration, values in zip(curve.index, curve.to_numpy(), strict=True):
+            rows.append([*named, iteration, *summary(values)])
     return pd.DataFrame(rows, columns=columns)
 
 
+def summary(values: Sequence[float]) -> tuple[float, float, float, int, int]:
+    """(mean, low, high, n, n_diverged) of one value per replica, as in `NUMBERS`."""
+    found = summarise(values)
+    return found.mean, found.low, found.high, found.n, found.n_diverged
+
+
+def at_the_end(points: pd.DataFrame) -> pd.DataFrame:
+    """The last evaluation of every curve: of the rows that agree in all columns but `NUMBERS`."""
+    return points.sort_values("iteration").groupby(curve_columns(points), sort=False, dropna=False).tail(1)
+
+
+def curve_columns(points: pd.DataFrame) -> list[str]:
+    """The columns that tell curves apart."""
+    return [name for name in points.columns if name not in NUMBERS]
+
+
 def paper_points(claims: pd.DataFrame) -> pd.DataFrame:
-    """The published points: method, layers, source ("paper"), obtained, iteration, value."""
-    points = claims[["method", "layers", "obtained", "iteration", "value"]].assign(source="paper")
-    return points.sort_values(["method", "layers", "obtained", "iteration"])
+    """The published points: method, depth, source ("paper"), obtained, split, metric, iteration, value."""
+    points = claims.rename(columns={"layers": "depth"})[["method", "depth", "obtained", "iteration", "value"]]
+    points = points.assign(source="paper", split="test", metric="error")
+    return points.sort_values(["method", "depth", "obtained", "iteration"])
+
+
+def paper_iterations() -> int:
+    """How long the paper trains its feed-forward nets: where its table of them stands."""
+    claims = read_claims()
+    return int(claims["iteration"][claims["artifact"] == "table_feedforward"].max())

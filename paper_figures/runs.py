@@ -46,6 +46,13 @@ class Run:
         chosen = self.curves[(self.curves["split"] == split) & (self.curves["metric"] == metric)]
         return chosen.pivot(index="iteration", columns="seed", values="value").sort_index()
 
+    def replica_setting(self, name: str) -> dict[int, float]:
+        """By seed, the value of a setting in which the replicas differ; raises `FigureError` where it has none."""
+        values = self.record.get("replica_settings", {}).get(name)
+        if values is None:
+            raise FigureError(f"{self.path}: its record does not say the {name} of each replica. {REMEDY}")
+        return dict(zip(self.record["seeds"], values, strict=True))
+
     @property
     def stand_in(self) -> bool:
         """Whether any of its data is a stand-in for the paper's."""
@@ -67,6 +74,11 @@ def read_runs(results: Path, experiment: str) -> list[Run]:
     return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
 
 
+def of_cell(runs: list[Run], **fields: Any) -> list[Run]:
+    """The runs whose cell has these values, such as `of_cell(runs, dataset="mnist", model="fcn")`."""
+    return [run for run in runs if all(run.record["cell"].get(name) == value for name, value in fields.items())]
+
+
 def _read_run(results: Path, path: Path) -> Run:
     content = path.read_bytes()
     try:
@@ -78,6 +90,10 @@ def _read_run(results: Path, path: Path) -> Run:
         where = ".".join(str(part) for part in problem.absolute_path) or "the record"
         raise FigureError(f"{path}: not a valid run record: {where}: {problem.message}. {REMEDY}")
     _check_place(results, path, record)
+    for name, values in record.get("replica_settings", {}).items():
+        if len(values) != len(record["seeds"]):
+            counts = f"{len(values)} values for {len(record['seeds'])} seeds"
+            raise FigureError(f"{path}: replica_settings.{name} has {counts}. {REMEDY}")
     curves_path = path.with_name("curves.parquet")
     if not curves_path.is_file():
         raise FigureError(f"{curves_path}: missing, though run.json is beside it. {REMEDY}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -31,6 +31,7 @@ class Verdict:
     """A word of `VERDICTS` ("differs" with the side in brackets) and what it rests on; NaN where it cannot be computed.
 
     Attributes:
+        word: empty where no number was published.
         why: one clause in words, with the numbers.
         n: replicas in the mean and the intervals; n_diverged: those left out of them because they had diverged.
         low, high: 95% t interval of the mean; prediction_low, prediction_high: of one more run.
@@ -74,6 +75,17 @@ def equivalence_p(values: Sequence[float], target: float, margin: float) -> floa
     return float(stdtr(n - 1, (abs(difference) - margin) / error))
 
 
+def summarise(values: Sequence[float]) -> Verdict:
+    """Mean and intervals alone, for values beside which no number was published; not finite means diverged."""
+    finite = _finite(values)
+    mean = float(finite.mean()) if len(finite) else math.nan
+    low, high = t_interval(finite)
+    prediction_low, prediction_high = prediction_interval(finite)
+    n_diverged = len(values) - len(finite)
+    why = "no published number"
+    return Verdict("", why, len(finite), n_diverged, mean, low, high, prediction_low, prediction_high, math.nan)
+
+
 def verdict(
     values: Sequence[float],
     published: float,
@@ -109,35 +121,38 @@ def verdict(
     """
     if not (margin > 0 and math.isfinite(margin) and math.isfinite(published)):
         raise ValueError(f"a verdict needs a finite number and a margin > 0, not {published} and {margin}")
-    everything = np.asarray(values, dtype=float)
-    finite = everything[np.isfinite(everything)]
-    n_diverged = len(everything) - len(finite)
-    mean = float(finite.mean()) if len(finite) else math.nan
-    low, high = t_interval(finite)
-    prediction_low, prediction_high = prediction_interval(finite)
+    found = summarise(values)
+    finite, n_all = _finite(values), len(values)
     p = equivalence_p(finite, published, margin)
 
     zone = f"{published:g} ± {margin:g}"
-    spread = " (all replicas are equal)" if len(finite) and np.ptp(finite) == 0 else ""
-    side = "better" if (mean < published) == lower_is_better else "worse"
-    if len(everything) == 0:
+    mean_interval = f"the 95% interval {found.low:.4g} to {found.high:.4g}"
+    prediction = f"the 95% prediction interval {found.prediction_low:.4g} to {found.prediction_high:.4g}"
+    spread = " (all replicas are equal)" if found.n and np.ptp(finite) == 0 else ""
+    side = "better" if (found.mean < published) == lower_is_better else "worse"
+    if n_all == 0:
         word, why = "missing", "no replica"
     elif not comparable:
         word, why = "not comparable", "made under other conditions than the paper's"
-    elif n_diverged:
-        word, why = "differs (worse)", f"{n_diverged} of {len(everything)} replicas diverged"
-    elif len(finite) == 1:
+    elif found.n_diverged:
+        word, why = "differs (worse)", f"{found.n_diverged} of {n_all} replicas diverged"
+    elif found.n == 1:
         word, why = "inconclusive", "one replica: no interval"
     elif p <= LEVEL:
         word, why = "reproduced", f"mean inside {zone}: two one-sided t tests, p = {p:.2g}{spread}"
-    elif prediction_low - reading_error <= published <= prediction_high + reading_error:
-        word = "consistent"
-        why = f"{published:g} lies in the 95% prediction interval {prediction_low:.4g} to {prediction_high:.4g}{spread}"
-    elif low > published + margin or high < published - margin:
-        word, why = f"differs ({side})", f"the 95% interval {low:.4g} to {high:.4g} lies beyond {zone}{spread}"
+    elif found.prediction_low - reading_error <= published <= found.prediction_high + reading_error:
+        word, why = "consistent", f"{published:g} lies in {prediction}{spread}"
+    elif found.low > published + margin or found.high < published - margin:
+        word, why = f"differs ({side})", f"{mean_interval} lies beyond {zone}{spread}"
     else:
-        word, why = "inconclusive", f"the 95% interval {low:.4g} to {high:.4g} lies across the edge of {zone}"
-    return Verdict(word, why, len(finite), n_diverged, mean, low, high, prediction_low, prediction_high, p)
+        word, why = "inconclusive", f"{mean_interval} lies across the edge of {zone}"
+    return replace(found, word=word, why=why, p_equivalence=p)
+
+
+def _finite(values: Sequence[float]) -> np.ndarray:
+    """Those of replicas that did not diverge."""
+    values = np.asarray(values, dtype=float)
+    return values[np.isfinite(values)]
 
 
 def _interval(values: Sequence[float], confidence: float, variance_factor) -> tuple[float, float]:

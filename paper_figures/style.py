@@ -6,25 +6,34 @@ import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Affine2D
 
 TWO_COLUMNS = 7.0  # inches
 DPI = 200
 SMALL, NORMAL = 6.5, 8.0  # points
+HEAD_MARGIN, HEAD_LINE, PANEL_TITLE = 0.08, NORMAL * 1.4 / 72, 0.25  # inches
 
 # From light to dark: told apart by lightness alone, so in grey and with any colour vision.
 DEPTHS = {3: "#e09a2f", 4: "#c9504f", 5: "#7d3488", 6: "#1b1446"}
+FIVE_SHADES = ("#e8ab3c", "#dd7340", "#b53f5c", "#742a83", "#1b1446")
+THREE_SHADES = FIVE_SHADES[::2]
+ALARM_WORD = "STAND-IN"  # a head that starts with it is red
 INK, FAINT, GRID, ALARM = "#222222", "#666666", "#e4e4e4", "#a3200d"
 # PyTorch is a broad pale line and JAX a thin dark one with dots, so that both show where they coincide.
 FRAMEWORK_LINES = {
     "torch": {"linewidth": 2.6, "alpha": 0.55, "solid_capstyle": "butt"},
     "jax": {"linewidth": 0.8, "marker": "o", "markersize": 2.4, "markevery": 0.05},
 }
+DOTTED = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
+DOT = {"marker": "o", "markersize": 4.5}
+FRAMEWORK_DOTS = {"torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45}, "jax": {"marker": "o", "markersize": 3}}
 PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
 PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
 DIVERGED_MARK = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
@@ -39,6 +48,8 @@ _RC = {
     "legend.fontsize": SMALL,
     "axes.edgecolor": FAINT,
     "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "xtick.color": INK,
@@ -106,10 +117,11 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset: float = 5) -> None:
     """Writes a label right of each (x, y, text, colour), moved up or down where neighbours would overlap.
 
-    Limits, scales and position of the axes must be final. A halo keeps a label legible on top of a line.
+    Limits, scales and position of the axes must be final, and a note at the bottom left written: labels keep above it.
     """
     points = 72 / axes.figure.dpi
-    floor = axes.transAxes.transform((0, 0))[1] * points + SMALL / 2
+    bottom = axes.transAxes.transform((0, 0))[1] * points
+    notes = [text.get_window_extent().transformed(Affine2D().scale(points)) for text in axes.texts]
     columns: list[list[tuple[float, float, tuple]]] = []  # labels whose horizontal extents may overlap
     for end in sorted(ends, key=lambda end: end[0]):
         x, y = axes.transData.transform(end[:2]) * points
@@ -118,24 +130,38 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
         columns[-1].append((x, y, end))
     for column in columns:
         places = spread([y for _, y, _ in column], SMALL * 1.05)
-        rise = max(0, floor - min(places))
+        start = min(x for x, _, _ in column)
+        floor = max([bottom, *(note.y1 for note in notes if note.x1 > start)])
+        rise = max(0, floor + SMALL / 2 - min(places))
         for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
-            label = axes.annotate(
-                text, (x, y), xytext=(offset, place + rise - height), textcoords="offset points", color=colour
-            )
-            label.set(va="center_baseline", fontsize=SMALL, fontweight="bold", annotation_clip=False, zorder=6)
-            label.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
+            text_offset = (offset, place + rise - height)
+            write_beside(axes, text, (x, y), text_offset, color=colour, va="center_baseline", fontweight="bold")
+
+
+def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
+    """A label `offset` points from a point of the data, with a halo that keeps it legible on top of a line."""
+    halo = [patheffects.withStroke(linewidth=2, foreground="white")]
+    look = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo, **look}
+    axes.annotate(text, point, xytext=offset, textcoords="offset points", **look)
 
 
 def write_head(figure: Figure, data: str, settings: str) -> None:
     """Above the panels: the data (in red and bold where it is a stand-in) and the settings; makes room for them."""
-    alarm = data.startswith("STAND-IN")
-    left, top = figure.subplotpars.left, 1 - 0.08 / figure.get_figheight()
-    weight, colour = ("bold", ALARM) if alarm else ("normal", INK)
-    wrapped = textwrap.fill(data, 98 if alarm else 115)
-    line = NORMAL * 1.4 / 72 / figure.get_figheight()
-    figure.text(left, top, wrapped, va="top", fontsize=NORMAL, fontweight=weight, color=colour)
-    below = top - line * (1 + wrapped.count("\n"))
-    small = textwrap.fill(settings, 140)
-    figure.text(left, below, small, va="top", fontsize=SMALL, color=FAINT, linespacing=1.3)
-    figure.subplots_adjust(top=below - line * (1 + small.count("\n") + 1.6))  # 1.6: the panels' titles
+    height = figure.get_figheight()
+    wrapped_data, wrapped_settings = _wrapped_head(data, settings)
+    weight, colour = ("bold", ALARM) if data.startswith(ALARM_WORD) else ("normal", INK)
+    left, top = figure.subplotpars.left, height - HEAD_MARGIN
+    below = top - HEAD_LINE * (wrapped_data.count("\n") + 1)
+    figure.text(left, top / height, wrapped_data, va="top", fontsize=NORMAL, fontweight=weight, color=colour)
+    figure.text(left, below / height, wrapped_settings, va="top", fontsize=SMALL, color=FAINT, linespacing=1.3)
+    figure.subplots_adjust(top=1 - head_height(data, settings) / height)
+
+
+def head_height(data: str, settings: str) -> float:
+    """Inches from the top of a figure with a head to its panels, whose titles are in between."""
+    lines = sum(text.count("\n") + 1 for text in _wrapped_head(data, settings))
+    return HEAD_MARGIN + lines * HEAD_LINE + PANEL_TITLE
+
+
+def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
+    return textwrap.fill(data, 98 if data.startswith(ALARM_WORD) else 115), textwrap.fill(settings, 130)

@@ -20,13 +20,14 @@ def escape(text: str) -> str:
     return escaped.replace("--", "-{}-").encode("ascii", "replace").decode()  # two hyphens would become a dash
 
 
-def table(headings: list[str], lines: list[list[str]], notes: list[str], foot: str, label: str) -> str:
+def table(headings: list[str], lines: list[list[str]], notes: list[str], foot: str, label: str, names: int) -> str:
     r"""A `table*` environment (two-column width; needs \usepackage{booktabs}).
 
     Args:
         headings, lines: plain text; a line break inside a cell puts the rest below it, smaller. A line whose first cell
             is not empty starts a group, with a rule above.
         notes: the caption's sentences; foot: small print under it.
+        names: how many columns come before the numbers; they are set to the left, the numbers centred.
     """
     body = []
     for line in lines:
@@ -39,7 +40,7 @@ def table(headings: list[str], lines: list[list[str]], notes: list[str], foot: s
     return rf"""% Needs \usepackage{{booktabs}}.
 \begin{{table*}}
 \centering\footnotesize
-\begin{{tabular}}{{@{{}}{"l" * 4}{"c" * (len(headings) - 4)}@{{}}}}
+\begin{{tabular}}{{@{{}}{"l" * names}{"c" * (len(headings) - names)}@{{}}}}
 \toprule
 {" & ".join(escape(heading) for heading in headings)} \\
 \midrule

@@ -1,4 +1,7 @@
-"""No data file may run code: nothing in impls/data can reach pickle."""
+"""No data file may run code: nothing in impls/data can reach pickle.
+
+There is no exception for CIFAR-10's batches, which are pickles: see test_data_cifar_batch.py.
+"""
 
 import ast
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Reading results: what is refused, with which message. Also makes the synthetic results that other tests draw."""
 
+import itertools
 import json
 import math
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from paper_figures import artifacts
 from paper_figures.__main__ import main
@@ -16,7 +18,11 @@ from paper_figures.files import write_together
 from paper_figures.runs import CURVE_COLUMNS, ROOT, read_runs
 
 METHODS = ("no_bprop", "bprop", "dni", "cdni")
-FINAL = {"no_bprop": 4.5, "bprop": 1.9, "dni": 2.2, "cdni": 2.0}  # percent, at three layers
+FINAL = {"no_bprop": 4.5, "bprop": 1.9, "dni": 2.2, "cdni": 2.0, "stale": 4.2}  # percent, at three layers
+STAND_INS = {
+    "mnist": "stand-in: scikit-learn's 8x8 digits enlarged to 28x28 (1500 train, 297 test)",
+    "cifar10": "stand-in: ten procedural classes of 32x32 colour images (2000 train, 500 test)",
+}
 
 
 def write_run(
@@ -34,32 +40,58 @@ def write_run(
     differs=(),
     choices=(),
     preset="paper",
+    *,
+    experiment="feedforward",
+    dataset="mnist",
+    model="fcn",
+    cell=None,
+    metrics=None,
+    replica_settings=None,
 ):
-    """Writes one run with smooth, noisy curves that end at `final` percent; a list gives every replica's last value."""
-    cell = {"dataset": "mnist", "model": "fcn", "depth": depth, "method": method}
-    folder = results / "feedforward" / "/".join(f"{name}~{value}" for name, value in cell.items()) / framework
+    """Writes one run, with smooth and noisy curves; returns its folder.
+
+    Args:
+        final: percent of test error at the end; a list gives every replica's. By default made up from the cell.
+        diverged: the first so many replicas diverge after a third of the run.
+        cell: the cell's fields after the method, in the order of the path, such as {"cut_after": 1}.
+        metrics: further curves, {(split, metric): values}: `values` is what they end at (a number, or one per replica),
+            or a function of (replica, iteration) that returns the value. ("test", "error") in it replaces that curve.
+        replica_settings: {name: one value per seed}; left out of the record where it is None, as in older records.
+    """
+    cell = {"dataset": dataset, "model": model, "depth": depth, "method": method, **(cell or {})}
+    folder = results / experiment / "/".join(f"{name}~{value}" for name, value in cell.items()) / framework
     folder.mkdir(parents=True)
     reached = iterations if reached is None else reached
     every = evaluate_every or max(1, iterations // 100)
-    evaluated = sorted({*range(0, reached + 1, every), reached})
-    rng = np.random.default_rng([depth, METHODS.index(method), len(framework)])
-    last = FINAL[method] * (1 + 0.35 * (depth - 3) * (method in ("no_bprop", "dni"))) if final is None else final
-    rows = []
+    evaluated = np.array(sorted({*range(0, reached + 1, every), reached}))
+    rng = np.random.default_rng([*"/".join(f"{value}" for value in cell.values()).encode(), len(framework)])
+    if final is None:
+        final = FINAL[method] * (1 + 0.35 * (depth - 3) * (method in ("no_bprop", "dni", "stale")))
+        final = [final * rng.uniform(0.96, 1.04) for _ in seeds]
+    metrics = {("test", "error"): final, **(metrics or {})}
+
+    def curve(values, replica):
+        if callable(values):
+            return np.array([values(replica, int(iteration)) for iteration in evaluated], dtype=float)
+        goal = values[replica] if isinstance(values, list | tuple) else values
+        started = goal + 88 * np.exp(-5 * (evaluated / (0.3 * reached)) ** 0.4)
+        noisy = np.minimum(started * rng.uniform(0.97, 1.03, len(evaluated)), 90.0)
+        return np.where(evaluated < reached, noisy, goal)
+
+    parts = []
     for replica, seed in enumerate(seeds):
-        goal = last[replica] if isinstance(last, (list, tuple)) else last * rng.uniform(0.96, 1.04)
-        for iteration in evaluated:
-            value = goal + 88 * math.exp(-5 * (iteration / (0.3 * reached)) ** 0.4) * (iteration < reached)
-            value *= rng.uniform(0.97, 1.03) if iteration < reached else 1
-            if replica < diverged and iteration > reached // 3:
-                value = math.nan
-            rows.append([replica, seed, iteration, "test", "error", min(value, 90.0)])
-            rows.append([replica, seed, iteration, "test", "loss", value / 30])
-    frame = pd.DataFrame(rows, columns=CURVE_COLUMNS).astype({"replica": "int32"})
+        points = {place: curve(values, replica) for place, values in metrics.items()}
+        points.setdefault(("test", "loss"), points["test", "error"] / 30)
+        for (split, metric), values in points.items():
+            if replica < diverged:
+                values = np.where(evaluated > reached // 3, math.nan, values)
+            part = {"replica": replica, "seed": seed, "iteration": evaluated, "split": split, "metric": metric}
+            parts.append(pd.DataFrame({**part, "value": values}))
+    frame = pd.concat(parts, ignore_index=True)[CURVE_COLUMNS].astype({"replica": "int32"})
     frame.to_parquet(folder / "curves.parquet", index=False)
-    stand_in = "stand-in: scikit-learn's 8x8 digits enlarged to 28x28 (1500 train, 297 test)"
     record = {
         "schema_version": 1,
-        "experiment": "feedforward",
+        "experiment": experiment,
         "cell": cell,
         "framework": framework,
         "preset": preset,
@@ -73,9 +105,9 @@ def write_run(
         "changed_choices": list(choices),
         "data": [
             {
-                "name": "mnist",
+                "name": dataset,
                 "source": source,
-                "description": stand_in if source == "stand-in" else "the original files",
+                "description": STAND_INS[dataset] if source == "stand-in" else "the original files",
                 "files": {"train-images-idx3-ubyte.gz": "0" * 64},
             }
         ],
@@ -83,7 +115,7 @@ def write_run(
         "versions": {"python": "3.11.7", "numpy": "2.4.6", framework: "2.13.0"},
         "device": {"kind": "cpu", "name": "AMD EPYC", "threads": 2},
         "precision": "fp32",
-        "command": "python -m impls train feedforward",
+        "command": f"python -m impls train {experiment}",
         "started_at": "2026-01-01T00:00:00+00:00",
         "finished_at": "2026-01-01T01:00:00+00:00",
         "wall_seconds": 1.0,
@@ -93,6 +125,8 @@ def write_run(
         "peak_memory_bytes": 1,
         "sessions": 1,
     }
+    if replica_settings is not None:
+        record["replica_settings"] = replica_settings
     (folder / "run.json").write_text(json.dumps(record))
     return folder
 
@@ -131,6 +165,23 @@ def edit_record(folder, **changes):
 
 def edit_curves(folder, change):
     change(pd.read_parquet(folder / "curves.parquet")).to_parquet(folder / "curves.parquet")
+
+
+def assert_nothing_overlaps(figure):
+    """No text of the figure lies on another one or runs over its edge."""
+    figure.draw_without_rendering()
+    inside = [[*axes.get_children(), axes.xaxis.label, axes.yaxis.label] for axes in figure.axes]  # and the titles
+    texts = [text for texts in inside for text in texts if isinstance(text, Text) and text.get_text()]
+    texts = [text for text in [*texts, *figure.texts, *figure.legends] if text.get_visible()]
+    boxes = [(text, text.get_window_extent()) for text in texts]
+    for text, box in boxes:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, text
+    for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
+        width = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+        height = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+        # A text's box is as high as its tallest letter could be: half a line of it is air.
+        assert width <= 0 or height <= 0.5 * min(box.height, other_box.height), (one, other)
 
 
 DAMAGE = {
@@ -193,7 +244,7 @@ def test_wrong_commands_say_what_to_do(capsys, arguments, words):
 def test_list_and_sources(capsys):
     assert main(["list"]) == 0
     listed = capsys.readouterr().out
-    assert all(name in listed for name in ("claims", "table_feedforward", "fig_feedforward_curves"))
+    assert all(name in listed for name in ("claims", "table_feedforward", "text_deep", "fig_sparse_updates"))
     assert main(["sources", "fig_feedforward_curves"]) == 0
     sources = capsys.readouterr().out.split()
     assert {"paper_figures/style.py", "paper_figures/claims.csv", "paper_figures/statistics.py"} <= set(sources)
@@ -219,7 +270,7 @@ def test_drawing_needs_no_framework_and_gives_the_same_bytes_in_another_process(
     """Another process has another hash seed, and shows which modules were imported."""
     write_run(tmp_path, "torch", iterations=1000)
     write_run(tmp_path, "jax", iterations=1000, diverged=1)
-    names = ("claims", "table_feedforward", "fig_feedforward_curves")
+    names = ("claims", "table_feedforward", "text_stale_gradients", "fig_feedforward_curves", "fig_sparse_updates")
     program = f"""
 import sys
 from paper_figures.__main__ import main

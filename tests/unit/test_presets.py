@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from impls.presets import cells, describe_cells, load_preset, result_directory, 
 from impls.registry import experiments, spec_class
 
 PRESETS = ("quick", "smoke", "paper")
+UNLOCKED = {"quick": 20, "smoke": 4, "paper": 100}  # replicas, the dots of its figures
 VALID = {
     "preset": "tiny",
     "data": "embedded",
@@ -48,10 +50,16 @@ def test_every_shipped_preset_is_valid_and_named_after_its_file(name: str, root:
     assert cells(preset, "feedforward")
 
 
-def test_the_quick_and_paper_presets_hold_all_sixteen_cells(root: Path):
+def test_the_quick_and_paper_presets_hold_every_cell_of_the_papers_table(root: Path):
     for name in ("quick", "paper"):
         preset = load_preset(root / f"config/{name}.yaml")
-        assert len(cells(preset, "feedforward")) == 16
+        nets = Counter((cell["dataset"], cell["model"], cell["depth"]) for cell in cells(preset, "feedforward"))
+        table = {
+            **{(dataset, "fcn", depth): 4 for dataset in ("mnist", "cifar10") for depth in (3, 4, 5, 6)},
+            **{(dataset, "cnn", depth): 4 for dataset in ("mnist", "cifar10") for depth in (3, 4)},
+        }
+        assert nets == table | {("mnist", "fcn", 21): 2}
+        assert set(preset.experiments) == set(experiments())
         assert preset.frameworks == ["torch", "jax"]
     assert preset.data == "original"
     assert preset.experiments["feedforward"][0].settings == {}, "the paper's sizes are the spec's defaults"
@@ -167,7 +175,7 @@ def test_the_command_line_reads_each_command_back_as_the_cell_it_was_made_from(n
         parsed = vars(build_parser().parse_args(arguments))
         assert spec(**{key: value for key, value in parsed.items() if key in spec.model_fields}) == spec(**cell)
         assert parsed["framework"] == "jax"
-        assert int(parsed["replicas"]) == preset.replicas
+        assert int(parsed["replicas"]) == (preset.replicas if experiment != "unlock" else UNLOCKED[name])
         assert int(parsed["first_seed"]) == preset.first_seed
         assert (parsed["data"], parsed["device"], parsed["precision"]) == (preset.data, preset.device, preset.precision)
         assert str(parsed["output"]) == result_directory(preset, experiment, cell, "jax")

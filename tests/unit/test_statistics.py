@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paper_figures.statistics import LEVEL, VERDICTS, equivalence_p, prediction_interval, t_interval, verdict
+from paper_figures.statistics import (
+    LEVEL,
+    VERDICTS,
+    equivalence_p,
+    prediction_interval,
+    summarise,
+    t_interval,
+    verdict,
+)
 
 FIVE = [1.0, 2.0, 3.0, 4.0, 5.0]  # mean 3, s = sqrt(2.5), t(0.975; 4) = 2.776445
 
@@ -119,3 +127,11 @@ def test_no_spread_is_said():
 def test_a_margin_is_needed(published, margin):
     with pytest.raises(ValueError, match="margin > 0"):
         verdict([2.2, 2.3], published, margin, True)
+
+
+def test_values_without_a_published_number_are_summarised():
+    summary = summarise([1.0, 2.0, 3.0, 4.0, 5.0, math.nan])
+    assert (summary.word, summary.n, summary.n_diverged, summary.mean) == ("", 5, 1, 3)
+    assert (summary.low, summary.high) == pytest.approx(t_interval(FIVE))
+    assert (summary.prediction_low, summary.prediction_high) == pytest.approx(prediction_interval(FIVE))
+    assert math.isnan(summary.p_equivalence) and math.isnan(summarise([]).mean)

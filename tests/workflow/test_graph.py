@@ -14,11 +14,22 @@ import yaml
 
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
+from paper_figures import artifacts
 
+TABLES = ("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients")
+FIGURES = (
+    *("fig_feedforward_curves", "fig_underfitting", "fig_gradient_quality", "fig_linear_dni", "fig_depth_choice"),
+    *("fig_bp_lambda", "fig_target_scale", "fig_sparse_updates", "fig_complete_unlock"),
+)
 DRAWN = {
-    "tables/table_feedforward": ("csv", "md", "tex"),
-    "figures/fig_feedforward_curves": ("pdf", "svg", "png", "csv", "json"),
+    **{f"tables/{name}": ("csv", "md", "tex") for name in TABLES},
+    **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
     "claims": ("csv",),
+}
+# Cells of the quick preset, which are those of the paper's but for the sweep of the decay.
+CELLS = {
+    **{"feedforward": 48 + 2, "single_dni": 16, "linear_dni": 12, "stale_gradients": 12},
+    **{"bp_lambda": 10, "target_scale": 3, "unlock": 4},
 }
 
 
@@ -36,11 +47,16 @@ def expected_outputs(preset: Preset, base: str) -> set[str]:
         for file in ("curves.parquet", "run.json")
     }
     drawn = {f"{base}/{stem}.{suffix}" for stem, suffixes in DRAWN.items() for suffix in suffixes}
-    return runs | drawn | {f"{base}/data/mnist.json"}
+    return runs | drawn | {f"{base}/data/{dataset}.json" for dataset in ("mnist", "cifar10")}
+
+
+def test_every_artifact_is_drawn_by_the_workflow():
+    assert {Path(path).name for path in DRAWN} == set(artifacts.names())
 
 
 def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout: Path):
-    assert job_counts(snakemake("--dry-run"))["train_feedforward"] == 16 * 2
+    counts = job_counts(snakemake("--dry-run"))
+    assert {name: counts[f"train_{name}"] for name in experiments()} == {name: 2 * n for name, n in CELLS.items()}
     lines = snakemake("--summary").stdout.splitlines()
     outputs = {line.split("\t")[0] for line in lines if line.startswith("results/")}
     assert outputs == expected_outputs(load_preset(checkout / "config/quick.yaml"), "results/quick")
@@ -49,7 +65,9 @@ def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout:
 def test_a_dry_run_at_the_papers_size_lists_every_training_and_downloads_nothing(snakemake, checkout: Path):
     data = checkout.parent / "data"
     dry_run = snakemake("--dry-run", "--configfile", "config/paper.yaml", DNI_DATA_DIR=str(data))
-    assert job_counts(dry_run)["train_feedforward"] == 16 * 2
+    counts = job_counts(dry_run)
+    assert set(CELLS) == {rule.removeprefix("train_") for rule in counts if rule.startswith("train_")}
+    assert counts["train_feedforward"] == 2 * CELLS["feedforward"]
     assert "--data original" in dry_run.stdout
     assert "--iterations" not in dry_run.stdout, "the paper preset must leave sizes to the defaults, or say so here"
     assert not data.exists()
@@ -80,7 +98,8 @@ def test_a_wrong_preset_is_refused_by_name(snakemake, arguments: list[str], mess
 def test_blocks_with_other_settings_reach_the_commands_of_their_cells(snakemake, checkout: Path):
     preset = yaml.safe_load((checkout / "config/smoke.yaml").read_text())
     preset |= {"preset": "blocks", "frameworks": ["torch"]}
-    (block,) = preset["feedforward"]
+    block = preset["feedforward"][0]
+    preset["feedforward"] = [block]
     for depth, units in ((4, 24), (5, 48)):
         cells_of_depth = block["cells"] | {"depth": [depth], "method": ["dni"]}
         preset["feedforward"].append({"cells": cells_of_depth, "settings": block["settings"] | {"hidden_units": units}})
@@ -111,28 +130,31 @@ def test_published_figures_need_no_training_and_neither_framework(snakemake, che
         dry_run = snakemake("--dry-run", "--config", "source=published", PYTHONPATH=str(blocked))
     finally:
         shutil.rmtree(checkout / "results")
-    assert job_counts(dry_run) == {"all": 1, "draw_table": 2, "draw_figure": 2, "judge_claims": 2, "total": 7}
+    # The two tables and two figures of the one experiment that is there, for each device.
+    assert job_counts(dry_run) == {"all": 1, "draw_table": 4, "draw_figure": 4, "judge_claims": 2, "total": 11}
     assert "results/published/gpu/figures/fig_feedforward_curves.pdf" in dry_run.stdout
 
 
 def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):
+    def renamed(text: str) -> str:
+        """The text of unlock, in which the experiment, its field and its one figure are called otherwise."""
+        text = text.replace("fig_sparse_updates", "fig_novel").replace(', "fig_complete_unlock"', "")
+        return text.replace("impls.unlock", "impls.novel").replace('"unlock"', '"novel"').replace("unlock:", "novel:")
+
     def copied(source: str, target: str) -> Path:
-        """A copy under another name, in which the experiment and the figure are called otherwise too."""
-        text = (checkout / source).read_text()
-        for old, new in (("fig_feedforward_curves", "fig_novel"), ("feedforward", "novel"), ("FEEDFORWARD", "NOVEL")):
-            text = text.replace(old, new)
         (checkout / target).parent.mkdir(exist_ok=True)
-        (checkout / target).write_text(text.replace('tables=["table_novel"], ', ""))
+        (checkout / target).write_text(renamed((checkout / source).read_text()).replace("UNLOCK", "NOVEL"))
         return checkout / target
 
     preset = yaml.safe_load((checkout / "config/smoke.yaml").read_text())
-    preset["novel"] = preset.pop("feedforward")
-    (checkout / "config/novel.yaml").write_text(yaml.safe_dump(preset))
-    folder = sorted(path.name for path in (checkout / "impls/feedforward").glob("*.py"))
+    rest = {key: value for key, value in preset.items() if key not in experiments()}
+    text = renamed(yaml.safe_dump(rest | {"unlock": preset["unlock"]}))
+    (checkout / "config/novel.yaml").write_text(text)
+    folder = sorted(path.name for path in (checkout / "impls/unlock").glob("*.py"))
     added = [
-        *(copied(f"impls/feedforward/{name}", f"impls/novel/{name}") for name in folder),
-        copied("workflows/feedforward.smk", "workflows/novel.smk"),
-        copied("paper_figures/fig_feedforward_curves.py", "paper_figures/fig_novel.py"),
+        *(copied(f"impls/unlock/{name}", f"impls/novel/{name}") for name in folder),
+        copied("workflows/unlock.smk", "workflows/novel.smk"),
+        copied("paper_figures/fig_sparse_updates.py", "paper_figures/fig_novel.py"),
     ]
     try:
         dry_run = snakemake("novel", "--dry-run", "--configfile", "config/novel.yaml")
@@ -140,8 +162,9 @@ def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(sn
         for path in added:
             path.unlink()
         (checkout / "impls/novel").rmdir()
-    assert job_counts(dry_run) == {"prepare_data": 1, "train_novel": 4, "draw_figure": 1, "novel": 1, "total": 7}
+    assert job_counts(dry_run) == {"prepare_data": 1, "train_novel": 2, "draw_figure": 1, "novel": 1, "total": 5}
     assert "python -m impls train novel --framework torch" in dry_run.stdout
+    assert "--replicas 4" in dry_run.stdout
 
 
 def test_linters_find_nothing(snakemake, checkout: Path):

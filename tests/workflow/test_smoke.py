@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -14,8 +15,17 @@ import pytest
 from impls.presets import cells, load_preset, result_directory
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-TABLE = [f"tables/table_feedforward.{suffix}" for suffix in ("csv", "md", "tex")]
-FIGURE = [f"figures/fig_feedforward_curves.{suffix}" for suffix in ("pdf", "svg", "png", "csv", "json")]
+TABLE_SUFFIXES, FIGURE_SUFFIXES = ("csv", "md", "tex"), ("pdf", "svg", "png", "csv", "json")
+TABLE = [f"tables/table_feedforward.{suffix}" for suffix in TABLE_SUFFIXES]
+FIGURE = [f"figures/fig_feedforward_curves.{suffix}" for suffix in FIGURE_SUFFIXES]
+OTHERS = [
+    *(f"tables/text_single_dni.{suffix}" for suffix in TABLE_SUFFIXES),
+    *(
+        f"figures/{name}.{suffix}"
+        for name in ("fig_gradient_quality", "fig_complete_unlock")
+        for suffix in FIGURE_SUFFIXES
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +37,9 @@ def smoke(snakemake, checkout: Path) -> Path:
 
 def test_every_cell_has_curves_and_a_record(smoke: Path, checkout: Path):
     preset = load_preset(checkout / "config/smoke.yaml")
-    for cell in cells(preset, "feedforward"):
-        for framework in preset.frameworks:
-            folder = checkout / result_directory(preset, "feedforward", cell, framework)
+    for experiment, framework in itertools.product(preset.experiments, preset.frameworks):
+        for cell in cells(preset, experiment):
+            folder = checkout / result_directory(preset, experiment, cell, framework)
             record = json.loads((folder / "run.json").read_text())
             assert (record["status"], record["framework"], record["preset"]) == ("complete", framework, "smoke")
             assert {name: cell[name] for name in record["cell"]} == record["cell"]
@@ -42,7 +52,7 @@ def test_every_cell_has_curves_and_a_record(smoke: Path, checkout: Path):
 
 
 def test_the_table_the_figure_and_the_claims_exist_and_claim_nothing(smoke: Path):
-    for name in (*TABLE, *FIGURE, "claims.csv"):
+    for name in (*TABLE, *FIGURE, *OTHERS, "claims.csv"):
         assert (smoke / name).stat().st_size > 0, name
     assert "stand-in" in (smoke / "tables/table_feedforward.md").read_text()
     for name in ("claims.csv", "tables/table_feedforward.csv"):
@@ -75,4 +85,4 @@ def test_a_failing_cell_leaves_the_others_and_shows_its_log(smoke: Path, snakema
     result: subprocess.CompletedProcess = snakemake(*SMOKE, "--forcerun", "train_feedforward", fails=True)
     assert "RuntimeError: broken on purpose" in result.stderr
     records = sorted(path.parent.name for path in (smoke / "feedforward").rglob("run.json"))
-    assert records == ["torch", "torch"]
+    assert records == ["torch"] * 3

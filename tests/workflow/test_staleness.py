@@ -11,6 +11,7 @@ import pytest
 
 PAPER = {"table", "figure", "claims"}
 TRAINING = {"torch", "jax"}
+# Every experiment of the smoke preset runs the feed-forward twins or builds on them.
 EDITS = {
     "impls/feedforward/spec.py": TRAINING | PAPER,
     "impls/feedforward/torch_impl.py": {"torch"} | PAPER,
@@ -19,8 +20,9 @@ EDITS = {
     "impls/engine/jax_engine.py": {"jax"} | PAPER,
     "impls/engine/train.py": TRAINING | PAPER,
     "impls/data/mnist.py": {"data"} | TRAINING | PAPER,
-    "paper_figures/fig_feedforward_curves.py": {"figure"},
-    "paper_figures/table_feedforward.py": {"table"},
+    "impls/data/cifar10.py": {"data"} | TRAINING | PAPER,
+    "paper_figures/style.py": {"figure"},
+    "paper_figures/tables.py": {"table"},
     "paper_figures/claims.csv": PAPER,
     "impls/presets.py": set(),
     "README.md": set(),
@@ -72,6 +74,27 @@ def test_an_edit_makes_exactly_its_results_stale(source: str, smoke_results, che
     try:
         path.write_bytes(before + b"\n# edited\n")
         assert stale() == {output for output in everything if kind(output) in EDITS[source]}
+    finally:
+        path.write_bytes(before)
+
+
+ONE_EXPERIMENT = {
+    "impls/single_dni/spec.py": ("/single_dni/", "text_single_dni", "fig_gradient_quality"),
+    "impls/unlock/spec.py": ("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
+    "impls/bp_lambda/spec.py": (),
+}
+
+
+@pytest.mark.parametrize("source", ONE_EXPERIMENT)
+def test_an_edit_of_one_experiment_leaves_the_others(source: str, smoke_results, checkout: Path):
+    everything, stale = smoke_results
+    path = checkout / source
+    before = path.read_bytes()
+    parts = ONE_EXPERIMENT[source]
+    try:
+        path.write_bytes(before + b"\n# edited\n")
+        expected = {output for output in everything if any(part in output for part in parts)}
+        assert stale() == expected | ({"results/smoke/claims.csv"} if parts else set())
     finally:
         path.write_bytes(before)
 

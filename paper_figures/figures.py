@@ -1,0 +1,67 @@
+"""What every figure file does around its drawing: the caption, the stamp, and the five files.
+
+A figure file is a module of this package called `fig_*`, found by its name. It has `TITLE`, `OUTPUT`, a `make` that
+chooses runs, gathers their points (`curves`) and ends in `figure_files`, and a `_draw` of them (`panels`, `style`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from paper_figures import captions, style
+from paper_figures.curves import paper_iterations
+from paper_figures.files import table_csv
+from paper_figures.provenance import short, stamp
+from paper_figures.runs import Run
+
+NO_RUNS = "No runs found: the panels are empty."
+ADDITION = "Not in the paper: an addition of this suite. "
+
+
+def figure_files(
+    module_file: str,
+    title: str,
+    results: Path,
+    runs: list[Run],
+    points: pd.DataFrame,
+    sentences: list[str],
+    draw: Callable[[pd.DataFrame, list[str]], Figure],
+    *,
+    addition: bool = False,
+) -> dict[str, bytes]:
+    """The contents of a figure's .pdf, .svg, .png, .csv (the points) and .json (caption and stamp), by suffix.
+
+    Args:
+        module_file: `__file__` of the figure's module, whose name is the artifact's.
+        runs: those that the points are from, for the caption and the stamp.
+        sentences: what the caption says besides data, settings and machines.
+        draw: makes the figure from the points and the two lines of its head.
+        addition: the paper has no such figure; the head says so.
+    """
+    head = _head(runs, addition, from_paper=bool((points["source"] == "paper").any()))
+    caption = [*head, *sentences, captions.machines_line(runs)]
+    mark = stamp(Path(module_file).stem, results, runs)
+    with style.applied():
+        images = style.save(draw(points, head), title, short(mark))
+    record = json.dumps({"title": title, "caption": " ".join(filter(None, caption)), "stamp": mark}, indent=1)
+    return {**images, ".csv": table_csv(points), ".json": (record + "\n").encode()}
+
+
+def replicas_sentence(runs: list[Run], shown: str) -> str:
+    """How our lines or dots and their intervals came about; `shown` says what they are: "mean test error"."""
+    counts = sorted({len(run.record["seeds"]) for run in runs})
+    count = " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
+    return (
+        f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean (none for one replica); "
+        "replicas that diverged are counted and left out of the mean."
+    )
+
+
+def _head(runs: list[Run], addition: bool, from_paper: bool) -> list[str]:
+    data = captions.data_line(runs) if runs or from_paper else NO_RUNS
+    return [data, (ADDITION if addition else "") + captions.settings_line(runs, paper_iterations())]

@@ -1,0 +1,270 @@
+"""Panels of curves: the grid, logarithmic axes with plain ticks, lines with intervals in both frameworks, notes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from paper_figures import style
+from paper_figures.claims import FRAMEWORKS
+from paper_figures.curves import at_the_end, paper_iterations
+
+End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
+
+# Inches.
+LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
+TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
+BETWEEN_COLUMNS, BETWEEN_ROWS = 0.3, 0.34
+
+
+@dataclass(frozen=True)
+class Family:
+    """Curves of one panel, told apart by colour: the points in which `field` has each of the values.
+
+    Attributes:
+        colours: by value, in the legend's order.
+        wording: what the values are, with {} for one or several of them: "{} layers".
+        names: of values that are not printed as they are.
+    """
+
+    field: str
+    colours: dict[Any, str]
+    wording: str = "{}"
+    names: dict[Any, str] = field(default_factory=dict)
+
+    def name(self, value: Any) -> str:
+        return self.names.get(value, str(value))
+
+    def listed(self, values: Sequence[Any]) -> str:
+        """Several values in words; "all" where they are all that there are."""
+        if len(values) == len(self.colours):
+            return "all"
+        return self.wording.format(", ".join(map(self.name, values)))
+
+    def grouped(self, values_by_remark: dict[str, list]) -> str:
+        """Values in words, with what is said of them: "3, 5 layers (1 of 3), 6 layers (3 of 3)"."""
+        return ", ".join(f"{self.listed(values)}{remark}" for remark, values in values_by_remark.items())
+
+    def legend(self) -> list[Line2D]:
+        """A coloured line for each value; the wording stands once, around all of them."""
+        before, after = self.wording.split("{}")
+        texts = [self.name(value) for value in self.colours]
+        texts[0], texts[-1] = before + texts[0], texts[-1] + after
+        return [
+            Line2D([], [], label=text, color=colour, linewidth=2)
+            for text, colour in zip(texts, self.colours.values(), strict=True)
+        ]
+
+
+def grid(
+    head: list[str],
+    rows: int,
+    columns: int,
+    row_height: float,
+    *,
+    legend: Sequence[Sequence[Line2D]],
+    sharex: bool | str = True,
+    sharey: bool | str = True,
+    between_rows: float = BETWEEN_ROWS,
+) -> tuple[Figure, np.ndarray]:
+    """A figure as wide as the page with its head, its legend and empty panels [rows, columns] of `row_height` inches.
+
+    Args:
+        head: the two lines of `figures`: data and settings.
+        legend: its lines, each with its handles.
+        between_rows: inches, where panels above others need room for labels of their own.
+    """
+    above = style.head_height(*head)
+    below = BOTTOM + LEGEND_LINE * len(legend)
+    height = above + below + rows * row_height + (rows - 1) * between_rows
+    figure = style.new_figure(style.TWO_COLUMNS, height)
+    width = (style.TWO_COLUMNS - LEFT - RIGHT - (columns - 1) * BETWEEN_COLUMNS) / columns
+    panels = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
+    figure.subplots_adjust(
+        left=LEFT / style.TWO_COLUMNS,
+        right=1 - RIGHT / style.TWO_COLUMNS,
+        bottom=below / height,
+        wspace=BETWEEN_COLUMNS / width,
+        hspace=between_rows / row_height,
+    )
+    style.write_head(figure, *head)
+    for number, handles in enumerate(reversed(legend)):
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
+        layout = {"ncols": len(handles), "columnspacing": 1.4, "handlelength": 2.6, "borderpad": 0, "borderaxespad": 0}
+        figure.legend(handles=list(handles), frameon=False, **layout, **place)
+    return figure, panels
+
+
+def frameworks_legend() -> list[Line2D]:
+    """One line for each framework, in the order of drawing."""
+    return [
+        Line2D([], [], label=name, color=style.INK, **style.FRAMEWORK_LINES[key]) for key, name in FRAMEWORKS.items()
+    ]
+
+
+def log_iterations(axes: Axes, points: pd.DataFrame, label_room: float = 0.06) -> None:
+    """A logarithmic x axis that holds the points' iterations, and `label_room` of its width right of them."""
+    after_start = points["iteration"][points["iteration"] > 0]
+    low, high = (after_start.min(), after_start.max()) if len(after_start) else (1_000, paper_iterations())
+    # One evaluation alone would have an axis of no length.
+    low, high = low * 0.9, max(high, low * 2)
+    axes.set_xscale("log")
+    axes.set_xlim(low, high * (high / low) ** (label_room / (1 - label_room)))
+    plain_ticks(axes.xaxis)
+
+
+def log_values(axes: Axes, points: pd.DataFrame, headroom: float = 1.4, footroom: float = 0.8) -> None:
+    """A logarithmic y axis from `footroom` times the least value to `headroom` times the worst end of any curve.
+
+    Higher values, those that nets start from, are cut off; infinite headroom shows them all. A value of zero lies
+    below every such axis: its line leaves the panel.
+    """
+    shown = points[(points["iteration"] > 0) & (points["value"] > 0)]
+    ends = at_the_end(shown)["value"]
+    low, high = 1, 100
+    if len(shown):
+        low, high = shown["value"].min() * footroom, min(shown["value"].max() * 1.25, ends.max() * headroom)
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    plain_ticks(axes.yaxis)
+
+
+def linear_values(axes: Axes, points: pd.DataFrame, reference: float, least: float) -> None:
+    """A linear y axis that holds the points' values, a reference and `least` to both sides of it; intervals may leave.
+
+    `least` keeps differences that mean nothing from filling a panel.
+    """
+    values = [reference - least, reference + least, *points["value"][points["iteration"] > 0].dropna()]
+    margin = 0.05 * (max(values) - min(values))
+    axes.set_ylim(min(values) - margin, max(values) + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Ticks of a logarithmic axis as plain numbers, as many as there is room for. Limits must be final."""
+    low, high = axis.get_view_interval()
+    width, height = axis.axes.get_position().size * axis.axes.figure.get_size_inches()
+    # A digit is about 0.6 times as wide as its font is high.
+    inches, needed = (
+        (width, (len(plain(high)) + 1) * 0.6 * style.SMALL / 72) if axis.axis_name == "x" else (height, 0.28)
+    )
+    for steps in TICK_STEPS:
+        chosen = np.log10([step * 10.0**n for n in range(-12, 12) for step in steps if low <= step * 10.0**n <= high])
+        if len(chosen) < 2 or np.diff(chosen).min() * inches / np.log10(high / low) > needed:
+            break
+    axis.set_major_locator(LogLocator(subs=steps, numticks=50))
+    axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=50))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def plain(value: float) -> str:
+    """1,000 and 0.00001, never 1e-05."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return np.format_float_positional(value, precision=6, fractional=False, trim="-")
+
+
+def draw_curves(axes: Axes, points: pd.DataFrame, family: Family, note: bool = True) -> list[End]:
+    """Our curves of one panel, in both frameworks, with intervals; crosses where the first replica of one diverged.
+
+    A note names those that diverged and those that are missing. Limits of the axes must be final.
+
+    Returns:
+        A label for the last value of each colour.
+    """
+    axes.grid(axis="y", color=style.GRID, linewidth=0.5)
+    points = points[points["iteration"] > 0]  # iteration 0 has no place on a log scale
+    missing, diverged, ends = {}, {}, []
+    for framework, framework_name in FRAMEWORKS.items():
+        for value, colour in family.colours.items():
+            curve = points[(points[family.field] == value) & (points["source"] == framework)]
+            if curve.empty:
+                missing.setdefault(framework_name, {}).setdefault("", []).append(value)
+                continue
+            axes.plot(curve["iteration"], curve["value"], color=colour, **style.FRAMEWORK_LINES[framework])
+            low = curve["low"].clip(lower=axes.get_ylim()[0])
+            axes.fill_between(curve["iteration"], low, curve["high"], color=colour, alpha=0.15, linewidth=0)
+            if curve["n_diverged"].any():
+                count = _mark_divergence(axes, curve, colour)
+                diverged.setdefault(framework_name, {}).setdefault(count, []).append(value)
+    for value, colour in family.colours.items():
+        curve = points[(points[family.field] == value) & (points["obtained"] == "run")].dropna(subset="value")
+        last = curve[curve["iteration"] == curve["iteration"].max()]
+        if len(last):
+            y = max(last["value"].mean(), axes.get_ylim()[0])  # zero lies below a logarithmic axis
+            ends.append((last["iteration"].iloc[0], y, family.name(value), colour))
+    if note:
+        lines = {"× diverged": diverged, "missing": missing}
+        write_note(axes, [f"{word}: {_in_words(found, family)}" for word, found in lines.items() if found])
+    return ends
+
+
+def draw_dotted(axes: Axes, points: pd.DataFrame, family: Family) -> None:
+    """Curves to compare with, thin and dotted, in the colours of a family and alike for both frameworks."""
+    shown = points[(points["obtained"] == "run") & (points["iteration"] > 0)]
+    for (value, _), curve in shown.groupby([family.field, "source"]):
+        axes.plot(curve["iteration"], curve["value"], color=family.colours[value], zorder=4, **style.DOTTED)
+
+
+def draw_dot(axes: Axes, x: float, row: pd.Series, **look: Any) -> None:
+    """One mean with its interval, crossed where a replica diverged; nothing where all did. Limits must be final."""
+    if np.isnan(row["value"]):
+        return
+    axes.plot(x, row["value"], zorder=3, **look)
+    low = max(row["low"], axes.get_ylim()[0])  # an interval may reach below zero
+    axes.plot(
+        [x, x], [low, row["high"]], color=look["color"], linewidth=0.25 * look["markersize"], alpha=look.get("alpha")
+    )
+    if row["n_diverged"]:
+        axes.plot(x, row["value"], color=look["color"], **style.DIVERGED_MARK)
+
+
+def write_note(axes: Axes, lines: Sequence[str], corner: str = "lower left") -> None:
+    """Small print in a corner of a panel ("lower left", "upper right", ...), wrapped to its width."""
+    width = axes.get_position().width * axes.figure.get_figwidth()
+    text = "\n".join(textwrap.fill(line, int(width * 19)) for line in lines)
+    if not text:
+        return
+    vertical, horizontal = corner.split()
+    x, y = {"left": 0.015, "right": 0.985}[horizontal], {"lower": 0.015, "upper": 0.985}[vertical]
+    place = {"ha": horizontal, "va": {"lower": "bottom", "upper": "top"}[vertical], "transform": axes.transAxes}
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
+    axes.text(x, y, text, fontsize=style.SMALL, color=style.FAINT, linespacing=1.3, bbox=box, zorder=7, **place)
+
+
+def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
+    """Names the outer axes of a grid; one y label serves all rows, or each has its own."""
+    for axes in grid[-1]:
+        axes.set_xlabel(x_label)
+    for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
+        row[0].set_ylabel(label)
+    grid[0, 0].figure.align_ylabels(grid[:, 0])
+
+
+def _mark_divergence(axes: Axes, curve: pd.DataFrame, colour: str) -> str:
+    """Crosses the last point before the first replica diverged; returns how many did, as " (1 of 3)"."""
+    whole = curve[curve["n_diverged"] == 0]
+    if len(whole):
+        axes.plot(whole["iteration"].iloc[-1], whole["value"].iloc[-1], color=colour, **style.DIVERGED_MARK)
+    last = curve.iloc[-1]
+    count = f" ({last['n_diverged']:.0f} of {last['n'] + last['n_diverged']:.0f})"
+    return count.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _in_words(found: dict[str, dict[str, list]], family: Family) -> str:
+    """Values by framework and by what is said of them: "3, 5 layers", or "PyTorch all; JAX 3 layers (1 of 3)"."""
+    texts = {name: family.grouped(values_by_remark) for name, values_by_remark in found.items()}
+    if len(texts) == len(FRAMEWORKS) and len(set(texts.values())) == 1:
+        return texts.popitem()[1]
+    return "; ".join(f"{name}\N{NO-BREAK SPACE}{text}" for name, text in texts.items())

@@ -1,0 +1,157 @@
+"""What every table does: its numbers from claims and runs, three lines a net (paper, PyTorch, JAX), notes and stamp.
+
+A table file is a module of this package called `table_*` or `text_*` (numbers that the paper gives in its text), found
+by its name. It has `TITLE`, `OUTPUT` and a `make` that names the cells shown (`numbers`), says how a reader calls them,
+and ends in `table_files`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from paper_figures import captions, tex
+from paper_figures.claims import FRAMEWORKS, read_claims
+from paper_figures.files import table_csv
+from paper_figures.provenance import short, stamp
+from paper_figures.runs import Run, read_runs
+
+HOW_TO_READ = (
+    "Test error in percent: mean ± half-width of its 95% t interval (replicas), and the verdict on the paper's number "
+    "where there is one."
+)
+KEYS = ["id", "dataset", "model", "layers", "method", "cell"]
+
+
+def read(artifact: str, results: Path) -> tuple[pd.DataFrame, list[Run]]:
+    """The claims of a table, and all runs of its experiment."""
+    claims = read_claims()
+    claims = claims[claims["artifact"] == artifact]
+    return claims, read_runs(results, claims["experiment"].iloc[0])
+
+
+def numbers(claims: pd.DataFrame, cells: list[dict]) -> pd.DataFrame:
+    """One row for each of `cells`, in their order: its claim, or a row with no published number where it has none.
+
+    Args:
+        claims: of one table; those of no cell are dropped.
+        cells: columns of the claims that name a cell, such as {"method": "dni", "cell": "cut_after~3"}; those that are
+            not given are as in the first claim.
+    """
+    rows = []
+    for cell in cells:
+        found = claims[(claims[list(cell)] == pd.Series(cell)).all(axis=1)]
+        if len(found):
+            rows.append(found.iloc[0].to_dict())
+            continue
+        row = {**claims.iloc[0].to_dict(), **cell, "value": math.nan, "margin": math.nan, "reading_error": math.nan}
+        place = [row["artifact"], row["dataset"], row["model"], str(row["layers"]), row["method"], row["cell"]]
+        rows.append({**row, "id": "/".join(filter(None, place))})
+    return pd.DataFrame(rows)
+
+
+def table_files(
+    module_file: str,
+    heading: str,
+    results: Path,
+    runs: list[Run],
+    judged: pd.DataFrame,
+    lines: list[str],
+    columns: list[str],
+    notes: list[str],
+) -> dict[str, bytes]:
+    """The contents of a table's .csv (one row per number), .md and .tex files, by suffix.
+
+    Args:
+        module_file: `__file__` of the table's module, whose name is the artifact's.
+        heading: of the .md.
+        runs: notes and stamp are about those of them that a number is from.
+        judged: of `judge`, with further columns of text: one called as each of `lines`, and `column`. An optional
+            column `printed` holds what the paper prints where that is no number.
+        lines: the columns that name a net, which are their headings too; a net has a line for the paper and for each
+            framework.
+        columns: headings of the numbers' columns, in order; `column` says in which one a number stands.
+        notes: sentences of this table, between the legend and the machines.
+    """
+    artifact = Path(module_file).stem
+    used = [run for run in runs if run.path in set(judged["run"])]
+    foot = short(stamp(artifact, results, used))
+    notes = [
+        captions.data_line(used),
+        captions.settings_line(used, int(judged["iteration"].max())),
+        HOW_TO_READ,
+        captions.verdict_legend(set(judged["verdict"])),
+        *notes,
+        captions.machines_line(used),
+    ]
+    notes = [note for note in notes if note]
+    headings = [*lines, "From", *columns]
+    label = "tab:dni-" + artifact.partition("_")[2].replace("_", "-")
+    printed = tex.table(headings, _lines(judged, lines, columns, "\n"), notes, foot, label, len(lines) + 1)
+    return {
+        ".csv": table_csv(_long_form(judged)),
+        ".md": _markdown(heading, headings, _lines(judged, lines, columns, " "), notes, foot).encode(),
+        ".tex": printed.encode(),
+    }
+
+
+def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], separator: str) -> list[list[str]]:
+    """The cells of each printed line; `separator` stands between a number and its verdict."""
+    printed = []
+    for net, rows in judged.groupby(lines, sort=False):
+        published = rows.drop_duplicates("column").set_index("column")
+        printed.append([*net, "paper", *(_at(published, column, _published) for column in columns)])
+        for framework, name in FRAMEWORKS.items():
+            ours = rows[rows["framework"] == framework].set_index("column")
+            cells = [_at(ours, column, lambda row: _ours(row, separator)) for column in columns]
+            printed.append([*("" for _ in lines), name, *cells])
+    return printed
+
+
+def _at(rows: pd.DataFrame, column: str, write) -> str:
+    return write(rows.loc[column]) if column in rows.index else ""
+
+
+def _published(row: pd.Series) -> str:
+    if row.get("printed"):
+        return row["printed"]
+    # With as many digits as the paper prints.
+    return "" if math.isnan(row["value"]) else f"{row['value']:.{0 if row['reading_error'] >= 0.5 else 1}f}"
+
+
+def _ours(row: pd.Series, separator: str) -> str:
+    if row["n"] + row["n_diverged"] == 0:
+        return row["verdict"]
+    replicas = f"({row['n']}{'; ' + str(row['n_diverged']) + ' diverged' if row['n_diverged'] else ''})"
+    number = f"{row['ours']:.2f}" if row["n"] else "–"
+    half = (row["high"] - row["low"]) / 2
+    interval = "" if math.isnan(half) else f" ± {half:.2f}"
+    chosen = row["chosen"].partition(",")[0].partition("~")[2]
+    at = f" at {chosen}" if chosen else ""
+    return f"{number}{interval} {replicas}{at}{separator if row['verdict'] else ''}{row['verdict']}"
+
+
+def _markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:
+    conditions, *others = notes
+    # A column of whole numbers is set to the right.
+    sides = [
+        "--:" if all(cell.isdigit() or not cell for cell in column) else "---" for column in zip(*lines, strict=True)
+    ]
+    rows = "\n".join("| " + " | ".join(row) + " |" for row in [headings, sides, *lines])
+    rest = "\n\n".join(others)
+    return f"# {heading}\n\n**{conditions}**\n\n{rest}\n\n{rows}\n\n{foot}\n"
+
+
+def _long_form(judged: pd.DataFrame) -> pd.DataFrame:
+    """One row per number: the paper's first, where it prints one, then each framework's."""
+    keys = [*KEYS, "metric", "unit", "margin"]
+    paper = judged.drop_duplicates("id").dropna(subset="value")[[*keys, "value", "iteration"]].assign(source="paper")
+    ours = judged[[*keys, "low", "high", "n", "n_diverged", "verdict", "why", "chosen", "run"]]
+    ours = ours.assign(source=judged["framework"], value=judged["ours"], iteration=judged["ours_iteration"])
+    both = pd.concat([paper, ours]).astype({"iteration": "Int64", "n": "Int64", "n_diverged": "Int64"})
+    order = {claim: position for position, claim in enumerate(judged["id"].unique())}
+    both = both.sort_values("id", key=lambda ids: ids.map(order), kind="stable")
+    results = ["source", "metric", "value", "low", "high", "unit", "n", "n_diverged", "iteration", "margin"]
+    return both[[*KEYS, *results, "verdict", "why", "chosen", "run"]]

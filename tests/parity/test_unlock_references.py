@@ -1,0 +1,287 @@
+"""Sparse updates and complete unlock against references: a loop that visits the layers one by one, and two limits.
+
+The twins go through the layers from above, whatever the order of the visits; the loop here takes them as they come.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise, permutations
+
+import numpy as np
+import pytest
+import torch
+
+from impls.engine.randomness import uniform_per_iteration
+from impls.engine.state import Leaves
+from impls.feedforward import spec as feedforward
+from impls.registry import implementation
+from impls.unlock.spec import Spec
+from tests.parity.harness import EXAMPLES, SEEDS
+from tests.parity.plain_net import PlainNet, framework_axis, parameters_off_zero, plain_batch, run_with
+
+STEPS = 6
+ROUNDING = 1e-10  # of a few steps of Adam, which divides rounding by small roots
+
+# The first two are cells of the ladder, whose compiled programs they share; the others set what the paper does not.
+CELLS = [
+    {"unlock": "sparse", "method": "dni"},
+    {"unlock": "complete", "method": "cdni"},
+    {"unlock": "sparse", "method": "cdni", "depth": 3, "target_scale": "batch_mean", "synthetic_gradient_depth": 1},
+    {"unlock": "complete", "method": "dni", "depth": 3, "target_scale": "batch_mean"},
+]
+
+
+def tiny(**fields) -> Spec:
+    return Spec.tiny(**({"input_model_units": 6, "p_update": 0.6} | fields))
+
+
+def one_iteration(inputs: Leaves, k: int) -> Leaves:
+    return {name: value[k : k + 1] for name, value in inputs.items()}
+
+
+def advance(run, inputs: Leaves) -> None:
+    """One launch for each iteration: only one length is ever compiled."""
+    for k in range(len(inputs["indices"])):
+        run.advance(one_iteration(inputs, k))
+
+
+def assert_equal(found: Leaves, expected: Leaves, where: str = "") -> None:
+    """Bit for bit: a zero that changed its sign is a difference."""
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert found[name].dtype == value.dtype and found[name].tobytes() == value.tobytes(), f"{where} {name}"
+
+
+class UnlockedNet(PlainNet):
+    """One replica's net, models and optimizers, one for each module, so that each counts its own updates."""
+
+    def __init__(self, spec: Spec, parameters: Leaves, replica: int) -> None:
+        super().__init__(spec, parameters, replica)
+        modules: dict[str, list[torch.Tensor]] = {}
+        for name, value in self.p.items():
+            modules.setdefault(name.split(".")[0], []).append(value)
+        self.adam = {
+            name: torch.optim.Adam(values, spec.learning_rate, spec.adam_decays, spec.adam_epsilon)
+            for name, values in modules.items()
+        }
+        hidden = range(1, spec.depth)
+        self.running = {f"layer{i}.mean": torch.zeros(spec.hidden_units).double() for i in hidden}
+        self.running |= {f"layer{i}.variance": torch.ones(spec.hidden_units).double() for i in hidden}
+
+    def input_model(self, i: int, x: torch.Tensor) -> torch.Tensor:
+        return self.affine(f"input{i}.output", self.hidden(f"input{i}.layer1", x))
+
+    def learn(self, module: str, loss: torch.Tensor) -> None:
+        """A step of the module's own Adam down the loss; no other module learns."""
+        for parameter in self.p.values():
+            parameter.grad = None
+        loss.backward(inputs=self.adam[module].param_groups[0]["params"])
+        self.adam[module].step()
+
+    def follow(self, i: int, x: torch.Tensor) -> None:
+        """Exponential averages of layer i's batch statistics, the variance divided by the batch's size."""
+        z, decay = self.affine(f"layer{i}", x).detach(), self.spec.batch_norm_momentum
+        for name, value in (("mean", z.mean(0)), ("variance", z.var(0, correction=0))):
+            self.running[f"layer{i}.{name}"] = decay * self.running[f"layer{i}.{name}"] + (1 - decay) * value
+
+    def iteration(self, x: torch.Tensor, labels: torch.Tensor, visits: list[int]) -> None:
+        """The forward pass, then the layers in `visits`, one after the other; each changes what the next ones find."""
+        depth, complete = self.spec.depth, self.spec.unlock == "complete"
+        scale = 1 if self.spec.target_scale == "example" else 1 / len(labels)  # of the loss whose gradient M learns
+        below, output = {1: x}, {}
+        for i in range(1, depth):
+            below[i] = below[i].detach().requires_grad_()
+            output[i] = self.hidden(f"layer{i}", below[i])
+            below[i + 1] = self.input_model(i + 1, x) if complete else output[i]
+        below[depth] = below[depth].detach().requires_grad_()
+
+        for i in visits:
+            if i == depth:
+                update = scale * self.summed_loss(below[i], labels)
+            else:
+                sent = self.model(i, output[i].detach(), labels).detach()
+                update = (output[i] * sent).sum()
+            (sent_down,) = torch.autograd.grad(update, below[i], retain_graph=True)
+            if i < depth:
+                self.follow(i, below[i])
+            self.learn("classifier" if i == depth else f"layer{i}", update / (scale * len(labels)))
+            if i > 1:
+                error = self.model(i - 1, output[i - 1].detach(), labels) - sent_down
+                self.learn(f"synthetic_gradient{i - 1}", (error**2).sum(1).mean())
+            if complete and i < depth:
+                error = self.input_model(i + 1, x) - output[i].detach()
+                self.learn(f"input{i + 1}", (error**2).sum(1).mean())
+
+
+def visits_in_order(seed: int, inputs: Leaves, k: int, replica: int) -> list[int]:
+    """Layers that iteration k visits, counted from 1, by the time of their visit."""
+    visited, depth = inputs["visited"][k, replica], inputs["visited"].shape[-1]
+    (times,) = uniform_per_iteration(seed, "times of visits", depth, k, k + 1)
+    order = [int(i) + 1 for i in np.argsort(times)]
+    late = inputs["after_successor"][k, replica]
+    assert [order.index(i) > order.index(i + 1) for i in range(1, depth)] == late[:-1].tolist() and not late[-1]
+    return [i for i in order if visited[i - 1]]
+
+
+@framework_axis
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell['unlock']}-{cell['method']}")
+def test_the_twins_equal_a_loop_that_visits_one_layer_after_the_other(framework, cell):
+    """Parameters, running statistics and each module's own count of updates, after every one of a few iterations."""
+    spec = tiny(**cell)
+    parameters = parameters_off_zero(spec)
+    run = run_with(spec, framework, parameters, experiment="unlock")
+    nets = [UnlockedNet(spec, parameters, replica) for replica in range(len(SEEDS))]
+    inputs = spec.step_inputs(SEEDS, EXAMPLES, 0, STEPS)
+    asked_late = 0
+    for k in range(STEPS):
+        now = one_iteration(inputs, k)
+        run.advance(now)
+        after = run.leaves()
+        for replica, (seed, net) in enumerate(zip(SEEDS, nets, strict=True)):
+            visits = visits_in_order(seed, inputs, k, replica)
+            asked_late += sum(i + 1 in visits[: visits.index(i)] for i in visits)
+            net.iteration(*plain_batch(run, now, replica), visits)
+            expected = {f"parameters/{name}": value.detach() for name, value in net.p.items()}
+            expected |= {f"statistics/{name}": value for name, value in net.running.items()}
+            for path, value in expected.items():
+                np.testing.assert_allclose(
+                    after[path][replica], value, rtol=ROUNDING, atol=ROUNDING, err_msg=f"{path}, iteration {k}"
+                )
+            for name in net.p:
+                count = net.adam[name.split(".")[0]].state.get(net.p[name], {}).get("step", 0)
+                assert after[f"adam/count/{name}"][replica] == count, f"updates of {name}, iteration {k}"
+    assert asked_late > len(SEEDS), "hardly any layer came after its successor: other seeds tell more"
+
+
+@framework_axis
+@pytest.mark.parametrize("cell", [{"method": "dni"}, {"method": "cdni", "depth": 3}], ids=["dni", "cdni"])
+def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
+    """All of its state; only Adam's count of updates is here one for each parameter and replica."""
+    plain, unlocked = feedforward.Spec.tiny(**cell), tiny(**cell, p_update=1.0, order="from_below")
+    parameters = parameters_off_zero(plain)
+    expected = run_with(plain, framework, parameters)
+    run = run_with(unlocked, framework, parameters, experiment="unlock")
+    advance(expected, plain.step_inputs(SEEDS, EXAMPLES, 0, STEPS))
+    advance(run, unlocked.step_inputs(SEEDS, EXAMPLES, 0, STEPS))
+    found, wanted = run.leaves(), expected.leaves()
+    assert not np.array_equal(wanted["parameters/layer1.weight"], parameters["layer1.weight"])
+    wanted |= {f"adam/count/{name}": np.full(len(SEEDS), float(STEPS)) for name in parameters}
+    del wanted["adam/count"]
+    assert set(found) == set(wanted)
+    for path, value in wanted.items():
+        np.testing.assert_allclose(found[path], value, rtol=ROUNDING, atol=ROUNDING, err_msg=path)
+
+
+@framework_axis
+def test_without_visits_nothing_changes_and_evaluation_needs_no_input_models(framework):
+    """p_update 0 leaves every bit where it is; at test time the layers are connected, and I is not asked."""
+    spec = tiny(unlock="complete", method="cdni", p_update=0.0)
+    parameters = parameters_off_zero(spec)
+    run = run_with(spec, framework, parameters, experiment="unlock")
+    # From a state with moments and counts, as training leaves them: step inputs are all that p_update reaches.
+    advance(run, tiny(unlock="complete", method="cdni").step_inputs(SEEDS, EXAMPLES, 0, 2))
+    before = run.leaves()
+    assert any(before["adam/count/layer1.weight"])
+    advance(run, spec.step_inputs(SEEDS, EXAMPLES, 2, 2 + STEPS))
+    assert_equal(run.leaves(), before, "after iterations without visits:")
+
+    errors = run.evaluate("train", None)
+    run.load({path: value + path.startswith("parameters/input") for path, value in before.items()})
+    assert not np.array_equal(run.leaves()["parameters/input2.output.bias"], before["parameters/input2.output.bias"])
+    assert_equal(run.evaluate("train", None), errors, "with other input models:")
+    run.load({path: value + (path == "parameters/layer1.shift") for path, value in before.items()})
+    assert not np.array_equal(run.evaluate("train", None)["loss"], errors["loss"])
+
+
+@framework_axis
+def test_complete_unlock_with_perfect_input_models_is_sparse_updates(framework, monkeypatch):
+    """I returns what the layer below sends: the layers, their models M and Adam's moments are the same throughout."""
+    sparse = tiny(**CELLS[2])
+    complete = tiny(**CELLS[2] | {"unlock": "complete"})
+    parameters = parameters_off_zero(complete)
+    shared = {name: value for name, value in parameters.items() if not name.startswith("input")}
+    expected = run_with(sparse, framework, shared, experiment="unlock")
+    inputs = sparse.step_inputs(SEEDS, EXAMPLES, 0, STEPS)
+    advance(expected, inputs)
+
+    twin = implementation("unlock", framework)
+    run_function, sent_up = twin.vjp, []
+
+    def remember_what_layers_send(function, *arguments, **options):
+        output, auxiliary, pullback = run_function(function, *arguments, **options)
+        if function is twin.layer:
+            sent_up.append(output)
+        return output, auxiliary, pullback
+
+    def perfect_input_model(model_parameters, x_RBH, spec):
+        return sent_up[-1] + sum((0 * value).sum() for value in model_parameters.values()), None
+
+    monkeypatch.setattr(twin, "vjp", remember_what_layers_send)
+    monkeypatch.setattr(twin, "input_model", perfect_input_model)
+    run = run_with(complete, framework, parameters, experiment="unlock")
+    advance(run, inputs)
+    found, wanted = run.leaves(), expected.leaves()
+    rounding = 0 if framework == "torch" else ROUNDING  # two compiled programs need not add in the same order
+    for path, value in wanted.items():
+        np.testing.assert_allclose(found[path], value, rtol=rounding, atol=rounding, err_msg=path)
+    for name in set(parameters) - set(shared):
+        np.testing.assert_array_equal(found[f"parameters/{name}"], parameters[name], err_msg=name)
+
+
+MANY = 2000
+
+
+def visits_of(spec: Spec, seeds: list[int], first: int = 0, last: int = MANY) -> tuple[np.ndarray, np.ndarray]:
+    inputs = spec.step_inputs(seeds, EXAMPLES, first, last)
+    return inputs["visited"], inputs["after_successor"]
+
+
+def test_replicas_spread_p_update_over_0_to_1():
+    (p_update,) = Spec.tiny().replica_settings(list(range(100))).values()
+    gaps = np.diff([0, *np.sort(p_update), 1])
+    assert len(set(p_update)) == 100 and gaps.max() < 0.03 and gaps.min() >= 0
+    assert Spec.tiny().replica_settings([7, 3])["p_update"] == [p_update[7], p_update[3]], "a seed keeps its own"
+    assert Spec.tiny(p_update=0.3).replica_settings([7, 3])["p_update"] == [0.3, 0.3]
+
+
+@pytest.mark.parametrize("p_update", [None, 0.05, 1.0])
+def test_layers_are_visited_with_probability_p_update_each_on_its_own(p_update):
+    spec, seeds = Spec.tiny(p_update=p_update), [0, 1, 2, 3, 4]
+    visited, _ = visits_of(spec, seeds)
+    for replica, p in enumerate(spec.replica_settings(seeds)["p_update"]):
+        events = {f"layer {i + 1}": (p, visited[:, replica, i]) for i in range(spec.depth)}
+        events["all of them"] = (p**spec.depth, visited[:, replica].all(1))
+        events["one in two iterations"] = (p**2, visited[1:, replica, 0] & visited[:-1, replica, 0])
+        for name, (probability, happened) in events.items():
+            standard_error = np.sqrt(probability * (1 - probability) / MANY)
+            assert abs(happened.mean() - probability) <= 4 * standard_error, (name, replica, p)
+    assert not np.array_equal(visited[:, 0], visited[:, 1]) or p_update == 1
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_every_order_of_the_visits_is_as_likely(depth):
+    """Also among the visits of all layers only. chi2 stays under its mean plus four standard deviations."""
+    spec, seeds = Spec.tiny(depth=depth, p_update=0.6), [0, 1, 2, 3, 4]
+    visited, late = visits_of(spec, seeds)
+    assert not late[..., -1].any()
+    orders = [tuple(np.diff(times) < 0) for times in permutations(range(depth))]
+    share = {order: count / len(orders) for order, count in Counter(orders).items()}
+    for chosen in (late[..., :-1].reshape(-1, depth - 1), late[visited.all(-1)][:, :-1]):
+        found = Counter(map(tuple, chosen.tolist()))
+        assert set(found) == set(share)
+        chi2 = sum((found[order] - p * len(chosen)) ** 2 / (p * len(chosen)) for order, p in share.items())
+        freedom = len(share) - 1
+        assert chi2 <= freedom + 4 * np.sqrt(2 * freedom), found
+    assert not visits_of(Spec.tiny(depth=depth, order="from_below"), seeds)[1].any()
+
+
+def test_any_stretch_of_the_visits_is_that_part_of_the_whole():
+    """Asked for iteration by iteration, across the blocks that they are drawn in, or for one replica alone."""
+    whole = visits_of(Spec.tiny(), SEEDS)
+    ends = [0, 1, 2, 998, 1000, 1003, MANY]
+    pieces = [visits_of(Spec.tiny(), SEEDS, first, last) for first, last in pairwise(ends)]
+    for all_of_it, parts in zip(whole, zip(*pieces, strict=True), strict=True):
+        np.testing.assert_array_equal(all_of_it, np.concatenate(parts))
+    for all_of_it, alone in zip(whole, visits_of(Spec.tiny(), SEEDS[1:]), strict=True):
+        np.testing.assert_array_equal(all_of_it[:, 1:], alone)
