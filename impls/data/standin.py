@@ -3,7 +3,10 @@
 A result on a stand-in shows that the code works and how the methods rank. It is never compared with the paper.
 """
 
+import gzip
 import hashlib
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 
@@ -24,11 +27,9 @@ def load_mnist() -> Dataset:
 
     Returns: as `impls.data.mnist.load_original`, but 1500 train and 297 test examples; the same bytes on every machine.
     """
-    from sklearn.datasets import load_digits  # costs a second, which a run on the original need not spend
-
-    digits = load_digits()
-    images = enlarge(digits.images.astype(np.int64))
-    labels = digits.target.astype(np.uint8)
+    digits = _digits()
+    images = enlarge(digits[:, :-1].reshape(-1, 8, 8))
+    labels = digits[:, -1].astype(np.uint8)
     splits = {split: Split(images[rows], labels[rows]) for split, rows in split_rows(labels).items()}
     files = {}
     for prefix, split in (("train", splits["train"]), ("t10k", splits["test"])):
@@ -57,6 +58,16 @@ def load_cifar10() -> Dataset:
     counts = ", ".join(f"{len(part.labels)} {split}" for split, part in splits.items())
     description = f"STAND-IN for CIFAR-10: drawn 32x32 colour pictures of ten shapes and patterns ({counts})"
     return Dataset("cifar10", "stand-in", description, files, splits)
+
+
+def _digits() -> np.ndarray:
+    """scikit-learn's table of digits: int64 [1797, 8 * 8 + 1], the label last.
+
+    Read from its file, because importing the package takes a second, and every training of a preset would spend it.
+    """
+    package = Path(importlib.util.find_spec("sklearn").origin).parent
+    with gzip.open(package / "datasets" / "data" / "digits.csv.gz", "rt") as file:
+        return np.loadtxt(file, delimiter=",").astype(np.int64)
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:

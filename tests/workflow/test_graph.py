@@ -28,7 +28,7 @@ DRAWN = {
 }
 # Cells of the quick preset, which are those of the paper's but for the sweep of the decay.
 CELLS = {
-    **{"feedforward": 48 + 2, "single_dni": 16, "linear_dni": 12, "stale_gradients": 12},
+    **{"feedforward": 48 + 2, "single_dni": 16, "linear_dni": 12, "stale_gradients": 8},
     **{"bp_lambda": 10, "target_scale": 3, "unlock": 4},
 }
 
