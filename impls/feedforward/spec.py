@@ -116,8 +116,8 @@ class Spec(CellSpec):
             cls.tiny(method="bprop", depth=2, learning_rate_drops=(5, 9), learning_rate=1e-2),
             cls.tiny(method="cdni", depth=3, synthetic_gradient_depth=1, target_scale="batch_mean"),
             cls.tiny(method="dni", dataset="cifar10", depth=2),
-            cls.tiny(method="dni", model="cnn", synthetic_gradient_depth=1),
-            cls.tiny(method="cdni", model="cnn", dataset="cifar10", depth=3),
+            cls.tiny(method="dni", model="cnn", depth=3, synthetic_gradient_depth=1),
+            cls.tiny(method="cdni", model="cnn", dataset="cifar10", depth=2),
             cls.tiny(method="bprop", model="cnn", depth=3),
         ]
 

@@ -81,9 +81,9 @@ def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_loaded_state_goes_on_with_the_same_bits(experiment, spec, framework):
     """The whole state is in `leaves`: nothing that training needs lives elsewhere."""
-    first = runner(experiment, spec, framework, precision="fp32")
+    first = runner(experiment, spec, framework)
     launch(first, SEEDS, 0, LAUNCH)
-    second = runner(experiment, spec, framework, precision="fp32")
+    second = runner(experiment, spec, framework)
     second.load(first.leaves())
     for run in (first, second):
         launch(run, SEEDS, LAUNCH, 2 * LAUNCH)
