@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from impls.registry import implementation_folder
@@ -15,6 +16,7 @@ from impls.registry import implementation_folder
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@cache  # a workflow asks for every job
 def training_sources(experiment: str, framework: str) -> list[str]:
     """Sorted paths, relative to the repository's root, of the files that decide what a training job computes."""
     pending = [

@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "pandas", "scipy", "matplotlib")
 
 
+@lru_cache
 def sources(artifact: str) -> list[str]:
     """Sorted paths, relative to the repository's root, of the files that decide what an artifact looks like.
 
