@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from impls.engine.randomness import batch_indices, generator
 from impls.engine.spec import CellSpec, Examples, choice, paper
@@ -89,7 +89,7 @@ class Spec(CellSpec):
     learning_rate: PositiveFloat = paper(3e-5, "Adam's step size before the first drop")
     learning_rate_drops: tuple[PositiveInt, ...] = paper((300_000, 400_000), "iterations at which it is divided by 10")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decay of the mean and of the square")
-    adam_epsilon: NonNegativeFloat = choice(1e-8, "added outside the root in Adam")
+    adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
     batch_norm_momentum: float = choice(0.9, "decay of the running statistics that evaluation uses", ge=0, lt=1)
     train_error_examples: PositiveInt = choice(10_000, "how many examples, the first, give the training error")
