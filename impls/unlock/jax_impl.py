@@ -11,6 +11,7 @@ from jax import Array
 
 from impls.engine import jax_ops as ops
 from impls.engine.jax_ops import Arrays, vjp
+from impls.feedforward import jax_impl as feedforward
 from impls.feedforward.jax_impl import State, affine, batch, evaluate, layer, loss, part, synthetic_gradient
 from impls.unlock.spec import Spec
 
@@ -19,12 +20,7 @@ __all__ = ["evaluate", "init", "observe", "step"]
 
 def init(spec: Spec, parameters: Arrays) -> State:
     """The state before training. Adam counts updates by parameter and replica, since they come at different times."""
-    statistics = {}
-    for i in range(1, spec.depth):
-        shift_RH = parameters[f"layer{i}.shift"]
-        statistics[f"layer{i}.mean"] = jnp.zeros_like(shift_RH)
-        statistics[f"layer{i}.variance"] = jnp.ones_like(shift_RH)
-    return {"parameters": parameters, "statistics": statistics, "adam": ops.adam_where_init(parameters)}
+    return feedforward.init(spec, parameters) | {"adam": ops.adam_where_init(parameters)}
 
 
 def input_model(parameters: Arrays, x_RBH: Array, spec: Spec) -> tuple[Array, None]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from impls.engine import torch_ops as ops
 from impls.engine.state import flatten, unflatten
 from impls.engine.torch_ops import Arrays, vjp
+from impls.feedforward import torch_impl as feedforward
 from impls.feedforward.torch_impl import State, affine, batch, evaluate, layer, loss, part, synthetic_gradient
 from impls.unlock.spec import Spec
 
@@ -20,12 +21,7 @@ __all__ = ["evaluate", "init", "observe", "step"]
 
 def init(spec: Spec, parameters: Arrays) -> State:
     """The state before training. Adam counts updates by parameter and replica, since they come at different times."""
-    statistics = {}
-    for i in range(1, spec.depth):
-        shift_RH = parameters[f"layer{i}.shift"]
-        statistics[f"layer{i}.mean"] = torch.zeros_like(shift_RH)
-        statistics[f"layer{i}.variance"] = torch.ones_like(shift_RH)
-    return {"parameters": parameters, "statistics": statistics, "adam": ops.adam_where_init(parameters)}
+    return feedforward.init(spec, parameters) | {"adam": ops.adam_where_init(parameters)}
 
 
 def input_model(parameters: Arrays, x_RBH: Tensor, spec: Spec) -> tuple[Tensor, None]:
