@@ -100,7 +100,12 @@ def _add_fields(parser: argparse._ActionsContainer, model: type[BaseModel], only
             continue
         flag = "--" + name.replace("_", "-")
         if field.annotation is bool:
-            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=field.description)
+            parser.add_argument(
+                flag,
+                action=argparse.BooleanOptionalAction,
+                default=argparse.SUPPRESS,
+                help=f"{field.description} (default: {'yes' if field.default else 'no'})",
+            )
             continue
         kind = field.annotation
         if typing.get_origin(kind) in (types.UnionType, typing.Union):  # `X | None`: given, it is an X

@@ -161,7 +161,11 @@ def train_command(preset: Preset, experiment: str, cell: Mapping[str, Any], fram
     for name, value in values.items():
         if value is None:  # "not given" is what None means in a spec
             continue
-        words.append("--" + name.replace("_", "-"))
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+            continue
+        words.append(f"--{flag}")
         words += [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
     return shlex.join(words)
 

@@ -9,9 +9,22 @@ from paper_figures.claims import FRAMEWORKS
 from paper_figures.runs import Run
 from paper_figures.statistics import VERDICTS
 
-DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
+DATASETS = {
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+    "copy": "Copy",
+    "repeat_copy": "Repeat Copy",
+    "ptb": "Penn Treebank",
+}
 MODELS = {"fcn": "fully connected", "cnn": "convolutional"}
 METHODS = {"no_bprop": "No backprop", "bprop": "Backprop", "dni": "DNI", "cdni": "cDNI"}
+RECURRENT_METHODS = {"bptt": "BPTT", "dni": "DNI", "dni_aux": "DNI + Aux"}
+METRICS = {
+    "test_error": "test error in percent",
+    "max_solved_task_length": "longest task solved in time steps",
+    "test_bits_per_character": "test bits per character",
+    "data_fraction_to_reach_bptt20": "share of the data",
+}
 DEPTH_CHOSEN_ON_TEST = (
     "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
     "its DNI numbers, and ours at its sizes, are a little optimistic for that."
@@ -19,23 +32,31 @@ DEPTH_CHOSEN_ON_TEST = (
 
 
 def data_line(runs: list[Run]) -> str:
-    """Which data the runs used; starts with "STAND-IN DATA" where any of it is not the paper's."""
+    """Which data the runs used; starts with "STAND-IN DATA" where any of it stands in for the paper's."""
     if not runs:
         return "No runs found: only the paper's numbers are shown."
     entries = [entry for run in runs for entry in run.record["data"]]
     entries.sort(key=lambda entry: list(DATASETS).index(entry["name"]))
-    originals = dict.fromkeys(DATASETS[entry["name"]] for entry in entries if entry["source"] == "original")
-    original = f"{', '.join(originals)} (original)"
-    stand_ins = dict.fromkeys(_describe(entry) for entry in entries if entry["source"] != "original")
+    kinds = {"generated": "drawn from the seed, as the paper draws it", "original": "original"}
+    genuine = []
+    for source, words in kinds.items():
+        names = dict.fromkeys(DATASETS[entry["name"]] for entry in entries if entry["source"] == source)
+        genuine += [f"{', '.join(names)} ({words})"] if names else []
+    stand_ins = dict.fromkeys(_describe(entry) for entry in entries if entry["source"] == "stand-in")
     if not stand_ins:
-        return f"Data: {original}."
+        return f"Data: {'; '.join(genuine)}."
     count = sum(run.stand_in for run in runs)
     where = "" if count == len(runs) else f" in {count} of {len(runs)} runs"
-    return f"STAND-IN DATA{where}: {'; '.join([*stand_ins, *([f'else {original}'] if originals else [])])}."
+    rest = [f"else {'; '.join(genuine)}"] if genuine else []
+    return f"STAND-IN DATA{where}: {'; '.join([*stand_ins, *rest])}."
 
 
-def settings_line(runs: list[Run], paper_iterations: int) -> str:
-    """Preset, what was changed from the paper or from this suite's choices, and how far the runs went."""
+def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
+    """Preset, what was changed from the paper or from this suite's choices, and how far the runs went.
+
+    Args:
+        paper_iterations: how long the paper trains; None where it does not say so, or ends training by a rule.
+    """
     if not runs:
         return ""
     parts = [f"Preset {', '.join(sorted({run.record['preset'] or 'none' for run in runs}))}"]
@@ -44,9 +65,12 @@ def settings_line(runs: list[Run], paper_iterations: int) -> str:
     )
     parts += [text if n == len(runs) else f"{text} in {n} of {len(runs)} runs" for text, n in sorted(changes.items())]
     reached = [run.record["iteration_reached"] for run in runs]
-    if min(reached) < paper_iterations:
-        least, most = f"{min(reached):,}", f"{max(reached):,}"
-        parts.append(f"{least if least == most else f'{least} to {most}'} iterations (paper: {paper_iterations:,})")
+    least, most = f"{min(reached):,}", f"{max(reached):,}"
+    length = f"{least if least == most else f'{least} to {most}'} iterations"
+    if paper_iterations is None:
+        parts.append(length)
+    elif min(reached) < paper_iterations:
+        parts.append(f"{length} (paper: {paper_iterations:,})")
     partial = sum(run.record["status"] == "partial" for run in runs)
     if partial:
         parts.append(f"{partial} of {len(runs)} runs unfinished")

@@ -8,19 +8,23 @@ that follow in the cell's path, spelled as there ("cut_after~1"; empty where non
 ("stale_decay~*") leaves that field open: of the runs that fit, the one with the best mean of the claim's own metric is
 taken, as the paper did; the column `chosen` says which, and of how many. `replicas` selects those whose setting lies in
 a bin, "p_update 0.03-0.06": the lower end is in it and the upper one is not, but for 1.00, where a probability ends.
+`layers` is empty where the cell has no depth, and `iteration` where training ends by a rule of its own. What a `metric`
+is, and how it is judged, stands in `measures.MEASURES`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from paper_figures.files import table_csv
+from paper_figures.ladder import to_lengths, to_steps
+from paper_figures.measures import MEASURES, Measure, Reading, without_values
 from paper_figures.runs import Run, read_runs
 from paper_figures.statistics import Verdict, summarise, verdict
 
@@ -29,20 +33,8 @@ OUTPUT = "claims.csv"
 
 CLAIMS_FILE = Path(__file__).with_name("claims.csv")
 FRAMEWORKS = {"torch": "PyTorch", "jax": "JAX"}
-NEAR = 0.01  # an evaluation this close to the claim's iteration, as a fraction of it, counts as at it
 OPEN = "*"  # a field of the cell that a claim leaves open
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Where the curves hold a claim's metric, and which way is better."""
-
-    split: str
-    metric: str
-    lower_is_better: bool
-
-
-MEASURES = {"test_error": Measure("test", "error", True)}
+WHOLE = ("layers", "iteration")  # columns of whole numbers, with <NA> where the cell is empty
 
 
 @dataclass(frozen=True)
@@ -58,26 +50,17 @@ class Bin:
         return self.low <= value < self.high or value == self.high == 1
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Our values for one claim, one per replica; `iteration` is None where there is no value to show."""
-
-    values: np.ndarray
-    iteration: int | None
-    obstacles: tuple[str, ...] = ()  # what makes the run not comparable with the paper
-    gap: str = ""  # why a run has no value for the claim
-
-
 def read_claims() -> pd.DataFrame:
-    """The published numbers, one row each; `value`, `margin`, `reading_error` in the row's `unit`."""
-    return pd.read_csv(CLAIMS_FILE, keep_default_na=False)  # so that an empty cell is "" and not NaN
+    """The published numbers, one row each; `value`, `margin`, `reading_error` in the row's `unit`, or see `Measure`."""
+    claims = pd.read_csv(CLAIMS_FILE, keep_default_na=False, na_values=dict.fromkeys(WHOLE, ""))
+    return claims.astype(dict.fromkeys(WHOLE, "Int64"))  # the other empty cells are ""
 
 
 def cell_of(claim: dict) -> dict[str, str]:
     """The fields of the claim's cell as text, in the order of the path; `OPEN` for one that it leaves open."""
     further = dict(part.split("~") for part in claim["cell"].split("/") if part)
     fields = {"dataset": claim["dataset"], "model": claim["model"], "depth": claim["layers"], "method": claim["method"]}
-    return {name: str(value) for name, value in {**fields, **further}.items()}
+    return {name: str(value) for name, value in {**fields, **further}.items() if not pd.isna(value)}
 
 
 def bin_of(replicas: str) -> Bin | None:
@@ -96,9 +79,9 @@ def judge(claims: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
     rows = []
     for claim in claims.to_dict("records"):
         for framework in FRAMEWORKS:
-            fitting = [run for run in runs if run.record["framework"] == framework and fits(claim, run)]
-            rows.append({**claim, "framework": framework, **_judge_one(claim, fitting)})
-    return pd.DataFrame(rows).astype({"ours_iteration": "Int64"})
+            candidates = [run for run in runs if run.record["framework"] == framework]
+            rows.append({**claim, "framework": framework, **_judge_one(claim, candidates)})
+    return pd.DataFrame(rows).astype(dict.fromkeys([*WHOLE, "ours_iteration"], "Int64"))
 
 
 def fits(claim: dict, run: Run) -> bool:
@@ -109,29 +92,18 @@ def fits(claim: dict, run: Run) -> bool:
     return all(value in (OPEN, str(found[name])) for name, value in asked.items())
 
 
-def read_value(run: Run, measure: Measure, iteration: int, chosen: Bin | None = None) -> Reading:
-    """Our values at `iteration`: exactly there, else at the nearest evaluation within 1% of it, never interpolated.
-
-    A run that is not comparable shows the last value that it has, where it has none at `iteration`.
-    """
-    curve = run.curve(measure.split, measure.metric)
-    obstacles = _obstacles(run, iteration)
-    if curve.empty:
-        return Reading(np.array([]), None, obstacles, f"{measure.split} {measure.metric} was not recorded")
-    if chosen:
-        seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
-        if not seeds:
-            total = len(run.record["seeds"])
-            where = f"{chosen.setting} in {chosen.low:.2f}-{chosen.high:.2f}"
-            return Reading(np.array([]), None, (), f"none of the {total} replicas has {where}")
-        curve = curve[seeds]
-    evaluated = curve.index.to_numpy()
-    nearest = int(evaluated[np.argmin(np.abs(evaluated - iteration))])
-    if abs(nearest - iteration) <= NEAR * iteration:
-        return Reading(curve.loc[nearest].to_numpy(), nearest, obstacles)
-    if obstacles:
-        return Reading(curve.iloc[-1].to_numpy(), int(evaluated[-1]), obstacles)
-    return Reading(np.array([]), None, (), f"not evaluated at iteration {iteration}; the nearest is {nearest}")
+def read(claim: dict, run: Run, runs: list[Run]) -> Reading:
+    """Our values for the claim, from a run that fits it; its reference, if it has one, is sought among `runs`."""
+    measure, chosen = MEASURES[claim["metric"]], bin_of(claim["replicas"])
+    iteration = None if pd.isna(claim["iteration"]) else int(claim["iteration"])
+    reading = measure.read(run, measure, iteration, _reference(run, measure, runs))
+    if not chosen or reading.values.empty:
+        return reading
+    seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
+    if not seeds:
+        where = f"{chosen.setting} in {chosen.low:.2f}-{chosen.high:.2f}"
+        return without_values(f"none of the {len(run.record['seeds'])} replicas has {where}")
+    return replace(reading, values=reading.values[seeds])
 
 
 def make(results: Path) -> dict[str, bytes]:
@@ -141,19 +113,20 @@ def make(results: Path) -> dict[str, bytes]:
     return {".csv": table_csv(judge(claims, runs))}
 
 
-def _judge_one(claim: dict, runs: list[Run]) -> dict:
+def _judge_one(claim: dict, candidates: list[Run]) -> dict:
     measure = MEASURES[claim["metric"]]
-    readings = [read_value(run, measure, int(claim["iteration"]), bin_of(claim["replicas"])) for run in runs]
+    runs = [run for run in candidates if fits(claim, run)]
+    readings = [read(claim, run, candidates) for run in runs]
     best = _best(readings, measure)
     run = None if best is None else runs[best]
-    reading = Reading(np.array([]), None) if best is None else readings[best]
+    reading = without_values("") if best is None else readings[best]
     result = _verdict(claim, reading, measure)
     word, why = result.word, result.why
     if run is None:
         word, why = "missing", "no run of this cell; `python -m impls list` shows the command that makes it"
     elif reading.obstacles:
         word = "not comparable"  # even where the run recorded nothing
-        diverged = [f"{result.n_diverged} replicas diverged"] if result.n_diverged else []
+        diverged = [f"{result.n_diverged} replicas {measure.failure}"] if result.n_diverged else []
         why = "; ".join([*reading.obstacles, *diverged])
     elif reading.gap:
         word, why = "missing", reading.gap
@@ -182,7 +155,7 @@ def _best(readings: list[Reading], measure: Measure) -> int | None:
 
     def rank(number: int) -> tuple[bool, bool, float]:
         values, obstacles = readings[number].values, readings[number].obstacles
-        mean = float(np.mean(values)) if len(values) else math.nan
+        mean = float(np.mean(values.to_numpy())) if len(values) else math.nan
         loss = mean if measure.lower_is_better else -mean
         return len(values) == 0, bool(obstacles), loss if math.isfinite(loss) else math.inf
 
@@ -207,22 +180,33 @@ def _describe_choice(claim: dict, runs: list[Run], readings: list[Reading], best
 
 
 def _verdict(claim: dict, reading: Reading, measure: Measure) -> Verdict:
-    if math.isnan(claim["value"]):
-        return summarise(reading.values)
-    return verdict(
-        reading.values,
-        claim["value"],
-        claim["margin"],
-        comparable=not reading.obstacles,
-        reading_error=claim["reading_error"],
-        lower_is_better=measure.lower_is_better,
-    )
+    """Of the values as they are; on a ladder of their steps, with the numbers of the result as task lengths again."""
+    values, published = reading.values.to_numpy(), claim["value"]
+    if measure.on_ladder:
+        values, published = (to_steps(claim["dataset"], lengths) for lengths in (values, published))
+    judged = not math.isnan(published)
+    result = summarise(values)
+    if judged:
+        result = verdict(
+            values,
+            float(published),
+            claim["margin"],
+            comparable=not reading.obstacles,
+            reading_error=claim["reading_error"],
+            lower_is_better=measure.lower_is_better,
+            failure=measure.failure,
+        )
+    if not measure.on_ladder:
+        return result
+    numbers = ("mean", "low", "high", "prediction_low", "prediction_high")
+    lengths = {name: float(to_lengths(claim["dataset"], getattr(result, name))) for name in numbers}
+    return replace(result, why=f"in curriculum steps: {result.why}" if judged else result.why, **lengths)
 
 
-def _obstacles(run: Run, iteration: int) -> tuple[str, ...]:
-    record = run.record
-    found = ["stand-in data"] if run.stand_in else []
-    found += record["differs_from_paper"] + record["changed_choices"]
-    if record["iteration_reached"] < iteration:
-        found.append(f"{record['iteration_reached']} of {iteration} iterations")
-    return tuple(found)
+def _reference(run: Run, measure: Measure, runs: list[Run]) -> Run | None:
+    """The run that `measure` compares `run` with: of the same cell but for the fields that it names."""
+    cell, kind = {**run.record["cell"], **measure.reference}, (run.record["experiment"], run.record["framework"])
+    for other in runs:
+        if (other.record["experiment"], other.record["framework"]) == kind and other.record["cell"] == cell:
+            return other
+    return None

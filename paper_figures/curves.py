@@ -52,6 +52,7 @@ def curve_columns(points: pd.DataFrame) -> list[str]:
 def paper_points(claims: pd.DataFrame) -> pd.DataFrame:
     """The published points: method, depth, source ("paper"), obtained, split, metric, iteration, value."""
     points = claims.rename(columns={"layers": "depth"})[["method", "depth", "obtained", "iteration", "value"]]
+    points = points.astype({"depth": int, "iteration": int})
     points = points.assign(source="paper", split="test", metric="error")
     return points.sort_values(["method", "depth", "obtained", "iteration"])
 

@@ -64,7 +64,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
                 axes.axhline(UNINFORMED[metric], color=style.FAINT, **style.DOTTED)
             else:
                 panels.draw_dotted(axes, here[here["metric"] == "true_norm"], CUTS)
-            ends = panels.draw_curves(axes, here[here["metric"] == metric], CUTS, note=axes is column[0])
+            corner = "lower left" if axes is column[0] else ""
+            ends = panels.draw_curves(axes, here[here["metric"] == metric], CUTS, note=corner)
             style.label_ends(axes, ends)
     panels.label_axes(grid, "training iterations", *ROWS.values())
     return figure

@@ -33,6 +33,7 @@ def figure_files(
     draw: Callable[[pd.DataFrame, list[str]], Figure],
     *,
     addition: bool = False,
+    length_stated: bool = True,
 ) -> dict[str, bytes]:
     """The contents of a figure's .pdf, .svg, .png, .csv (the points) and .json (caption and stamp), by suffix.
 
@@ -42,8 +43,12 @@ def figure_files(
         sentences: what the caption says besides data, settings and machines.
         draw: makes the figure from the points and the two lines of its head.
         addition: the paper has no such figure; the head says so.
+        length_stated: the paper says how long it trains these nets: as long as its feed-forward ones.
     """
-    head = _head(runs, addition, from_paper=bool((points["source"] == "paper").any()))
+    head = [
+        captions.data_line(runs) if runs or (points["source"] == "paper").any() else NO_RUNS,
+        (ADDITION if addition else "") + captions.settings_line(runs, paper_iterations() if length_stated else None),
+    ]
     caption = [*head, *sentences, captions.machines_line(runs)]
     mark = stamp(Path(module_file).stem, results, runs)
     with style.applied():
@@ -60,8 +65,3 @@ def replicas_sentence(runs: list[Run], shown: str) -> str:
         f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean (none for one replica); "
         "replicas that diverged are counted and left out of the mean."
     )
-
-
-def _head(runs: list[Run], addition: bool, from_paper: bool) -> list[str]:
-    data = captions.data_line(runs) if runs or from_paper else NO_RUNS
-    return [data, (ADDITION if addition else "") + captions.settings_line(runs, paper_iterations())]

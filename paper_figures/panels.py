@@ -20,6 +20,7 @@ from paper_figures.claims import FRAMEWORKS
 from paper_figures.curves import at_the_end, paper_iterations
 
 End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
+Found = dict[str, dict[str, list]]  # by framework and by what is said of them: values of a family
 
 # Inches.
 LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
@@ -76,25 +77,26 @@ def grid(
     sharex: bool | str = True,
     sharey: bool | str = True,
     between_rows: float = BETWEEN_ROWS,
+    between_columns: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, np.ndarray]:
     """A figure as wide as the page with its head, its legend and empty panels [rows, columns] of `row_height` inches.
 
     Args:
         head: the two lines of `figures`: data and settings.
         legend: its lines, each with its handles.
-        between_rows: inches, where panels above others need room for labels of their own.
+        between_rows, between_columns: inches, where panels need room between them for labels of their own.
     """
     above = style.head_height(*head)
     below = BOTTOM + LEGEND_LINE * len(legend)
     height = above + below + rows * row_height + (rows - 1) * between_rows
     figure = style.new_figure(style.TWO_COLUMNS, height)
-    width = (style.TWO_COLUMNS - LEFT - RIGHT - (columns - 1) * BETWEEN_COLUMNS) / columns
+    width = (style.TWO_COLUMNS - LEFT - RIGHT - (columns - 1) * between_columns) / columns
     panels = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
     figure.subplots_adjust(
         left=LEFT / style.TWO_COLUMNS,
         right=1 - RIGHT / style.TWO_COLUMNS,
         bottom=below / height,
-        wspace=BETWEEN_COLUMNS / width,
+        wspace=between_columns / width,
         hspace=between_rows / row_height,
     )
     style.write_head(figure, *head)
@@ -112,10 +114,19 @@ def frameworks_legend() -> list[Line2D]:
     ]
 
 
-def log_iterations(axes: Axes, points: pd.DataFrame, label_room: float = 0.06) -> None:
-    """A logarithmic x axis that holds the points' iterations, and `label_room` of its width right of them."""
-    after_start = points["iteration"][points["iteration"] > 0]
-    low, high = (after_start.min(), after_start.max()) if len(after_start) else (1_000, paper_iterations())
+def log_iterations(
+    axes: Axes, points: pd.DataFrame, label_room: float = 0.06, x: str = "iteration", unit: float = 1
+) -> None:
+    """A logarithmic x axis that holds the points' iterations, and `label_room` of its width right of them.
+
+    Args:
+        x: the column that lies along the axis in place of the iterations.
+        unit: how many iterations one of it is, roughly: for the axis of a figure without points.
+    """
+    after_start = points[x][points["iteration"] > 0]
+    low, high = (
+        (after_start.min(), after_start.max()) if len(after_start) else (1_000 / unit, paper_iterations() / unit)
+    )
     # One evaluation alone would have an axis of no length.
     low, high = low * 0.9, max(high, low * 2)
     axes.set_xscale("log")
@@ -175,10 +186,13 @@ def plain(value: float) -> str:
     return np.format_float_positional(value, precision=6, fractional=False, trim="-")
 
 
-def draw_curves(axes: Axes, points: pd.DataFrame, family: Family, note: bool = True) -> list[End]:
+def draw_curves(
+    axes: Axes, points: pd.DataFrame, family: Family, note: str = "lower left", x: str = "iteration"
+) -> list[End]:
     """Our curves of one panel, in both frameworks, with intervals; crosses where the first replica of one diverged.
 
-    A note names those that diverged and those that are missing. Limits of the axes must be final.
+    A note in the corner `note` (none where it is empty) names those that diverged and those that are missing. The
+    column `x` lies along the x axis. Limits of the axes must be final.
 
     Returns:
         A label for the last value of each colour.
@@ -192,22 +206,32 @@ def draw_curves(axes: Axes, points: pd.DataFrame, family: Family, note: bool = T
             if curve.empty:
                 missing.setdefault(framework_name, {}).setdefault("", []).append(value)
                 continue
-            axes.plot(curve["iteration"], curve["value"], color=colour, **style.FRAMEWORK_LINES[framework])
+            axes.plot(curve[x], curve["value"], color=colour, **style.FRAMEWORK_LINES[framework])
             low = curve["low"].clip(lower=axes.get_ylim()[0])
-            axes.fill_between(curve["iteration"], low, curve["high"], color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(curve[x], low, curve["high"], color=colour, alpha=0.15, linewidth=0)
             if curve["n_diverged"].any():
-                count = _mark_divergence(axes, curve, colour)
+                count = _mark_divergence(axes, curve, colour, x)
                 diverged.setdefault(framework_name, {}).setdefault(count, []).append(value)
     for value, colour in family.colours.items():
         curve = points[(points[family.field] == value) & (points["obtained"] == "run")].dropna(subset="value")
         last = curve[curve["iteration"] == curve["iteration"].max()]
         if len(last):
             y = max(last["value"].mean(), axes.get_ylim()[0])  # zero lies below a logarithmic axis
-            ends.append((last["iteration"].iloc[0], y, family.name(value), colour))
+            ends.append((last[x].iloc[0], y, family.name(value), colour))
     if note:
-        lines = {"× diverged": diverged, "missing": missing}
-        write_note(axes, [f"{word}: {_in_words(found, family)}" for word, found in lines.items() if found])
+        write_failures(axes, missing, diverged, family, note)
     return ends
+
+
+def write_failures(axes: Axes, missing: Found, diverged: Found, family: Family, corner: str = "lower left") -> None:
+    """A note of what diverged and what is missing."""
+    lines = {"× diverged": diverged, "missing": missing}
+    write_note(axes, [f"{word}: {_in_words(found, family)}" for word, found in lines.items() if found], corner)
+
+
+def count_of(diverged: int, replicas: int) -> str:
+    """How many diverged, as " (1 of 3)", which is not broken at the end of a line."""
+    return f" ({diverged} of {replicas})".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def draw_dotted(axes: Axes, points: pd.DataFrame, family: Family) -> None:
@@ -252,17 +276,16 @@ def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
     grid[0, 0].figure.align_ylabels(grid[:, 0])
 
 
-def _mark_divergence(axes: Axes, curve: pd.DataFrame, colour: str) -> str:
+def _mark_divergence(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> str:
     """Crosses the last point before the first replica diverged; returns how many did, as " (1 of 3)"."""
     whole = curve[curve["n_diverged"] == 0]
     if len(whole):
-        axes.plot(whole["iteration"].iloc[-1], whole["value"].iloc[-1], color=colour, **style.DIVERGED_MARK)
+        axes.plot(whole[x].iloc[-1], whole["value"].iloc[-1], color=colour, **style.DIVERGED_MARK)
     last = curve.iloc[-1]
-    count = f" ({last['n_diverged']:.0f} of {last['n'] + last['n_diverged']:.0f})"
-    return count.replace(" ", "\N{NO-BREAK SPACE}")
+    return count_of(int(last["n_diverged"]), int(last["n"] + last["n_diverged"]))
 
 
-def _in_words(found: dict[str, dict[str, list]], family: Family) -> str:
+def _in_words(found: Found, family: Family) -> str:
     """Values by framework and by what is said of them: "3, 5 layers", or "PyTorch all; JAX 3 layers (1 of 3)"."""
     texts = {name: family.grouped(values_by_remark) for name, values_by_remark in found.items()}
     if len(texts) == len(FRAMEWORKS) and len(set(texts.values())) == 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pandas as pd
 
 from paper_figures.errors import FigureError
@@ -53,10 +54,15 @@ class Run:
             raise FigureError(f"{self.path}: its record does not say the {name} of each replica. {REMEDY}")
         return dict(zip(self.record["seeds"], values, strict=True))
 
+    def diverged_at(self) -> dict[int, int]:
+        """By seed, of the replicas that diverged: the first iteration with a value that is not finite."""
+        broken = self.curves[~np.isfinite(self.curves["value"])]
+        return broken.groupby("seed")["iteration"].min().to_dict()
+
     @property
     def stand_in(self) -> bool:
-        """Whether any of its data is a stand-in for the paper's."""
-        return any(entry["source"] != "original" for entry in self.record["data"])
+        """Whether any of its data is a stand-in for the paper's; what the seed draws, as in the paper, is none."""
+        return any(entry["source"] == "stand-in" for entry in self.record["data"])
 
 
 def read_runs(results: Path, experiment: str) -> list[Run]:

@@ -63,14 +63,15 @@ def prediction_interval(values: Sequence[float], confidence: float = 1 - LEVEL) 
 def equivalence_p(values: Sequence[float], target: float, margin: float) -> float:
     """The two one-sided t tests of |mean - target| < margin: the larger of the two p values; NaN for fewer than two.
 
-    Without spread there is nothing to test: 0 where the mean is inside the margin, 1 where it is not.
+    Without spread there is nothing to test: 0 where the mean is inside the margin or on it (where replicas that agree
+    stand one step of a ladder away, and that is the margin), 1 where it is not.
     """
     n = len(values)
     if n < 2:
         return math.nan
     difference = float(np.mean(values)) - target
     if np.ptp(values) == 0:
-        return 0.0 if abs(difference) < margin else 1.0
+        return 0.0 if abs(difference) <= margin else 1.0
     error = float(np.std(values, ddof=1)) / math.sqrt(n)
     return float(stdtr(n - 1, (abs(difference) - margin) / error))
 
@@ -93,6 +94,7 @@ def verdict(
     comparable: bool,
     reading_error: float = 0.0,
     lower_is_better: bool = True,
+    failure: str = "diverged",
 ) -> Verdict:
     """Judges one published number by our replicas. The first of these that holds is the verdict:
 
@@ -115,6 +117,7 @@ def verdict(
         values: one per replica; not finite means diverged.
         margin: half-width of the zone that counts as equal, > 0, in the unit of the values.
         reading_error: how far the number printed or read may lie from the one that the authors measured.
+        failure: in words, what a value that is not finite says of its replica.
 
     Raises:
         ValueError: a margin that is not positive, or a published number that is not finite.
@@ -135,7 +138,7 @@ def verdict(
     elif not comparable:
         word, why = "not comparable", "made under other conditions than the paper's"
     elif found.n_diverged:
-        word, why = "differs (worse)", f"{found.n_diverged} of {n_all} replicas diverged"
+        word, why = "differs (worse)", f"{found.n_diverged} of {n_all} replicas {failure}"
     elif found.n == 1:
         word, why = "inconclusive", "one replica: no interval"
     elif p <= LEVEL:

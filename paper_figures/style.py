@@ -24,6 +24,8 @@ HEAD_MARGIN, HEAD_LINE, PANEL_TITLE = 0.08, NORMAL * 1.4 / 72, 0.25  # inches
 DEPTHS = {3: "#e09a2f", 4: "#c9504f", 5: "#7d3488", 6: "#1b1446"}
 FIVE_SHADES = ("#e8ab3c", "#dd7340", "#b53f5c", "#742a83", "#1b1446")
 THREE_SHADES = FIVE_SHADES[::2]
+SEVEN_SHADES = ("#efb63f", "#e6913a", "#d66b4a", "#b94a62", "#8f3278", "#5b2380", "#1b1446")
+TRUNCATION_LENGTHS = dict(zip((2, 3, 4, 5, 8, 20, 40), SEVEN_SHADES, strict=True))  # of recurrent nets, in time steps
 ALARM_WORD = "STAND-IN"  # a head that starts with it is red
 INK, FAINT, GRID, ALARM = "#222222", "#666666", "#e4e4e4", "#a3200d"
 # PyTorch is a broad pale line and JAX a thin dark one with dots, so that both show where they coincide.
@@ -34,6 +36,12 @@ FRAMEWORK_LINES = {
 DOTTED = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
 DOT = {"marker": "o", "markersize": 4.5}
 FRAMEWORK_DOTS = {"torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45}, "jax": {"marker": "o", "markersize": 3}}
+# Of single replicas, of which there are many.
+REPLICA_LINES = {"torch": {"linewidth": 2.0, "alpha": 0.45, "solid_capstyle": "butt"}, "jax": {"linewidth": 0.7}}
+REPLICA_DOTS = {
+    "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
+    "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
+}
 PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
 PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
 DIVERGED_MARK = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
@@ -120,8 +128,9 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
     Limits, scales and position of the axes must be final, and a note at the bottom left written: labels keep above it.
     """
     points = 72 / axes.figure.dpi
-    bottom = axes.transAxes.transform((0, 0))[1] * points
+    bottom, middle = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5))
     notes = [text.get_window_extent().transformed(Affine2D().scale(points)) for text in axes.texts]
+    notes = [note for note in notes if note.y0 < middle]
     columns: list[list[tuple[float, float, tuple]]] = []  # labels whose horizontal extents may overlap
     for end in sorted(ends, key=lambda end: end[0]):
         x, y = axes.transData.transform(end[:2]) * points

@@ -15,13 +15,14 @@ import pandas as pd
 from paper_figures import captions, tex
 from paper_figures.claims import FRAMEWORKS, read_claims
 from paper_figures.files import table_csv
+from paper_figures.measures import MEASURES
 from paper_figures.provenance import short, stamp
 from paper_figures.runs import Run, read_runs
 
 HOW_TO_READ = (
-    "Test error in percent: mean ± half-width of its 95% t interval (replicas), and the verdict on the paper's number "
-    "where there is one."
+    "{}: mean ± half-width of its 95% t interval (replicas), and the verdict on the paper's number where there is one."
 )
+MANY_COLUMNS = 6  # so many have no room for a number and its interval on one line of LaTeX
 KEYS = ["id", "dataset", "model", "layers", "method", "cell"]
 
 
@@ -47,7 +48,8 @@ def numbers(claims: pd.DataFrame, cells: list[dict]) -> pd.DataFrame:
             rows.append(found.iloc[0].to_dict())
             continue
         row = {**claims.iloc[0].to_dict(), **cell, "value": math.nan, "margin": math.nan, "reading_error": math.nan}
-        place = [row["artifact"], row["dataset"], row["model"], str(row["layers"]), row["method"], row["cell"]]
+        layers = "" if pd.isna(row["layers"]) else str(row["layers"])
+        place = [row["artifact"], row["dataset"], row["model"], layers, row["method"], row["cell"]]
         rows.append({**row, "id": "/".join(filter(None, place))})
     return pd.DataFrame(rows)
 
@@ -78,10 +80,13 @@ def table_files(
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
     foot = short(stamp(artifact, results, used))
+    # No one length where some of the trainings end by a rule of their own.
+    paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
+    metrics = ", ".join(captions.METRICS[metric] for metric in judged["metric"].unique())
     notes = [
         captions.data_line(used),
-        captions.settings_line(used, int(judged["iteration"].max())),
-        HOW_TO_READ,
+        captions.settings_line(used, paper_iterations),
+        HOW_TO_READ.format(metrics[0].upper() + metrics[1:]),
         captions.verdict_legend(set(judged["verdict"])),
         *notes,
         captions.machines_line(used),
@@ -89,23 +94,24 @@ def table_files(
     notes = [note for note in notes if note]
     headings = [*lines, "From", *columns]
     label = "tab:dni-" + artifact.partition("_")[2].replace("_", "-")
-    printed = tex.table(headings, _lines(judged, lines, columns, "\n"), notes, foot, label, len(lines) + 1)
+    within = "\n" if len(columns) >= MANY_COLUMNS else " "
+    printed = tex.table(headings, _lines(judged, lines, columns, within, "\n"), notes, foot, label, len(lines) + 1)
     return {
         ".csv": table_csv(_long_form(judged)),
-        ".md": _markdown(heading, headings, _lines(judged, lines, columns, " "), notes, foot).encode(),
+        ".md": _markdown(heading, headings, _lines(judged, lines, columns, " ", " "), notes, foot).encode(),
         ".tex": printed.encode(),
     }
 
 
-def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], separator: str) -> list[list[str]]:
-    """The cells of each printed line; `separator` stands between a number and its verdict."""
+def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], within: str, separator: str) -> list[list[str]]:
+    """The cells of each printed line; `within` stands after a number, `separator` between its interval and verdict."""
     printed = []
     for net, rows in judged.groupby(lines, sort=False):
         published = rows.drop_duplicates("column").set_index("column")
         printed.append([*net, "paper", *(_at(published, column, _published) for column in columns)])
         for framework, name in FRAMEWORKS.items():
             ours = rows[rows["framework"] == framework].set_index("column")
-            cells = [_at(ours, column, lambda row: _ours(row, separator)) for column in columns]
+            cells = [_at(ours, column, lambda row: _ours(row, within, separator)) for column in columns]
             printed.append([*("" for _ in lines), name, *cells])
     return printed
 
@@ -117,20 +123,26 @@ def _at(rows: pd.DataFrame, column: str, write) -> str:
 def _published(row: pd.Series) -> str:
     if row.get("printed"):
         return row["printed"]
-    # With as many digits as the paper prints.
-    return "" if math.isnan(row["value"]) else f"{row['value']:.{0 if row['reading_error'] >= 0.5 else 1}f}"
+    # With as many digits as the paper prints: it is read to half of the last one.
+    digits = 0 if math.isnan(row["value"]) else max(0, math.ceil(-math.log10(2 * row["reading_error"]) - 1e-9))
+    return "" if math.isnan(row["value"]) else f"{row['value']:.{digits}f}"
 
 
-def _ours(row: pd.Series, separator: str) -> str:
+def _ours(row: pd.Series, within: str, separator: str) -> str:
     if row["n"] + row["n_diverged"] == 0:
         return row["verdict"]
-    replicas = f"({row['n']}{'; ' + str(row['n_diverged']) + ' diverged' if row['n_diverged'] else ''})"
-    number = f"{row['ours']:.2f}" if row["n"] else "–"
-    half = (row["high"] - row["low"]) / 2
-    interval = "" if math.isnan(half) else f" ± {half:.2f}"
+    measure = MEASURES[row["metric"]]
+    failed = f"; {row['n_diverged']} {measure.failure}" if row["n_diverged"] else ""
+    replicas = f"({row['n']}{failed})"
+    number = f"{row['ours']:.{measure.digits}f}" if row["n"] else "–"
+    low, high = row["low"], row["high"]
+    interval = f"± {(high - low) / 2:.{measure.digits}f} "
+    if measure.on_ladder:  # its steps are not equally long
+        interval = f"[{low:.{measure.digits}f}, {high:.{measure.digits}f}] "
     chosen = row["chosen"].partition(",")[0].partition("~")[2]
     at = f" at {chosen}" if chosen else ""
-    return f"{number}{interval} {replicas}{at}{separator if row['verdict'] else ''}{row['verdict']}"
+    spread = "" if math.isnan(low) else interval
+    return f"{number}{within}{spread}{replicas}{at}{separator if row['verdict'] else ''}{row['verdict']}"
 
 
 def _markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:

@@ -10,8 +10,13 @@ _SPECIAL = {
     "±": r"$\pm$",
     "–": r"\textendash{}",
     "<": r"$<$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     ">": r"$>$",
 }
+
+
+NARROW = 8  # more columns than this are set smaller, and closer together
 
 
 def escape(text: str) -> str:
@@ -29,17 +34,19 @@ def table(headings: list[str], lines: list[list[str]], notes: list[str], foot: s
         notes: the caption's sentences; foot: small print under it.
         names: how many columns come before the numbers; they are set to the left, the numbers centred.
     """
+    narrow = len(headings) > NARROW
     body = []
     for line in lines:
         if line[0] and body:
             body.append(r"\addlinespace")
-        body.append(" & ".join(_cell(cell) for cell in line) + r" \\")
+        body.append(" & ".join(_cell(cell, r"\tiny" if narrow else r"\scriptsize") for cell in line) + r" \\")
     rows = "\n".join(body)
     caption = "\n  ".join(escape(note) for note in notes)
     small = escape(foot).replace("/", r"/\allowbreak{}")  # so that a path can be broken
+    size = r"\scriptsize\setlength{\tabcolsep}{3pt}" if narrow else r"\footnotesize"
     return rf"""% Needs \usepackage{{booktabs}}.
 \begin{{table*}}
-\centering\footnotesize
+\centering{size}
 \begin{{tabular}}{{@{{}}{"l" * names}{"c" * (len(headings) - names)}@{{}}}}
 \toprule
 {" & ".join(escape(heading) for heading in headings)} \\
@@ -54,8 +61,9 @@ def table(headings: list[str], lines: list[list[str]], notes: list[str], foot: s
 """
 
 
-def _cell(text: str) -> str:
-    number, _, below = text.partition("\n")
+def _cell(text: str, size: str) -> str:
+    number, *below = text.split("\n")
     if not below:
         return escape(number)
-    return rf"\begin{{tabular}}[t]{{@{{}}c@{{}}}}{escape(number)}\\{{\scriptsize {escape(below)}}}\end{{tabular}}"
+    small = "".join(rf"\\{{{size} {escape(line)}}}" for line in below)
+    return rf"\begin{{tabular}}[t]{{@{{}}c@{{}}}}{escape(number)}{small}\end{{tabular}}"

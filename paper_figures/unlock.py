@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures import captions, panels, style
-from paper_figures.claims import FRAMEWORKS, MEASURES, NEAR, bin_of, fits, read_claims
+from paper_figures.claims import FRAMEWORKS, bin_of, fits, read_claims
 from paper_figures.curves import paper_iterations
 from paper_figures.figures import figure_files
+from paper_figures.measures import MEASURES, NEAR
 from paper_figures.runs import Run, read_runs
 
 METHODS = ("dni", "cdni")
@@ -43,11 +43,6 @@ COLUMNS = [
 ]
 
 COLOUR = style.DEPTHS[4]  # these nets have four layers
-# As in the other figures, PyTorch is broad and pale and JAX small and dark, so that both show where they coincide.
-DOTS: dict[str, dict[str, Any]] = {
-    "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
-    "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
-}
 PAPER_BAR = {"color": style.FAINT, "linewidth": 2.4, "alpha": 0.6}
 DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
@@ -125,7 +120,8 @@ def _sentences(runs: list[Run]) -> list[str]:
 
 
 def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
-    dots = [Line2D([], [], label=FRAMEWORKS[key], color=COLOUR, linestyle="none", **look) for key, look in DOTS.items()]
+    looks = style.REPLICA_DOTS.items()
+    dots = [Line2D([], [], label=FRAMEWORKS[key], color=COLOUR, linestyle="none", **look) for key, look in looks]
     bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
     figure, grid = panels.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
     values = points["value"][points["value"] > 0]
@@ -159,7 +155,7 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         ours = points[points["source"] == framework]
         # An error of zero has no place on a log scale: its dot lies on the axis.
         values = ours["value"].astype(float).clip(lower=axes.get_ylim()[0])
-        axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **DOTS[framework])
+        axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **style.REPLICA_DOTS[framework])
         diverged = ours.loc[ours["note"] == DIVERGED, "p_update"]
         on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
         axes.plot(diverged, np.ones(len(diverged)), **on_top)

@@ -1,12 +1,13 @@
 """Data sets: readers of the original file formats, and an embedded stand-in for each.
 
 To add a data set, write one file with two functions that take no arguments and return a `Dataset`, one for the original
-and one for the stand-in, and enter them in `REGISTRY`.
+and one for the stand-in, and enter them in `REGISTRY`. A data set that is drawn from the seed has neither: one function
+that says so stands in both places.
 """
 
 import difflib
 
-from impls.data import cifar10, mnist, standin
+from impls.data import cifar10, generated, markov_text, mnist, ptb, standin
 from impls.data.dataset import Dataset, Split
 from impls.errors import UserError
 
@@ -18,6 +19,9 @@ SOURCES = ("embedded", "original")
 REGISTRY = {
     "mnist": (mnist.load_original, standin.load_mnist),
     "cifar10": (cifar10.load_original, standin.load_cifar10),
+    "ptb": (ptb.load_original, markov_text.load_ptb),
+    "copy": (generated.load_copy, generated.load_copy),
+    "repeat_copy": (generated.load_repeat_copy, generated.load_repeat_copy),
 }
 
 
@@ -31,7 +35,8 @@ def load(name: str, source: str = "embedded") -> Dataset:
 
     name: one of `names()`.
     source: "embedded" for the stand-in that needs neither files nor network; "original" for the published files,
-        taken from $DNI_DATA_DIR where that is set, else from the download cache, else downloaded into it.
+        taken from $DNI_DATA_DIR where that is set, else from the download cache, else downloaded into it. A data set
+        drawn from the seed is the same either way.
     Returns: the data set; all its arrays are C-contiguous and read-only.
     Raises: UserError for an unknown name or source, and for a file that is missing, damaged or not the original.
     """

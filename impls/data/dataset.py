@@ -1,6 +1,6 @@
 """What every data set looks like once it is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,13 +35,17 @@ class Dataset:
     """A loaded data set together with what a run record says about it."""
 
     name: str  # as in the registry, e.g. "mnist"
-    source: str  # "original" or "stand-in"
+    source: str  # "original", "stand-in", or "generated": the real task, drawn from the seed
     description: str  # one line, printed on every table and figure
     # File name -> sha256 of the file read (CIFAR-10: of the batch, however it is packed); for a stand-in, sha256 of the
-    # array or arrays in its place.
+    # array or arrays in its place. Empty for a generated data set.
     files: dict[str, str]
-    splits: dict[str, Split]  # "train", "test" and, where the data set has one, "valid"
+    # "train", "test" and, where the data set has one, "valid"; none for a generated data set
+    splits: dict[str, Split]
+    # What is known of the data for certain, e.g. "entropy_rate" in bits per character.
+    facts: dict[str, float] = field(default_factory=dict)
 
-    def manifest(self) -> dict[str, str | dict[str, str]]:
-        """Name, source, description and checksums: which data these are."""
-        return {"name": self.name, "source": self.source, "description": self.description, "files": self.files}
+    def manifest(self) -> dict[str, str | dict[str, str] | dict[str, float]]:
+        """Name, source, description, checksums and facts: which data these are."""
+        names = ("name", "source", "description", "files", "facts")
+        return {name: getattr(self, name) for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,18 @@ COLUMNS = {
 }
 
 
+class Event(NamedTuple):
+    """A value that one replica reached at an iteration of its own."""
+
+    replica: int
+    iteration: int
+    split: str
+    metric: str
+    value: float
+
+
 class Curves:
-    """Collects evaluations, each [R], and turns them into the table of `curves.parquet`.
+    """Collects evaluations, each [R], and events, and turns them into the table of `curves.parquet`.
 
     A value that is not finite makes its replica diverged at that evaluation: all its values there become NaN, because
     an error rate counted on NaN outputs would look like a number.
@@ -31,6 +42,7 @@ class Curves:
     def __init__(self, seeds: list[int]) -> None:
         self.seeds = seeds
         self.points: list[tuple[int, str, str, np.ndarray]] = []  # iteration, split, metric, value [R]
+        self.events: list[Event] = []  # read from the state that has them, not kept in a checkpoint
 
     def add(self, iteration: int, split: str, metrics: dict[str, np.ndarray]) -> None:
         """Append one evaluation of all replicas."""
@@ -38,14 +50,15 @@ class Curves:
         for metric, value_R in metrics.items():
             self.points.append((iteration, split, metric, np.where(diverged_R, np.nan, value_R)))
 
+    def values(self, split: str, metric: str) -> np.ndarray:
+        """Every evaluation of one metric: float64 [evaluations, R]."""
+        found = [value_R for _, *name, value_R in self.points if name == [split, metric]]
+        return np.stack(found) if found else np.zeros((0, len(self.seeds)))
+
     def last(self, split: str, metric: str) -> float | None:
         """Mean over replicas at the latest evaluation, or None before the first."""
-        values = [
-            value_R.mean()
-            for _, point_split, point_metric, value_R in self.points
-            if (point_split, point_metric) == (split, metric)
-        ]
-        return float(values[-1]) if values else None
+        values_KR = self.values(split, metric)
+        return float(values_KR[-1].mean()) if len(values_KR) else None
 
     def diverged_seeds(self) -> list[int]:
         """Seeds with a value that is not finite, at any evaluation."""
@@ -70,6 +83,7 @@ class Curves:
             for iteration, split, metric, value_R in self.points
             for replica, value in enumerate(value_R)
         ]
+        rows += [(event.replica, self.seeds[event.replica], *event[1:]) for event in self.events]
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
     def write(self, path: Path) -> None:

@@ -43,7 +43,7 @@ def evaluate(folder: Path) -> list[str]:
     )
     runner.load(runner.leaves() | leaves)
     curves = pd.read_parquet(folder / CURVES)
-    last = curves[curves.iteration == record.iterations].groupby(["split", "metric"]).value.mean()
+    last = curves[curves.iteration == record.iteration_reached].groupby(["split", "metric"]).value.mean()
     return [
         f"{split} {metric}: {value.mean():.4f} now, {last[split, metric]:.4f} at the end of training"
         for split, examples in spec.evaluation_examples().items()

@@ -30,7 +30,8 @@ class Runner:
     Args:
         implementation: the experiment's twin, with `init`, `step` and `evaluate`.
         parameters: float64, by name, with a leading replica axis.
-        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated.
+        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated; none
+            for a task that is drawn from the seeds.
         steps_per_launch: the most iterations that one call of `advance` runs.
         plain: run a loop of single steps instead of the scan; the reference that the scan is tested against.
     """
@@ -65,6 +66,7 @@ class Runner:
             }
             for name, (inputs, labels) in splits.items()
         }
+        self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
         self.compiled: dict[int, jax.stages.Compiled] = {}
@@ -86,13 +88,13 @@ class Runner:
         if self.plain:
             for k in range(steps):
                 inputs_k = {name: values[k] for name, values in block.items()}
-                self.state = self.plain_step(self.state, self.splits["train"], inputs_k)
+                self.state = self.plain_step(self.state, self.train_data, inputs_k)
         else:
             if steps not in self.compiled:
                 started = time.perf_counter()
-                self.compiled[steps] = self.launch.lower(self.state, self.splits["train"], block).compile()
+                self.compiled[steps] = self.launch.lower(self.state, self.train_data, block).compile()
                 self.compile_seconds += time.perf_counter() - started
-            self.state = self.compiled[steps](self.state, self.splits["train"], block)
+            self.state = self.compiled[steps](self.state, self.train_data, block)
         jax.block_until_ready(self.state)
 
     def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
@@ -109,7 +111,7 @@ class Runner:
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
         """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
-        found = self.measure_batch(self.state, self.splits["train"], first)
+        found = self.measure_batch(self.state, self.train_data, first)
         return {metric: np.asarray(value, np.float64) for metric, value in found.items()}
 
     def leaves(self) -> Leaves:

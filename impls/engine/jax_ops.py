@@ -1,8 +1,9 @@
-"""What the JAX twins are written with: products, convolutions, pooling, batch norm over replicas, gradients, Adam.
+"""What the JAX twins are written with: products, convolutions, batch norm, lstm, gradients, Adam.
 
 The same functions, in the same order, stand in `torch_ops.py`.
 
-Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window.
+Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window,
+H hidden units, G gate activations.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from jax import Array, lax
 Arrays = dict[str, Array]
 
 
-def matmul(x_RBK: Array, weight_RKN: Array) -> Array:
-    """One matrix product per replica: [R, B, K] x [R, K, N] -> [R, B, N]."""
-    return jnp.matmul(x_RBK, weight_RKN)
+def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> Array:
+    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N]."""
+    product_RBN = jnp.matmul(x_RBK, weight_RKN)
+    return product_RBN if offset_RBN is None else product_RBN + offset_RBN
 
 
 @jax.custom_vjp
@@ -102,9 +104,34 @@ def normalise(
     return (x_RBN - mean_RN[:, None]) * factor_RN[:, None] + shift_RN[:, None]
 
 
+def lstm_cell(gates_RBG: Array, c_RBH: Array, peephole_RP: Array | None = None) -> tuple[Array, Array]:
+    """(output h, cell state c) of an lstm from its gate activations (Graves 2013, equations 7 to 11).
+
+        c' = sigmoid(f) c + sigmoid(i) tanh(g)          h = sigmoid(o) tanh(c')
+
+    Args:
+        gates_RBG: i, f, o, g side by side, [R, B, 4H].
+        c_RBH: the cell state before.
+        peephole_RP: weights [R, 3H] with which i and f see c and o sees c'; None for none.
+    """
+    i, f, o, g = jnp.split(gates_RBG, 4, -1)
+    if peephole_RP is not None:
+        peephole_i, peephole_f, peephole_o = jnp.split(peephole_RP[:, None], 3, -1)
+        i, f = i + peephole_i * c_RBH, f + peephole_f * c_RBH
+    c_RBH = jax.nn.sigmoid(f) * c_RBH + jax.nn.sigmoid(i) * jnp.tanh(g)
+    if peephole_RP is not None:
+        o = o + peephole_o * c_RBH
+    return jax.nn.sigmoid(o) * jnp.tanh(c_RBH), c_RBH
+
+
+def fold(function: Callable, carry: object, xs: Array) -> object:
+    """carry <- function(carry, x) for each x along the first axis of `xs`; returns the last carry."""
+    return lax.scan(lambda carry, x: (function(carry, x), None), carry, xs)[0]
+
+
 def vjp(
     function: Callable, parameters: Arrays, x: Array, *constants: object, input_gradient: bool = True
-) -> tuple[Array, object, Callable[[Array], tuple[Arrays, Array | None]]]:
+) -> tuple[Array | tuple[Array, ...], object, Callable]:
     """Run `function(parameters, x, *constants)` -> (output, auxiliary) and keep what its local gradient needs.
 
     Nothing reaches beyond this one call: the gradient starts at `parameters` and `x` and ends at the output, which is
@@ -114,16 +141,18 @@ def vjp(
         input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
 
     Returns:
-        (output, auxiliary, pullback); `pullback(output's gradient)` gives (every parameter's gradient, x's gradient).
+        (output, auxiliary, pullback), the output an array or a tuple of them; `pullback(output's gradient)` gives
+        (every parameter's gradient, x's gradient), and with `input_only=True` no gradient of the parameters.
     """
     wanted = (parameters, x) if input_gradient else (parameters,)
     output, vector_product, auxiliary = jax.vjp(
         lambda parameters, x=x: function(parameters, x, *constants), *wanted, has_aux=True
     )
 
-    def pullback(output_gradient: Array) -> tuple[Arrays, Array | None]:
+    def pullback(output_gradient: Array | tuple[Array, ...], input_only: bool = False) -> tuple[Arrays, Array | None]:
         parameter_gradients, *x_gradient = vector_product(output_gradient)
-        return parameter_gradients, x_gradient[0] if x_gradient else None
+        # What is not returned is not computed: the compiler drops it.
+        return {} if input_only else parameter_gradients, x_gradient[0] if x_gradient else None
 
     return output, auxiliary, pullback
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -40,11 +41,24 @@ def batch_indices(seed: int, examples: int, batch_size: int, first: int, last: i
     return order[offset : offset + stop - start].reshape(last - first, batch_size)
 
 
-BLOCK = 1000  # iterations that one stream of `uniform_per_iteration` covers
+BLOCK = 1000  # iterations that one stream of `_per_iteration` covers
 
 
 def uniform_per_iteration(seed: int, purpose: str, width: int, first: int, last: int) -> np.ndarray:
     """Numbers in [0, 1) for iterations first..last-1: float64 [last - first, width], whatever the range asked for."""
+    return _per_iteration(seed, purpose, first, last, lambda rng: rng.random((BLOCK, width)))
+
+
+def bytes_per_iteration(seed: int, purpose: str, shape: tuple[int, ...], first: int, last: int) -> np.ndarray:
+    """Random bytes for iterations first..last-1: uint8 [last - first, *shape], whatever the range asked for."""
+    return _per_iteration(
+        seed, purpose, first, last, lambda rng: rng.integers(256, size=(BLOCK, *shape), dtype=np.uint8)
+    )
+
+
+def _per_iteration(
+    seed: int, purpose: str, first: int, last: int, draw: Callable[[np.random.Generator], np.ndarray]
+) -> np.ndarray:
     blocks = range(first // BLOCK, -(-last // BLOCK))
-    drawn = np.concatenate([generator(seed, purpose, block).random((BLOCK, width)) for block in blocks])
+    drawn = np.concatenate([draw(generator(seed, purpose, block)) for block in blocks])
     return drawn[first - blocks[0] * BLOCK :][: last - first]

@@ -26,9 +26,10 @@ class DataRecord(ClosedModel):
     """A data set as it was read."""
 
     name: str
-    source: Literal["original", "stand-in"]
+    source: Literal["original", "stand-in", "generated"]
     description: str
     files: dict[str, str]  # name -> sha256
+    facts: dict[str, float] = Field(default={})  # what is known of a stand-in, such as its entropy rate
 
 
 class CodeRecord(ClosedModel):

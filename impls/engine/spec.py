@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from impls.engine.curves import Curves, Event
+from impls.engine.state import Leaves
+
 Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
 
 
@@ -100,6 +103,14 @@ class CellSpec(ClosedModel):
     def measures_batch(self) -> bool:
         """Whether the twins' `measure` is called, on the next training batch, at every evaluation."""
         return False
+
+    def stops_early(self, curves: Curves) -> bool:
+        """Whether the run is done before its last iteration; asked after every evaluation."""
+        return False
+
+    def events(self, leaves: Leaves) -> list[Event]:
+        """What replicas reached at iterations of their own, as the state `leaves` tells it; they join the curves."""
+        return []
 
     def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
         """What replicas differ in beside their seed: by name, one value per replica."""

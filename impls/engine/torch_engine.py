@@ -27,7 +27,8 @@ class Runner:
     Args:
         implementation: the experiment's twin, with `init`, `step` and `evaluate`.
         parameters: float64, by name, with a leading replica axis.
-        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated.
+        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated; none
+            for a task that is drawn from the seeds.
         steps_per_launch: the most iterations that one call of `advance` runs.
         plain: never capture; the reference that a captured run is tested against.
     """
@@ -55,6 +56,7 @@ class Runner:
             name: {"inputs": self._array(inputs), "labels": self._array(labels).long()}
             for name, (inputs, labels) in splits.items()
         }
+        self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" and not plain
@@ -88,7 +90,7 @@ class Runner:
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
         """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
-        found = self.implementation.measure(self.spec, self.state, self.splits["train"], first)
+        found = self.implementation.measure(self.spec, self.state, self.train_data, first)
         return {metric: value.double().cpu().numpy() for metric, value in found.items()}
 
     def leaves(self) -> Leaves:
@@ -106,7 +108,7 @@ class Runner:
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
 
     def _step(self, inputs: dict[str, torch.Tensor]) -> None:
-        self.state = self.implementation.step(self.spec, self.state, self.splits["train"], inputs)
+        self.state = self.implementation.step(self.spec, self.state, self.train_data, inputs)
 
     def _replay(self, inputs: Leaves, steps: int) -> None:
         """Copy a block of inputs to the graph's buffers and replay the captured step once per iteration."""

@@ -1,8 +1,9 @@
-"""What the PyTorch twins are written with: products, convolutions, pooling, batch norm over replicas, gradients, Adam.
+"""What the PyTorch twins are written with: products, convolutions, batch norm, lstm, gradients, Adam.
 
 The same functions, in the same order, stand in `jax_ops.py`.
 
-Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window.
+Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window,
+H hidden units, G gate activations.
 """
 
 from __future__ import annotations
@@ -17,35 +18,48 @@ Arrays = dict[str, Tensor]
 
 
 class _CpuMatmul(torch.autograd.Function):
-    """Matrix products in float32 on the CPU by oneDNN, one per replica.
+    """Matrix products in float32 on the CPU by oneDNN, one per replica, with what is added to them in the same pass.
 
     `torch.matmul` goes to MKL, which on processors that are not Intel's leaves half of the machine unused
     (docs/engine.md has the measurement); oneDNN's product with a transposed weight is the same sum of products.
     """
 
     @staticmethod
-    def forward(ctx, x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
+    def forward(ctx, x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None) -> Tensor:
         ctx.save_for_backward(x_RBK, weight_RKN)
-        return _onednn_matmul(x_RBK, weight_RKN)
+        ctx.is_bias = offset_RBN is not None and offset_RBN.shape[1] == 1
+        return _onednn_matmul(x_RBK, weight_RKN, offset_RBN)
 
     @staticmethod
-    def backward(ctx, gradient_RBN: Tensor) -> tuple[Tensor | None, Tensor]:
+    def backward(ctx, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
         x_RBK, weight_RKN = ctx.saved_tensors
-        x_gradient_RBK = _onednn_matmul(gradient_RBN, weight_RKN.mT) if ctx.needs_input_grad[0] else None
-        return x_gradient_RBK, _onednn_matmul(x_RBK.mT, gradient_RBN)
+        x_wanted, weight_wanted, offset_wanted = ctx.needs_input_grad
+        offset_gradient = gradient_RBN.sum(1, keepdim=True) if ctx.is_bias and offset_wanted else gradient_RBN
+        return (
+            _onednn_matmul(gradient_RBN, weight_RKN.mT) if x_wanted else None,
+            _onednn_matmul(x_RBK.mT, gradient_RBN) if weight_wanted else None,
+            offset_gradient if offset_wanted else None,
+        )
 
 
-def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor) -> Tensor:
+def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor, offset_RMN: Tensor | None = None) -> Tensor:
     linear = torch.ops.mkldnn._linear_pointwise
-    products = [linear(a, b.mT, None, "none", [], "") for a, b in zip(a_RMK, b_RKN, strict=True)]
+    if offset_RMN is None:
+        products = [linear(a, b.mT, None, "none", [], "") for a, b in zip(a_RMK, b_RKN, strict=True)]
+    elif offset_RMN.shape[1] == 1:
+        each = zip(a_RMK, b_RKN, offset_RMN, strict=True)
+        products = [linear(a, b.mT, bias[0], "none", [], "") for a, b, bias in each]
+    else:
+        each = zip(a_RMK, b_RKN, offset_RMN, strict=True)
+        products = [linear.binary(a, offset, b.mT, None, "add") for a, b, offset in each]
     return products[0][None] if len(products) == 1 else torch.stack(products)  # a stack of one would copy it
 
 
-def matmul(x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
-    """One matrix product per replica: [R, B, K] x [R, K, N] -> [R, B, N]."""
+def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) -> Tensor:
+    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N]."""
     if x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32 and torch.backends.mkldnn.is_available():
-        return _CpuMatmul.apply(x_RBK, weight_RKN)
-    return torch.bmm(x_RBK, weight_RKN)
+        return _CpuMatmul.apply(x_RBK, weight_RKN, offset_RBN)
+    return torch.bmm(x_RBK, weight_RKN) if offset_RBN is None else torch.baddbmm(offset_RBN, x_RBK, weight_RKN)
 
 
 def convolution(x_RBYXK: Tensor, weight_RVUKN: Tensor) -> Tensor:
@@ -122,9 +136,67 @@ def normalise(
     return (x_RBN - mean_RN[:, None]) * factor_RN[:, None] + shift_RN[:, None]
 
 
+class _LstmCell(torch.autograd.Function):
+    """The lstm's arithmetic after the matrix products, its gradient in closed form: a third of autograd's passes."""
+
+    @staticmethod
+    def forward(ctx, gates_RBG: Tensor, c_RBH: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = c_RBH.shape[-1]
+        active_RBG = torch.empty_like(gates_RBG)
+        torch.sigmoid(gates_RBG[..., : 3 * hidden], out=active_RBG[..., : 3 * hidden])
+        torch.tanh(gates_RBG[..., 3 * hidden :], out=active_RBG[..., 3 * hidden :])
+        i, f, o, g = active_RBG.split(hidden, -1)
+        c_new = torch.addcmul(i * g, f, c_RBH)
+        tanh_c = torch.tanh(c_new)
+        ctx.save_for_backward(active_RBG, c_RBH, tanh_c)
+        return o * tanh_c, c_new
+
+    @staticmethod
+    def backward(ctx, h_gradient: Tensor, c_gradient: Tensor) -> tuple[Tensor, Tensor]:
+        active_RBG, c_RBH, tanh_c = ctx.saved_tensors
+        hidden = c_RBH.shape[-1]
+        i, f, o, g = active_RBG.split(hidden, -1)
+        slope_RBG = torch.empty_like(active_RBG)
+        gates = active_RBG[..., : 3 * hidden]
+        torch.addcmul(gates, gates, gates, value=-1, out=slope_RBG[..., : 3 * hidden])
+        c_gradient = torch.addcmul(c_gradient, h_gradient * o, 1 - tanh_c * tanh_c)
+        slope_i, slope_f, slope_o, slope_g = slope_RBG.split(hidden, -1)
+        slope_i.mul_(g).mul_(c_gradient)
+        slope_f.mul_(c_RBH).mul_(c_gradient)
+        slope_o.mul_(tanh_c).mul_(h_gradient)
+        torch.addcmul(i, i, g * g, value=-1, out=slope_g).mul_(c_gradient)
+        return slope_RBG, c_gradient.mul_(f)
+
+
+def lstm_cell(gates_RBG: Tensor, c_RBH: Tensor, peephole_RP: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(output h, cell state c) of an lstm from its gate activations (Graves 2013, equations 7 to 11).
+
+        c' = sigmoid(f) c + sigmoid(i) tanh(g)          h = sigmoid(o) tanh(c')
+
+    Args:
+        gates_RBG: i, f, o, g side by side, [R, B, 4H].
+        c_RBH: the cell state before.
+        peephole_RP: weights [R, 3H] with which i and f see c and o sees c'; None for none.
+    """
+    if peephole_RP is None:
+        return _LstmCell.apply(gates_RBG, c_RBH)
+    i, f, o, g = gates_RBG.chunk(4, -1)
+    peephole_i, peephole_f, peephole_o = peephole_RP[:, None].chunk(3, -1)
+    i, f = torch.sigmoid(i + peephole_i * c_RBH), torch.sigmoid(f + peephole_f * c_RBH)
+    c_RBH = f * c_RBH + i * torch.tanh(g)
+    return torch.sigmoid(o + peephole_o * c_RBH) * torch.tanh(c_RBH), c_RBH
+
+
+def fold(function: Callable, carry: object, xs: Tensor) -> object:
+    """carry <- function(carry, x) for each x along the first axis of `xs`; returns the last carry."""
+    for x in xs:
+        carry = function(carry, x)
+    return carry
+
+
 def vjp(
     function: Callable, parameters: Arrays, x: Tensor, *constants: object, input_gradient: bool = True
-) -> tuple[Tensor, object, Callable[[Tensor], tuple[Arrays, Tensor | None]]]:
+) -> tuple[Tensor | tuple[Tensor, ...], object, Callable]:
     """Run `function(parameters, x, *constants)` -> (output, auxiliary) and keep what its local gradient needs.
 
     Nothing reaches beyond this one call: the graph starts at `parameters` and `x` and ends at the output, which is what
@@ -134,20 +206,24 @@ def vjp(
         input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
 
     Returns:
-        (output, auxiliary, pullback); `pullback(output's gradient)` gives (every parameter's gradient, x's gradient).
+        (output, auxiliary, pullback), the output an array or a tuple of them; `pullback(output's gradient)` gives
+        (every parameter's gradient, x's gradient), and with `input_only=True` no gradient of the parameters.
     """
     with torch.enable_grad():
         parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         x = x.detach().requires_grad_(input_gradient)
         output, auxiliary = function(parameters, x, *constants)
 
-    def pullback(output_gradient: Tensor) -> tuple[Arrays, Tensor | None]:
-        wanted = [*parameters.values(), *([x] if input_gradient else [])]
+    def pullback(
+        output_gradient: Tensor | tuple[Tensor, ...], input_only: bool = False
+    ) -> tuple[Arrays, Tensor | None]:
+        own = {} if input_only else parameters
+        wanted = [*own.values(), *([x] if input_gradient else [])]
         gradients = torch.autograd.grad(output, wanted, output_gradient, retain_graph=True)  # it may be called again
-        x_gradient = gradients[-1] if input_gradient else None
-        return dict(zip(parameters, gradients, strict=False)), x_gradient
+        return dict(zip(own, gradients, strict=False)), gradients[-1] if input_gradient else None
 
-    return output.detach(), auxiliary, pullback
+    detached = tuple(y.detach() for y in output) if isinstance(output, tuple) else output.detach()
+    return detached, auxiliary, pullback
 
 
 def adam_init(parameters: Arrays) -> dict[str, Arrays | Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import shlex
 import signal
 import sys
@@ -65,7 +66,7 @@ class _Run:
         self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
         self.dataset = load(spec.dataset, options.data)
         splits = cell_splits(spec, self.dataset)
-        self.examples = len(splits["train"][1])
+        self.examples = len(splits["train"][1]) if splits else 0
         self.code = _code(training_sources(experiment, options.framework))  # as it is now, whatever is edited later
         self.threads = options.threads or usable_cpus()
         prepare_environment(self.threads)
@@ -90,6 +91,7 @@ class _Run:
             "train_seconds": 0.0,
             "compile_seconds": 0.0,
             "evaluation_seconds": 0.0,
+            "stopped_early": False,
         }
         self.stop_signal: int | None = None
 
@@ -121,7 +123,7 @@ class _Run:
                     self._launch(boundary)
                     bar.set_postfix_str(self._headline(), refresh=False)
                     bar.update(self.options.replicas * steps)
-                    if self._must_stop():
+                    if self.progress["stopped_early"] or self._must_stop():
                         break
                     if time.perf_counter() - saved >= 60 * self.options.checkpoint_minutes:
                         self._save()
@@ -132,10 +134,15 @@ class _Run:
                 signal.signal(number, handler)
 
     def _boundaries(self) -> list[int]:
-        """Where launches end: at multiples of the launch size and at every evaluation, resumed or not."""
-        last = self.spec.iterations
-        ends = {*range(STEPS_PER_LAUNCH, last, STEPS_PER_LAUNCH), *self.spec.evaluation_iterations()}
-        return sorted(end for end in ends if end > self.progress["iteration"])
+        """Where launches end, resumed or not: at every evaluation, and at equal parts between two of them.
+
+        Of equal parts because each other length is another compilation.
+        """
+        ends = []
+        for first, last in itertools.pairwise(self.spec.evaluation_iterations()):
+            parts = -(-(last - first) // STEPS_PER_LAUNCH)
+            ends += [first + (last - first) * part // parts for part in range(1, parts + 1)]
+        return [end for end in ends if end > self.progress["iteration"]]
 
     def _launch(self, boundary: int) -> None:
         started, compiled = time.perf_counter(), self.runner.compile_seconds
@@ -156,6 +163,7 @@ class _Run:
             self.curves.add(iteration, split, self.runner.evaluate(split, examples))
         if self.spec.measures_batch:
             self.curves.add(iteration, "batch", self.runner.measure(self._inputs(iteration, iteration + 1)))
+        self.progress["stopped_early"] = self.spec.stops_early(self.curves)
         self.progress["evaluation_seconds"] += time.perf_counter() - started
 
     def _identity(self) -> dict[str, Any]:
@@ -220,9 +228,11 @@ class _Run:
 
     def _finish(self) -> RunRecord:
         """Write what there is. A partial run keeps its checkpoint; the record is written last."""
-        complete = self.progress["iteration"] == self.spec.iterations
+        complete = self.progress["iteration"] == self.spec.iterations or self.progress["stopped_early"]
+        leaves = self.runner.leaves()
+        self.curves.events = self.spec.events(leaves)
         if complete:
-            parameters = {path: value for path, value in self.runner.leaves().items() if not path.startswith("adam/")}
+            parameters = {path: value for path, value in leaves.items() if not path.startswith("adam")}
             write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
         else:
             self._save()

@@ -40,8 +40,16 @@ SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
 
 
 def splits(dataset: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Random images and labels in the data set's shapes; a third of the pixels are zero, as in real images."""
+    """Random images and labels in the data set's shapes; a third of the pixels are zero, as in real images.
+
+    For "ptb" a random text, and nothing for a task that is drawn from the seeds.
+    """
     rng = np.random.default_rng(0)
+    if dataset == "ptb":
+        text = rng.integers(0, 50, EXAMPLES + 1).astype(np.uint8)
+        return {"train": (text[:-1], text[1:]), "valid": (text[3:9], text[4:10]), "test": (text[:9], text[1:10])}
+    if dataset not in SHAPES:
+        return {}
     shape = (EXAMPLES, *SHAPES[dataset])
     images = rng.integers(0, 256, shape) * (rng.random(shape) > 1 / 3)
     labels = rng.integers(0, 10, EXAMPLES)
@@ -68,7 +76,7 @@ def runner(
 
 def inputs_of(run, seeds: list[int], first: int, last: int) -> Leaves:
     """What iterations first..last-1 of a run consume."""
-    return run.spec.step_inputs(seeds, len(run.splits["train"]["labels"]), first, last)
+    return run.spec.step_inputs(seeds, len(run.train_data.get("labels", [])), first, last)
 
 
 def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
@@ -77,7 +85,7 @@ def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
     if compiled and run.implementation.__name__.endswith("jax_impl"):
         function = _compiled(run.implementation, run.spec)
     first = {name: run._array(value)[0] for name, value in inputs.items()}
-    found = function(run.state, run.splits["train"], first)
+    found = function(run.state, run.train_data, first)
     return {name: np.asarray(value) for name, value in flatten(found).items()}
 
 

@@ -91,7 +91,7 @@ def channels_last(h: torch.Tensor) -> torch.Tensor:
 
 def plain_batch(run, inputs, replica: int) -> tuple[torch.Tensor, torch.Tensor]:
     indices = inputs["indices"][0, replica]
-    data = {name: np.asarray(value) for name, value in run.splits["train"].items()}
+    data = {name: np.asarray(value) for name, value in run.train_data.items()}
     images = torch.tensor(data["inputs"][indices] / 255.0)
     shaped = images.flatten(1) if run.spec.model == "fcn" else images.reshape(*images.shape[:3], -1).movedim(-1, 1)
     return shaped, torch.tensor(data["labels"][indices].astype(np.int64))

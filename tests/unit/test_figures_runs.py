@@ -59,8 +59,6 @@ def write_run(
         replica_settings: {name: one value per seed}; left out of the record where it is None, as in older records.
     """
     cell = {"dataset": dataset, "model": model, "depth": depth, "method": method, **(cell or {})}
-    folder = results / experiment / "/".join(f"{name}~{value}" for name, value in cell.items()) / framework
-    folder.mkdir(parents=True)
     reached = iterations if reached is None else reached
     every = evaluate_every or max(1, iterations // 100)
     evaluated = np.array(sorted({*range(0, reached + 1, every), reached}))
@@ -87,30 +85,38 @@ def write_run(
                 values = np.where(evaluated > reached // 3, math.nan, values)
             part = {"replica": replica, "seed": seed, "iteration": evaluated, "split": split, "metric": metric}
             parts.append(pd.DataFrame({**part, "value": values}))
-    frame = pd.concat(parts, ignore_index=True)[CURVE_COLUMNS].astype({"replica": "int32"})
-    frame.to_parquet(folder / "curves.parquet", index=False)
-    record = {
+    description = STAND_INS[dataset] if source == "stand-in" else "the original files"
+    files = {"train-images-idx3-ubyte.gz": "0" * 64}
+    return write_files(
+        results,
+        framework,
+        experiment,
+        cell,
+        pd.concat(parts, ignore_index=True),
+        spec={**cell, "iterations": iterations},
+        seeds=list(seeds),
+        preset=preset,
+        status="complete" if reached == iterations else "partial",
+        iteration_reached=reached,
+        iterations=iterations,
+        diverged_seeds=list(seeds[:diverged]),
+        differs_from_paper=list(differs),
+        changed_choices=list(choices),
+        data=[{"name": dataset, "source": source, "description": description, "files": files}],
+        **({} if replica_settings is None else {"replica_settings": replica_settings}),
+    )
+
+
+def write_files(results, framework, experiment, cell, frame, **record):
+    """Writes the two files of a run from its curves and what its record holds besides the usual; returns its folder."""
+    folder = results / experiment / "/".join(f"{name}~{value}" for name, value in cell.items()) / framework
+    folder.mkdir(parents=True)
+    frame[CURVE_COLUMNS].astype({"replica": "int32"}).to_parquet(folder / "curves.parquet", index=False)
+    usual = {
         "schema_version": 1,
         "experiment": experiment,
         "cell": cell,
         "framework": framework,
-        "preset": preset,
-        "spec": {**cell, "iterations": iterations},
-        "seeds": list(seeds),
-        "status": "complete" if reached == iterations else "partial",
-        "iteration_reached": reached,
-        "iterations": iterations,
-        "diverged_seeds": list(seeds[:diverged]),
-        "differs_from_paper": list(differs),
-        "changed_choices": list(choices),
-        "data": [
-            {
-                "name": dataset,
-                "source": source,
-                "description": STAND_INS[dataset] if source == "stand-in" else "the original files",
-                "files": {"train-images-idx3-ubyte.gz": "0" * 64},
-            }
-        ],
         "code": {"git_commit": None, "git_dirty": None, "source_sha256": "1" * 64, "sources": ["impls/x.py"]},
         "versions": {"python": "3.11.7", "numpy": "2.4.6", framework: "2.13.0"},
         "device": {"kind": "cpu", "name": "AMD EPYC", "threads": 2},
@@ -125,9 +131,7 @@ def write_run(
         "peak_memory_bytes": 1,
         "sessions": 1,
     }
-    if replica_settings is not None:
-        record["replica_settings"] = replica_settings
-    (folder / "run.json").write_text(json.dumps(record))
+    (folder / "run.json").write_text(json.dumps({**usual, **record}))
     return folder
 
 
@@ -271,6 +275,7 @@ def test_drawing_needs_no_framework_and_gives_the_same_bytes_in_another_process(
     write_run(tmp_path, "torch", iterations=1000)
     write_run(tmp_path, "jax", iterations=1000, diverged=1)
     names = ("claims", "table_feedforward", "text_stale_gradients", "fig_feedforward_curves", "fig_sparse_updates")
+    names += ("table_rnn", "fig_copy_progress")
     program = f"""
 import sys
 from paper_figures.__main__ import main

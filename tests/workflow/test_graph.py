@@ -16,11 +16,13 @@ from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
 
-TABLES = ("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients")
+TABLES = ("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb")
 FIGURES = (
     *("fig_feedforward_curves", "fig_underfitting", "fig_gradient_quality", "fig_linear_dni", "fig_depth_choice"),
     *("fig_bp_lambda", "fig_target_scale", "fig_sparse_updates", "fig_complete_unlock"),
+    *("fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
 )
+DATASETS = ("mnist", "cifar10", "copy", "repeat_copy", "ptb")
 DRAWN = {
     **{f"tables/{name}": ("csv", "md", "tex") for name in TABLES},
     **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
@@ -28,8 +30,8 @@ DRAWN = {
 }
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {
-    **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 12, "stale_gradients": 8},
-    **{"bp_lambda": 6, "target_scale": 3, "unlock": 4},
+    **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
+    **{"bp_lambda": 6, "target_scale": 3, "unlock": 4, "recurrent": 10},
 }
 
 
@@ -47,7 +49,7 @@ def expected_outputs(preset: Preset, base: str) -> set[str]:
         for file in ("curves.parquet", "run.json")
     }
     drawn = {f"{base}/{stem}.{suffix}" for stem, suffixes in DRAWN.items() for suffix in suffixes}
-    return runs | drawn | {f"{base}/data/{dataset}.json" for dataset in ("mnist", "cifar10")}
+    return runs | drawn | {f"{base}/data/{dataset}.json" for dataset in DATASETS}
 
 
 def test_every_artifact_is_drawn_by_the_workflow():

@@ -1,0 +1,284 @@
+"""Recurrent nets with synthetic gradients: what is computed, before any framework.
+
+Reproduces table_rnn, fig_copy_progress, fig_ptb_curves and text_ptb (paper: "Recurrent neural networks"). A recurrent
+core runs over an endless stream in chunks of T time steps, the truncation length, and is updated after each. With a
+synthetic gradient, a model M of the gradient of the loss of all that is still to come stands at a chunk's end, where
+truncated backpropagation through time has a zero. Two tasks are drawn from the seed, Copy and Repeat Copy, on which
+each replica climbs a curriculum of longer and longer sequences; the third is text, Penn Treebank by characters.
+Results on the real data so far, with their records: results/published/*/tables/table_rnn.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from impls.engine.curves import Curves, Event
+from impls.engine.randomness import bytes_per_iteration, generator, uniform_per_iteration
+from impls.engine.spec import CellSpec, choice, paper
+from impls.engine.state import Leaves
+
+SYMBOLS = 50  # of the text: 49 characters and the end of a sentence
+REPEATS_SCALE = 10  # the number of repeats is shown divided by it
+GATES = {"lstm": 4, "rnn": 1, "leaky_rnn": 1}
+
+
+class Spec(CellSpec):
+    """One cell of the recurrent experiment; the defaults are the paper's."""
+
+    cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "method", "truncation_length")
+
+    dataset: Literal["copy", "repeat_copy", "ptb"] = Field("copy", description="task, or text")
+    model: Literal["lstm", "rnn", "leaky_rnn"] = Field("lstm", description="recurrent core")
+    method: Literal["bptt", "dni", "dni_aux"] = Field(
+        "dni",
+        description="what a chunk's last state receives from the future. bptt: nothing, backpropagation is truncated "
+        "there; dni: a synthetic gradient; dni_aux: and the core also learns to foretell that synthetic gradient",
+    )
+    truncation_length: PositiveInt = Field(3, description="time steps of a chunk, T: one update each")
+
+    iterations: PositiveInt = choice(2_500_000, "training iterations (parameter updates), of one chunk each")
+    hidden_units: PositiveInt | None = paper(None, "units of the core; not given: 1024 for ptb, else 256")
+    batch_size: PositiveInt = paper(256, "sequences, or rows of the text, side by side")
+    learning_rate: PositiveFloat = paper(7e-5, "Adam's step size")
+    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decay of the mean and of the square")
+    adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
+    peepholes: bool = choice(False, "lstm: gates see the cell state, as in Graves 2013")
+    forget_bias: float = choice(1.0, "lstm: initial bias of the forget gate")
+    leak: float = choice(0.5, "leaky_rnn: share of the new activation in the state", gt=0, le=1)
+
+    synthetic_gradient_depth: NonNegativeInt = paper(1, "hidden layers of M")
+    synthetic_gradient_units: PositiveInt | None = paper(None, "units of each hidden layer of M; not given: the core's")
+    synthetic_gradient_input: Literal["output", "state"] = paper(
+        "output", "what M sees: the core's output, or its whole state (lstm: output and cell)"
+    )
+    synthetic_gradient_learning_rate: PositiveFloat | None = choice(
+        None, "Adam's step size for M; not given: as the core's"
+    )
+    synthetic_gradient_factor: NonNegativeFloat = paper(0.1, "scales the synthetic gradient where it is consumed")
+    factor_in_target: bool = choice(True, "whether the factor stands in M's bootstrapped target, too")
+    regression_gradient: bool = choice(False, "whether the gradient of M's regression reaches the core")
+    auxiliary_weight: NonNegativeFloat = paper(1.0, "dni_aux: weight of the loss of foretelling M")
+
+    character_bits: int = choice(8, "copy, repeat_copy: bits of a character", ge=1, le=8)
+    levels: PositiveInt = choice(40, "copy, repeat_copy: where the curriculum ends")
+    solved_bits: PositiveFloat = paper(
+        0.15, "copy, repeat_copy: error in bits per character under which a level is solved"
+    )
+    solved_window: PositiveInt = choice(100, "copy, repeat_copy: chunks over which that error is averaged")
+    phase: Literal["own", "shared"] = choice(
+        "own", "copy, repeat_copy: whether each sequence of the batch has its own offset in time, or all are in step"
+    )
+    carry_state: bool = choice(False, "copy, repeat_copy: carry the core's state from one sequence to the next")
+
+    evaluation_rows: PositiveInt = choice(100, "ptb: rows into which a split is cut for evaluation, run side by side")
+    evaluation_warm_up: NonNegativeInt = choice(
+        100, "ptb: characters that a row of the evaluation reads before its first counted one"
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> Self:
+        if self.peepholes and self.model != "lstm":
+            raise ValueError(f"peepholes are the lstm's: {self.model} has none")
+        return self
+
+    @classmethod
+    def ladder(cls) -> list[Self]:
+        return [
+            *(cls.tiny(method=method) for method in ("bptt", "dni", "dni_aux")),
+            cls.tiny(dataset="repeat_copy", method="dni_aux", peepholes=True, factor_in_target=False),
+            cls.tiny(model="rnn", phase="shared", regression_gradient=True, synthetic_gradient_learning_rate=1e-3),
+            cls.tiny(model="leaky_rnn", dataset="repeat_copy", method="bptt", carry_state=True),
+            *(cls.tiny(dataset="ptb", method=method, truncation_length=2) for method in ("bptt", "dni_aux")),
+            cls.tiny(
+                dataset="ptb",
+                regression_gradient=True,
+                peepholes=True,
+                synthetic_gradient_input="state",
+                synthetic_gradient_depth=2,
+            ),
+        ]
+
+    @classmethod
+    def tiny(cls, **fields: Any) -> Self:
+        """A cell that trains 20 iterations, and climbs its curriculum, in a blink, for the parity ladder."""
+        sizes = {"hidden_units": 5, "synthetic_gradient_units": 6, "batch_size": 4, "character_bits": 3, "levels": 5}
+        rules = {"solved_bits": 50.0, "solved_window": 5, "evaluation_rows": 3, "evaluation_warm_up": 2}
+        # Adam's epsilon is raised so that it does not blow gradients that are zero but for rounding up to full steps.
+        return cls(**({"adam_epsilon": 1e-6, "learning_rate": 3e-3} | sizes | rules | fields))
+
+    def default(self, name: str) -> Any:
+        """The width hangs on the data set, M's on the core's."""
+        if name == "hidden_units":
+            return 1024 if self.dataset == "ptb" else 256
+        if name == "synthetic_gradient_units":
+            return self.resolved("hidden_units")
+        if name == "synthetic_gradient_learning_rate":
+            return self.learning_rate
+        return super().default(name)
+
+    @cached_property
+    def has_synthetic_gradients(self) -> bool:
+        """Whether the method trains a model of the gradient."""
+        return self.method != "bptt"
+
+    @cached_property
+    def is_text(self) -> bool:
+        """Whether the net predicts the next symbol of a text; else it copies."""
+        return self.dataset == "ptb"
+
+    @cached_property
+    def state_units(self) -> int:
+        """Width S of the core's state: the output, and for the lstm the cell after it."""
+        return self.resolved("hidden_units") * (2 if self.model == "lstm" else 1)
+
+    @cached_property
+    def input_units(self) -> int:
+        """One per symbol; or the bits, the stop symbol and, for repeat_copy, the number of repeats."""
+        if self.is_text:
+            return SYMBOLS
+        return self.character_bits + (2 if self.dataset == "repeat_copy" else 1)
+
+    @cached_property
+    def output_units(self) -> int:
+        """One per symbol; or the bits and the stop symbol."""
+        return SYMBOLS if self.is_text else self.character_bits + 1
+
+    @cached_property
+    def headline(self) -> tuple[str, str, str]:
+        """Split, metric and unit of the progress line."""
+        return ("test", "bits_per_character", " bits") if self.is_text else ("batch", "task_length", " steps")
+
+    def sequence(self, level: Any) -> tuple[Any, Any, Any]:
+        """(length N, repeats, time steps in all) of a sequence at `level`: an integer, or an array of any framework.
+
+        Copy: N = 1, 2, 3, ... Repeat Copy: alternately N and the repeats grow by one, from 1 and 1.
+        A sequence has N characters, a stop symbol, the characters again as often as asked for, and a stop symbol.
+        """
+        if self.dataset == "repeat_copy":
+            length, repeats = (level + 1) // 2 + 1, level // 2 + 1
+        else:
+            length, repeats = level + 1, 0 * level + 1
+        return length, repeats, length + length * repeats + 2
+
+    def task_length(self, level: Any) -> Any:
+        """T_task of `level` as the paper counts it: N * repeats + 3."""
+        length, repeats, _ = self.sequence(level)
+        return length * repeats + 3
+
+    @cached_property
+    def memory(self) -> int:
+        """Time steps of the longest sequence."""
+        return self.sequence(self.levels - 1)[2]
+
+    @property
+    def maps(self) -> dict[str, tuple[int, int]]:
+        """Inputs and outputs of every linear map by name, in the order in which their weights are drawn."""
+        hidden, gates = self.resolved("hidden_units"), GATES[self.model]
+        found = {
+            "core.input": (self.input_units, gates * hidden),
+            "core.recurrent": (hidden, gates * hidden),
+            "output": (hidden, self.output_units),
+        }
+        if self.has_synthetic_gradients:
+            seen = self.state_units if self.synthetic_gradient_input == "state" else hidden
+            widths = [seen, *[self.resolved("synthetic_gradient_units")] * self.synthetic_gradient_depth]
+            for j, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
+                found[f"synthetic_gradient.layer{j}"] = (inputs, outputs)
+            found["synthetic_gradient.output"] = (widths[-1], self.state_units)
+        if self.method == "dni_aux":
+            found["auxiliary"] = (hidden, self.state_units)
+        return found
+
+    def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
+        """Weights normal with variance 1/inputs, where input and recurrent weights of the core count as one map.
+
+        Zero are the biases but the forget gate's, the peepholes, and the maps that give M and its foretelling, so the
+        first synthetic gradients are zero.
+        """
+        rng = generator(seed, "init")
+        hidden = self.resolved("hidden_units")
+        parameters: dict[str, np.ndarray] = {}
+        for name, (inputs, outputs) in self.maps.items():
+            fan_in = self.input_units + hidden if name.startswith("core") else inputs
+            weight = rng.standard_normal((inputs, outputs)) / np.sqrt(fan_in)
+            parameters[f"{name}.weight"] = 0 * weight if name in ("synthetic_gradient.output", "auxiliary") else weight
+            if name != "core.recurrent":  # its bias is that of the inputs
+                parameters[f"{name}.bias"] = np.zeros(outputs)
+        if self.model == "lstm":
+            parameters["core.input.bias"][hidden : 2 * hidden] = self.forget_bias
+        if self.peepholes:
+            parameters["core.peephole"] = np.zeros(3 * hidden)
+        return parameters
+
+    def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
+        """For K = last - first iterations `learning_rate` float64 [K], and what the task asks for.
+
+        copy, repeat_copy: `characters` uint8 [K, R, T, B], one a time step, of which the task shows those that it reads
+        out; `wait` float64 [K, R, B] in [0, 1), the share of a sequence that one waits before its first of a level.
+        ptb: `positions` int32 [K, R, B] in the text, of `examples` symbols, at which the rows' chunks start.
+        """
+        inputs = {"learning_rate": np.full(last - first, self.learning_rate)}
+        length, batch = self.truncation_length, self.batch_size
+        if self.is_text:
+            row_starts = np.arange(batch) * (examples // batch)
+            offsets = np.array([generator(seed, "offset").integers(examples) for seed in seeds])
+            steps = np.arange(first, last) * length
+            positions = (steps[:, None, None] + offsets[:, None] + row_starts) % examples
+            return inputs | {"positions": positions.astype(np.int32)}
+        drawn = [bytes_per_iteration(seed, "characters", (length, batch), first, last) for seed in seeds]
+        waits = [uniform_per_iteration(seed, "wait", batch, first, last) for seed in seeds]
+        mask = np.uint8(2**self.character_bits - 1)
+        return inputs | {"characters": np.stack(drawn, axis=1) & mask, "wait": np.stack(waits, axis=1)}
+
+    def evaluation_examples(self) -> dict[str, int | None]:
+        return {"test": None, "valid": None} if self.is_text else {}
+
+    @property
+    def evaluation_batch(self) -> int:
+        """The whole split: its rows carry their state from end to end."""
+        return 2**62
+
+    @property
+    def measures_batch(self) -> bool:
+        """Where the curriculum stands, and how good M is."""
+        return self.has_synthetic_gradients or not self.is_text
+
+    def stops_early(self, curves: Curves) -> bool:
+        """ptb: once the validation error of every replica has risen, or is no number; the best snapshot is before."""
+        if not self.is_text:
+            return False
+        valid_KR = curves.values("valid", "bits_per_character")
+        return bool((~(valid_KR[1:] <= valid_KR[:-1])).any(0).all())
+
+    def events(self, leaves: Leaves) -> list[Event]:
+        """copy, repeat_copy: the T_task of every level solved, at the iteration of the promotion."""
+        if self.is_text:
+            return []
+        found = []
+        for replica, promoted_at_L in enumerate(leaves["task/promoted_at"]):
+            found.append(Event(replica, 0, "curriculum", "max_solved_task_length", 0))
+            for level in np.flatnonzero(promoted_at_L):
+                solved = self.task_length(int(level))
+                found.append(Event(replica, int(promoted_at_L[level]), "curriculum", "max_solved_task_length", solved))
+        return found
+
+    def operations_per_step(self) -> float:
+        """Matrix products only, 2 operations per multiply-add; what the method needs and no more."""
+        size = {name: inputs * outputs for name, (inputs, outputs) in self.maps.items()}
+        steps = self.truncation_length
+        # Forward and the weights' gradients; the gradient of the state, which bptt does not need at the first step.
+        multiply_adds = 2 * steps * (size["core.input"] + size["core.recurrent"] + size["output"])
+        multiply_adds += (steps - (self.method == "bptt")) * size["core.recurrent"] + steps * size["output"]
+        if self.has_synthetic_gradients:
+            model = [value for name, value in size.items() if name.startswith("synthetic_gradient")]
+            # At the chunk's end, to be consumed; at its start, to be trained.
+            multiply_adds += sum(model) + 2 * sum(model) + sum(model[1:])
+            multiply_adds += 0 if self.factor_in_target else steps * size["core.recurrent"]
+        if self.method == "dni_aux":
+            multiply_adds += 3 * size["auxiliary"]
+        return 2.0 * self.batch_size * multiply_adds

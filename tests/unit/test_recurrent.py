@@ -1,0 +1,153 @@
+"""What the recurrent nets read, and how they climb: streams parsed character by character, promotions counted anew."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from impls.engine.curves import Curves, Event
+from impls.recurrent.spec import Spec
+from impls.registry import FRAMEWORKS
+from tests.parity.harness import EXAMPLES, SEEDS, inputs_of, observe, runner
+
+CHUNKS = 60
+LADDER = [4, 5, 7, 9, 12, 15, 19, 23, 28, 33, 39, 45, 52, 59, 67]  # of Repeat Copy, as published
+framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
+
+
+def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
+    """What `CHUNKS` chunks hold, time steps in a row: x [R, n, B, I] and the like."""
+    run, chunks = runner("recurrent", spec, framework), []
+    for k in range(CHUNKS):
+        inputs = inputs_of(run, SEEDS, k, k + 1)
+        chunks.append(observe(run, inputs))
+        run.advance(inputs)
+    names = ("x", "target", "counted", "keep", "position", "length", "level")
+    return {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in names}
+
+
+@framework_axis
+@pytest.mark.parametrize("dataset", ["copy", "repeat_copy"])
+def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
+    """Parsed without the suite's arithmetic: a row is cut where a position is 0, each piece is read as by hand."""
+    spec = Spec.tiny(dataset=dataset, method="bptt", batch_size=5)
+    found = stream(spec, framework)
+    bits, complete, levels = spec.character_bits, 0, set()
+    for replica in range(len(SEEDS)):
+        for row in range(spec.batch_size):
+            steps = {name: value[replica, :, row] for name, value in found.items()}
+            starts = [*np.flatnonzero(steps["position"] == 0), None]
+            for first, last in pairwise(starts):
+                x, target, counted, keep = (steps[name][first:last] for name in ("x", "target", "counted", "keep"))
+                length = int(steps["length"][first])
+                stop_at = int(np.flatnonzero(x[:, bits])[0]) if x[:, bits].any() else None
+                if stop_at is None or not target[:, bits].any():
+                    assert last is None, "a sequence is cut short"
+                    continue
+                shown, end = x[:stop_at, :bits], int(np.flatnonzero(target[:, bits])[0])
+                repeats = round(10 * x[stop_at, bits + 1]) if dataset == "repeat_copy" else 1
+                complete, levels = complete + 1, levels | {int(steps["level"][first])}
+                assert stop_at == length
+                assert end == stop_at + repeats * length + 1
+                np.testing.assert_array_equal(target[stop_at + 1 : end, :bits], np.tile(shown, (repeats, 1)))
+                assert not x[stop_at, :bits].any() and not x[stop_at + 1 :].any(), "something is shown while it writes"
+                assert not target[: stop_at + 1].any() and not target[end, :bits].any() and not target[end + 1 :].any()
+                np.testing.assert_array_equal(np.flatnonzero(counted), np.arange(stop_at + 1, end + 1))
+                assert keep[:end].all() and not keep[end:].any(), "the state is cleared at the end and while it waits"
+    assert complete > 100
+    assert levels == set(range(spec.levels))
+
+
+@framework_axis
+def test_sequences_spread_over_time_and_stay_spread_when_they_grow(framework):
+    fields = {"method": "bptt", "batch_size": 64, "levels": 9, "solved_window": 4}
+    own, shared = (stream(Spec.tiny(**fields, phase=phase), framework)["position"] for phase in ("own", "shared"))
+    assert (shared == shared[:, :, :1]).all()
+    at_the_end = own[:, -1]
+    longest = Spec.tiny(**fields).sequence(8)[2]
+    assert all(len(np.unique(row)) > 0.7 * longest for row in at_the_end)
+
+
+@framework_axis
+def test_promotions_are_those_of_a_count_by_hand(framework):
+    """A replica goes up when its last W chunks at the level are good enough on average, whatever the others do."""
+    spec = Spec.tiny(method="dni", solved_bits=3.5, solved_window=3, levels=4, learning_rate=0.02)
+    run = runner("recurrent", spec, framework)
+    promoted, windows, level = [[], []], [[], []], [0, 0]
+    for k in range(CHUNKS):
+        inputs = inputs_of(run, SEEDS, k, k + 1)
+        observed = observe(run, inputs)
+        run.advance(inputs)
+        for replica in range(len(SEEDS)):
+            own = observed["counted"][replica] * (observed["level"][replica] == level[replica])
+            windows[replica].append(((observed["nats"][replica] * own).sum() / np.log(2), own.sum()))
+            bits, characters = np.sum(windows[replica][-3:], axis=0)
+            if len(windows[replica]) >= 3 and bits < 3.5 * characters and level[replica] < 3:
+                promoted[replica].append((k + 1, level[replica] + 4))
+                level[replica], windows[replica] = level[replica] + 1, []
+    events = [event for event in spec.events(run.leaves()) if event.iteration]
+    assert events == [
+        Event(replica, iteration, "curriculum", "max_solved_task_length", length)
+        for replica, found in enumerate(promoted)
+        for iteration, length in found
+    ]
+    assert all(len(found) >= 1 for found in promoted)
+    assert promoted[0] != promoted[1], "each replica climbs its own ladder"
+
+
+def test_the_ladders_are_the_published_ones():
+    assert [Spec(dataset="repeat_copy").task_length(level) for level in range(len(LADDER))] == LADDER
+    assert [Spec(dataset="copy").task_length(level) for level in range(5)] == [4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("dataset", ["copy", "ptb"])
+def test_inputs_do_not_depend_on_how_a_run_is_cut(dataset):
+    spec = Spec.tiny(dataset=dataset)
+    whole = spec.step_inputs(SEEDS, EXAMPLES, 990, 1010)
+    parts = [spec.step_inputs(SEEDS, EXAMPLES, 990, 999), spec.step_inputs(SEEDS, EXAMPLES, 999, 1010)]
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, np.concatenate([part[name] for part in parts]), err_msg=name)
+    varied = whole["characters" if dataset == "copy" else "positions"]
+    assert not np.array_equal(varied[:, 0], varied[:, 1]), "two seeds read the same"
+
+
+@framework_axis
+def test_rows_of_a_text_read_on_from_chunk_to_chunk_and_over_its_end(framework):
+    spec = Spec.tiny(dataset="ptb", method="bptt", truncation_length=3)
+    run = runner("recurrent", spec, framework)
+    text = {name: np.asarray(values) for name, values in run.splits["train"].items()}
+    first = run.spec.step_inputs(SEEDS, EXAMPLES, 0, 1)["positions"][0]
+    assert {tuple(np.diff(row) % EXAMPLES) for row in first} == {(10, 10, 10)}, "four rows cut the text in four"
+    for k in range(20):  # 60 characters of 40
+        observed = observe(run, inputs_of(run, SEEDS, k, k + 1))
+        at = (first[:, None] + 3 * k + np.arange(3)[:, None]) % EXAMPLES
+        np.testing.assert_array_equal(observed["x"].argmax(-1), text["inputs"][at])
+        np.testing.assert_array_equal(observed["target"], text["labels"][at])
+
+
+@pytest.mark.parametrize(
+    ("valid", "stops"),
+    [
+        ([[3, 3], [2, 2], [1, 2.5]], False),  # one replica has risen, the other has not
+        ([[3, 3], [2, 2.5], [2.5, 2], [1, 2.1]], True),  # at different evaluations; a later fall changes nothing
+        ([[3, 3], [3, 3]], False),  # level is no rise
+        ([[3, 3], [np.nan, 3.1]], True),  # a replica that diverged has nothing more to give
+        ([[3, 3]], False),
+    ],
+)
+def test_a_text_is_trained_until_every_replica_has_risen(valid, stops):
+    curves = Curves(SEEDS)
+    for number, values in enumerate(valid):
+        curves.add(number, "valid", {"bits_per_character": np.array(values, float)})
+    assert Spec(dataset="ptb").stops_early(curves) is stops
+    assert Spec(dataset="copy").stops_early(curves) is False
+
+
+def test_events_join_the_curves_as_points_of_one_replica():
+    curves = Curves(SEEDS)
+    curves.add(0, "batch", {"task_length": np.array([4.0, 4.0])})
+    curves.events = [Event(1, 17, "curriculum", "max_solved_task_length", 4)]
+    assert curves.frame().iloc[-1].to_list() == [1, SEEDS[1], 17, "curriculum", "max_solved_task_length", 4.0]
+    assert len(curves.frame()) == 3
