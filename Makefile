@@ -29,7 +29,7 @@ reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables an
 	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
 
 test: $(STAMP) ## run the tests; pick some with PYTEST_ARGS="tests/unit -k preset"
-	$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
 
 benchmark: $(STAMP) ## measure training speed as a share of the machine's limit; on an idle machine, 3 minutes
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch

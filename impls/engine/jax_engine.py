@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 from types import ModuleType
 
 import jax
@@ -33,7 +35,6 @@ class Runner:
         splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated; none
             for a task that is drawn from the seeds.
         steps_per_launch: the most iterations that one call of `advance` runs.
-        plain: run a loop of single steps instead of the scan; the reference that the scan is tested against.
     """
 
     def __init__(
@@ -46,17 +47,11 @@ class Runner:
         precision: str,
         device: str,
         steps_per_launch: int,
-        plain: bool = False,
     ) -> None:
         jax.config.update("jax_enable_x64", precision == "fp64")
         jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "highest")
         _keep_compilations()
-        self.implementation, self.spec, self.steps_per_launch, self.plain = (
-            implementation,
-            spec,
-            steps_per_launch,
-            plain,
-        )
+        self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
         self.dtype = DTYPES[precision]
         self.splits = {
@@ -69,32 +64,18 @@ class Runner:
         self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
-        self.compiled: dict[int, jax.stages.Compiled] = {}
-
-        def launch(state: dict, data: dict, block: dict) -> dict:
-            return lax.scan(lambda state, inputs: (implementation.step(spec, state, data, inputs), None), state, block)[
-                0
-            ]
-
-        self.launch = jax.jit(launch, donate_argnums=0)
-        self.plain_step = jax.jit(partial(implementation.step, spec))
-        self.evaluate_chunk = jax.jit(partial(implementation.evaluate, spec))
-        self.measure_batch = jax.jit(partial(implementation.measure, spec)) if spec.measures_batch else None
+        self.programs = _programs(implementation, spec, precision)
 
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
         block = {name: self._array(value) for name, value in inputs.items()}
-        steps = len(next(iter(inputs.values())))
-        if self.plain:
-            for k in range(steps):
-                inputs_k = {name: values[k] for name, values in block.items()}
-                self.state = self.plain_step(self.state, self.train_data, inputs_k)
-        else:
-            if steps not in self.compiled:
-                started = time.perf_counter()
-                self.compiled[steps] = self.launch.lower(self.state, self.train_data, block).compile()
-                self.compile_seconds += time.perf_counter() - started
-            self.state = self.compiled[steps](self.state, self.train_data, block)
+        arguments = self.state, self.train_data, block
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments))
+        if shapes not in self.programs.launches:
+            started = time.perf_counter()
+            self.programs.launches[shapes] = self.programs.launch.lower(*arguments).compile()
+            self.compile_seconds += time.perf_counter() - started
+        self.state = self.programs.launches[shapes](*arguments)
         jax.block_until_ready(self.state)
 
     def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
@@ -104,14 +85,14 @@ class Runner:
         size = self.spec.evaluation_batch
         for start in range(0, len(data["labels"]), size):
             chunk = slice(start, start + size)
-            sums = self.evaluate_chunk(self.state, data["inputs"][chunk], data["labels"][chunk])
+            sums = self.programs.evaluate(self.state, data["inputs"][chunk], data["labels"][chunk])
             total = {metric: total.get(metric, 0) + np.asarray(value, np.float64) for metric, value in sums.items()}
         return {metric: value / len(data["labels"]) for metric, value in total.items()}
 
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
         """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
-        found = self.measure_batch(self.state, self.train_data, first)
+        found = self.programs.measure(self.state, self.train_data, first)
         return {metric: np.asarray(value, np.float64) for metric, value in found.items()}
 
     def leaves(self) -> Leaves:
@@ -130,6 +111,32 @@ class Runner:
         if np.issubdtype(value.dtype, np.floating):
             value = value.astype(self.dtype)
         return jnp.array(value, device=self.device)  # a copy: donated buffers must not be NumPy's
+
+
+@dataclass(frozen=True)
+class _Programs:
+    """What is compiled for one cell; every runner of the cell in a process shares it."""
+
+    launch: Callable  # many steps; donates the state
+    evaluate: Callable
+    measure: Callable | None
+    launches: dict[tuple, jax.stages.Compiled]  # of `launch`, by the shapes of its arguments
+
+
+@cache
+def _programs(implementation: ModuleType, spec: CellSpec, _precision: str) -> _Programs:
+    def launch(state: dict, data: dict, block: dict) -> dict:
+        def step(state: dict, inputs: dict) -> tuple[dict, None]:
+            return implementation.step(spec, state, data, inputs), None
+
+        return lax.scan(step, state, block)[0]
+
+    return _Programs(
+        launch=jax.jit(launch, donate_argnums=0),
+        evaluate=jax.jit(partial(implementation.evaluate, spec)),
+        measure=jax.jit(partial(implementation.measure, spec)) if spec.measures_batch else None,
+        launches={},
+    )
 
 
 def _keep_compilations() -> None:

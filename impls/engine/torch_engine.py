@@ -30,7 +30,6 @@ class Runner:
         splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated; none
             for a task that is drawn from the seeds.
         steps_per_launch: the most iterations that one call of `advance` runs.
-        plain: never capture; the reference that a captured run is tested against.
     """
 
     def __init__(
@@ -43,7 +42,6 @@ class Runner:
         precision: str,
         device: str,
         steps_per_launch: int,
-        plain: bool = False,
     ) -> None:
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.device = torch.device(device)
@@ -59,7 +57,7 @@ class Runner:
         self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
-        self.captures = self.device.type == "cuda" and not plain
+        self.captures = self.device.type == "cuda"
         self.graph: torch.cuda.CUDAGraph | None = None
 
     @torch.no_grad()

@@ -89,13 +89,14 @@ class Spec(CellSpec):
     @classmethod
     def ladder(cls) -> list[Self]:
         return [
-            *(cls.tiny(method=method) for method in ("bptt", "dni", "dni_aux")),
+            *(cls.tiny(method=method) for method in ("bptt", "dni")),
             cls.tiny(dataset="repeat_copy", method="dni_aux", peepholes=True, factor_in_target=False),
             cls.tiny(model="rnn", phase="shared", regression_gradient=True, synthetic_gradient_learning_rate=1e-3),
             cls.tiny(model="leaky_rnn", dataset="repeat_copy", method="bptt", carry_state=True),
-            *(cls.tiny(dataset="ptb", method=method, truncation_length=2) for method in ("bptt", "dni_aux")),
             cls.tiny(
                 dataset="ptb",
+                method="dni_aux",
+                truncation_length=2,
                 regression_gradient=True,
                 peepholes=True,
                 synthetic_gradient_input="state",

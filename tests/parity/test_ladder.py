@@ -8,12 +8,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.parity.harness import FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, observe, runner
+from tests.parity.harness import FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, runner
 
 STEPS = 20
 LAUNCH = 4  # the same everywhere: each other length is another compilation
 
-pytestmark = pytest.mark.parametrize(("experiment", "spec"), ROWS, ids=IDS)
+# Side by side, the tests of one row run in one process and share its compiled programs.
+pytestmark = pytest.mark.parametrize(
+    ("experiment", "spec"),
+    [pytest.param(*row, id=name, marks=pytest.mark.xdist_group(name)) for row, name in zip(ROWS, IDS, strict=True)],
+)
 
 
 def launch(run, seeds: list[int], first: int, last: int) -> None:
@@ -40,29 +44,23 @@ def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec)
     for k in range(STEPS):
         inputs = inputs_of(torch_run, SEEDS, k, k + 1)
         where = f"{experiment} {spec.cell()} step {k}"
-        assert_same(observe(torch_run, inputs), observe(jax_run, inputs), f"{where}, observed")
-        if spec.measures_batch:
-            assert_same(torch_run.measure(inputs), jax_run.measure(inputs), f"{where}, measured")
-        torch_run.advance(inputs)
-        jax_run.advance(inputs)
+        assert_same(iterate(torch_run, inputs), iterate(jax_run, inputs), f"{where}, observed")
         assert_same(torch_run.leaves(), jax_run.leaves(), f"{where}, state after")
     moved = [name for name, value in torch_run.leaves().items() if not np.array_equal(value, started[name])]
     assert moved, "nothing was trained, so nothing was compared"
-    for split in torch_run.splits:
-        assert_same(
-            torch_run.evaluate(split, None), jax_run.evaluate(split, None), f"{experiment} evaluation of {split}"
-        )
+    if "test" in torch_run.splits:
+        found = (run.evaluate("test", None) for run in (torch_run, jax_run))
+        assert_same(*found, f"{experiment} {spec.cell()} evaluation")
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
     """Rung 6: launches of several steps against the step called in a bare loop."""
-    fast, plain = runner(experiment, spec, framework), runner(experiment, spec, framework, plain=True)
+    fast, plain = runner(experiment, spec, framework), runner(experiment, spec, framework)
     launch(fast, SEEDS, 0, LAUNCH)
     launch(fast, SEEDS, LAUNCH, 2 * LAUNCH)
-    launch(fast, SEEDS, 2 * LAUNCH, 9)
-    for k in range(9):
-        plain.advance(inputs_of(plain, SEEDS, k, k + 1))
+    for k in range(2 * LAUNCH):
+        iterate(plain, inputs_of(plain, SEEDS, k, k + 1))
     assert_same(fast.leaves(), plain.leaves(), f"{experiment} {spec.cell()} {framework}, fast against plain")
 
 
