@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
@@ -12,54 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.limits import matmul_operations_per_second
-from impls.engine.record import cpu_name, package_versions, process_peak_memory_bytes, usable_cpus
-from impls.engine.state import stack_replicas
+from benchmarks.training import time_training
 from impls.feedforward.spec import Spec
-from impls.registry import implementation
 
-ROUNDS = 7
 EXAMPLES = 60_000
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
 @pytest.mark.parametrize("method", ["no_bprop", "bprop", "dni", "cdni"])
 def test_training(benchmark, framework, method, replicas):
-    """Depth 4, batch 256, float32: launches of 50 steps, compilation and evaluation apart."""
-    spec = Spec(method=method, depth=4)
-    seeds = list(range(replicas))
+    """Depth 4, batch 256."""
     rng = np.random.default_rng(0)
-    data = (rng.integers(0, 256, (EXAMPLES, 784), np.uint8), rng.integers(0, 10, EXAMPLES, np.uint8))
+    images, labels = rng.integers(0, 256, (EXAMPLES, 784), np.uint8), rng.integers(0, 10, EXAMPLES, np.uint8)
     steps = 20 if method == "dni" else 50
-    runner = importlib.import_module(f"impls.engine.{framework}_engine").Runner(
-        implementation("feedforward", framework),
-        spec,
-        stack_replicas([spec.initial_parameters(seed) for seed in seeds]),
-        {"train": data},
-        precision="fp32",
-        device="cpu",
-        steps_per_launch=steps,
-    )
-    block = spec.step_inputs(seeds, EXAMPLES, 0, steps)
-    limits = [matmul_operations_per_second(framework)]
-    benchmark.pedantic(runner.advance, args=(block,), rounds=ROUNDS, warmup_rounds=1)
-    limits.append(matmul_operations_per_second(framework))
-
-    seconds = benchmark.stats.stats.median / steps
-    benchmark.extra_info |= {
-        "framework": framework,
-        "cell": spec.cell(),
-        "replicas": replicas,
-        "milliseconds_per_step": 1e3 * seconds,
-        "model_steps_per_second": replicas / seconds,
-        "operations_per_step": replicas * spec.operations_per_step(),
-        "limit_gflops": max(limits) / 1e9,
-        "fraction_of_limit": replicas * spec.operations_per_step() / seconds / max(limits),
-        "peak_memory_bytes": process_peak_memory_bytes(),
-        "device": cpu_name(),
-        "threads": usable_cpus(),
-        "versions": package_versions("numpy", framework),
-    }
+    spec = Spec(method=method, depth=4)
+    time_training(benchmark, framework, "feedforward", spec, replicas, {"train": (images, labels)}, steps)
 
 
 def test_start_up(benchmark, framework, tmp_path):

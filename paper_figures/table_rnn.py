@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper_figures import captions, style, tables
+from paper_figures import captions, tables
 from paper_figures.claims import cell_of, judge
 
 TITLE = "recurrent nets: task lengths solved, and bits per character (table of the paper)"
@@ -34,7 +34,7 @@ def make(results: Path) -> dict[str, bytes]:
         runs,
         judged,
         lines=["Data", "Unit", "Method"],
-        columns=[f"T = {length}" for length in style.TRUNCATION_LENGTHS],
+        columns=[f"T = {length}" for length in sorted(set(lengths), key=int)],
         notes=[
             "Copy, Repeat Copy (higher is better): the longest task solved, T_task, after 2,500,000 iterations; the "
             "paper does not say how many. Results lie on the ladder of their curriculum: means, intervals [in "

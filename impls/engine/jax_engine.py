@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
 
 import jax
@@ -64,7 +64,7 @@ class Runner:
         self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
-        self.programs = _programs(implementation, spec, precision)
+        self.programs = _programs(implementation, spec)
 
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
@@ -115,7 +115,7 @@ class Runner:
 
 @dataclass(frozen=True)
 class _Programs:
-    """What is compiled for one cell; every runner of the cell in a process shares it."""
+    """What is compiled for one cell."""
 
     launch: Callable  # many steps; donates the state
     evaluate: Callable
@@ -123,8 +123,7 @@ class _Programs:
     launches: dict[tuple, jax.stages.Compiled]  # of `launch`, by the shapes of its arguments
 
 
-@cache
-def _programs(implementation: ModuleType, spec: CellSpec, _precision: str) -> _Programs:
+def _programs(implementation: ModuleType, spec: CellSpec) -> _Programs:
     def launch(state: dict, data: dict, block: dict) -> dict:
         def step(state: dict, inputs: dict) -> tuple[dict, None]:
             return implementation.step(spec, state, data, inputs), None

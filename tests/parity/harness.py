@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 
+SHARED = {}  # compiled programs
 SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
 
 
@@ -62,18 +63,30 @@ def splits(dataset: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def runner(
-    experiment: str, spec: CellSpec, framework: str, seeds: list[int] = SEEDS, precision: str = "fp64", **options
+    experiment: str,
+    spec: CellSpec,
+    framework: str,
+    seeds: list[int] = SEEDS,
+    precision: str = "fp64",
+    share: bool = False,
 ):
-    """A run of `spec` on the CPU."""
-    return importlib.import_module(f"impls.engine.{framework}_engine").Runner(
+    """A run of `spec` on the CPU.
+
+    Args:
+        share: take over what another such runner has compiled, if it shared it; not where a test replaces functions.
+    """
+    run = importlib.import_module(f"impls.engine.{framework}_engine").Runner(
         implementation(experiment, framework),
         spec,
         stack_replicas([spec.initial_parameters(seed) for seed in seeds]),
         spec.splits(splits(spec.dataset)),
         precision=precision,
         device="cpu",
-        **({"steps_per_launch": 50} | options),
+        steps_per_launch=50,
     )
+    if share and framework == "jax":
+        run.programs = SHARED.setdefault((experiment, spec, precision), run.programs)
+    return run
 
 
 def inputs_of(run, seeds: list[int], first: int, last: int) -> Leaves:

@@ -5,6 +5,8 @@ An experiment is tested by being there: its spec's `ladder()` lists the tiny cel
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,9 @@ pytestmark = pytest.mark.parametrize(
 )
 
 
+shared = partial(runner, share=True)
+
+
 def launch(run, seeds: list[int], first: int, last: int) -> None:
     """Iterations first..last-1 in one launch."""
     run.advance(inputs_of(run, seeds, first, last))
@@ -27,7 +32,7 @@ def launch(run, seeds: list[int], first: int, last: int) -> None:
 
 def test_same_data_and_initial_bytes(experiment, spec):
     """Rungs 1 and 2."""
-    torch_run, jax_run = (runner(experiment, spec, framework) for framework in FRAMEWORKS)
+    torch_run, jax_run = (shared(experiment, spec, framework) for framework in FRAMEWORKS)
     for split, data in torch_run.splits.items():
         for name, values in data.items():
             np.testing.assert_array_equal(values.numpy(), np.asarray(jax_run.splits[split][name]))
@@ -39,7 +44,7 @@ def test_same_data_and_initial_bytes(experiment, spec):
 
 def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec):
     """Rungs 3, 4 and 5: at each step the activations, all gradients, and the whole state after the update."""
-    torch_run, jax_run = (runner(experiment, spec, framework) for framework in FRAMEWORKS)
+    torch_run, jax_run = (shared(experiment, spec, framework) for framework in FRAMEWORKS)
     started = torch_run.leaves()
     for k in range(STEPS):
         inputs = inputs_of(torch_run, SEEDS, k, k + 1)
@@ -56,7 +61,7 @@ def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
     """Rung 6: launches of several steps against the step called in a bare loop."""
-    fast, plain = runner(experiment, spec, framework), runner(experiment, spec, framework)
+    fast, plain = shared(experiment, spec, framework), shared(experiment, spec, framework)
     launch(fast, SEEDS, 0, LAUNCH)
     launch(fast, SEEDS, LAUNCH, 2 * LAUNCH)
     for k in range(2 * LAUNCH):
@@ -67,10 +72,10 @@ def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
     """Rung 7."""
-    together = runner(experiment, spec, framework)
+    together = shared(experiment, spec, framework)
     launch(together, SEEDS, 0, LAUNCH)
     for replica, seed in enumerate(SEEDS):
-        single = runner(experiment, spec, framework, seeds=[seed])
+        single = shared(experiment, spec, framework, seeds=[seed])
         launch(single, [seed], 0, LAUNCH)
         own = {name: v[replica : replica + 1] if v.ndim else v for name, v in together.leaves().items()}
         assert_same(single.leaves(), own, f"{experiment} {spec.cell()} {framework}, seed {seed} alone")
@@ -79,9 +84,9 @@ def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_loaded_state_goes_on_with_the_same_bits(experiment, spec, framework):
     """The whole state is in `leaves`: nothing that training needs lives elsewhere."""
-    first = runner(experiment, spec, framework)
+    first = shared(experiment, spec, framework)
     launch(first, SEEDS, 0, LAUNCH)
-    second = runner(experiment, spec, framework)
+    second = shared(experiment, spec, framework)
     second.load(first.leaves())
     for run in (first, second):
         launch(run, SEEDS, LAUNCH, 2 * LAUNCH)

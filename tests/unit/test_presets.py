@@ -181,6 +181,21 @@ def test_the_command_line_reads_each_command_back_as_the_cell_it_was_made_from(n
         assert str(parsed["output"]) == result_directory(preset, experiment, cell, "jax")
 
 
+def test_yes_and_no_are_flags_of_their_own():
+    block = {
+        "cells": {"dataset": ["copy"], "model": ["lstm"], "method": ["dni"], "truncation_length": [2]},
+        "settings": {"peepholes": True, "factor_in_target": False},
+    }
+    preset = load_preset(
+        {name: value for name, value in VALID.items() if name != "feedforward"} | {"recurrent": [block]}
+    )
+    (cell,) = cells(preset, "recurrent")
+    words = shlex.split(train_command(preset, "recurrent", cell, "jax"))
+    assert {"--peepholes", "--no-factor-in-target"} < set(words)
+    parsed = vars(build_parser().parse_args(words[3:]))
+    assert (parsed["peepholes"], parsed["factor_in_target"]) == (True, False)
+
+
 def test_a_command_does_not_depend_on_the_order_of_keys():
     def commands(content: dict[str, Any]) -> list[str]:
         preset = load_preset(content)

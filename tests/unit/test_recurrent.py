@@ -10,6 +10,8 @@ import pytest
 from impls.engine.curves import Curves, Event
 from impls.recurrent.spec import Spec
 from impls.registry import FRAMEWORKS
+from impls.small_copy.spec import CHANGES, SMALL
+from impls.small_copy.spec import Spec as SmallCopy
 from tests.parity.harness import EXAMPLES, SEEDS, inputs_of, observe, runner
 
 CHUNKS = 60
@@ -151,3 +153,20 @@ def test_events_join_the_curves_as_points_of_one_replica():
     curves.events = [Event(1, 17, "curriculum", "max_solved_task_length", 4)]
     assert curves.frame().iloc[-1].to_list() == [1, SEEDS[1], 17, "curriculum", "max_solved_task_length", 4.0]
     assert len(curves.frame()) == 3
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_small_copy_differs_from_the_paper_by_its_size_and_one_change(change):
+    spec = SmallCopy(change=change)
+    plain = Spec(dataset="copy", **SMALL)
+    differing = {name for name in Spec.model_fields if getattr(spec, name) != getattr(plain, name)}
+    assert differing == set(CHANGES[change])
+    assert all(getattr(spec, name) == value for name, value in CHANGES[change].items())
+    assert "hidden_units = 64 (paper: 256)" in spec.changed("paper")
+    assert SmallCopy.model_validate(spec.model_dump(mode="json")) == spec
+
+
+def test_a_change_is_not_contradicted_by_hand():
+    assert SmallCopy(change="slow", iterations=10).iterations == 10
+    with pytest.raises(ValueError, match="change slow sets learning_rate"):
+        SmallCopy(change="slow", learning_rate=1e-3)

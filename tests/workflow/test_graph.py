@@ -20,7 +20,7 @@ TABLES = ("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradi
 FIGURES = (
     *("fig_feedforward_curves", "fig_underfitting", "fig_gradient_quality", "fig_linear_dni", "fig_depth_choice"),
     *("fig_bp_lambda", "fig_target_scale", "fig_sparse_updates", "fig_complete_unlock"),
-    *("fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
+    *("fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality", "fig_small_copy"),
 )
 DATASETS = ("mnist", "cifar10", "copy", "repeat_copy", "ptb")
 DRAWN = {
@@ -31,7 +31,7 @@ DRAWN = {
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
-    **{"bp_lambda": 6, "target_scale": 3, "unlock": 4, "recurrent": 10},
+    **{"bp_lambda": 6, "target_scale": 3, "unlock": 4, "recurrent": 10, "small_copy": 2},
 }
 
 

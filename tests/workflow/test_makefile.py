@@ -21,6 +21,7 @@ case "$*" in
     "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
 esac
 """
+PYTEST = "-m pytest --numprocesses 2 --dist loadgroup"
 INSTALL = "-m pip install --constraint constraints.txt --editable .[torch,jax,workflow,dev]"
 
 
@@ -45,7 +46,7 @@ def make(root: Path, tmp_path: Path) -> Callable[..., tuple[subprocess.Completed
     return run
 
 
-@pytest.mark.parametrize(("target", "call"), [("test", "-m pytest"), ("reproduce", "-m snakemake")])
+@pytest.mark.parametrize(("target", "call"), [("test", PYTEST), ("reproduce", "-m snakemake")])
 def test_a_target_sets_up_once_and_then_runs(make, target: str, call: str):
     result, calls = make("make", target)
     assert result.returncode == 0, result.stderr
@@ -58,7 +59,7 @@ def test_changed_requirements_are_installed_into_the_same_environment(make, tmp_
     for name in ("pyproject.toml", "constraints.txt"):
         soon = time.time() + 5
         os.utime(tmp_path / name, (soon, soon))
-        assert make("make", "test")[1] == ["-m pip --version", INSTALL, "-m pytest"]
+        assert make("make", "test")[1] == ["-m pip --version", INSTALL, PYTEST]
         os.utime(tmp_path / name, (1, 1))
 
 
@@ -66,8 +67,8 @@ def test_changed_requirements_are_installed_into_the_same_environment(make, tmp_
 def test_an_interrupted_set_up_is_taken_up_again(make, broken: str):
     result, calls = make("make", "test", broken=broken)
     assert result.returncode != 0
-    assert "-m pytest" not in calls
-    assert make("make", "test")[1][-2:] == [INSTALL, "-m pytest"]
+    assert PYTEST not in calls
+    assert make("make", "test")[1][-2:] == [INSTALL, PYTEST]
 
 
 def test_an_environment_that_does_not_start_is_made_anew(make, tmp_path: Path):
@@ -101,7 +102,7 @@ def test_a_gpu_adds_the_cuda_libraries(make):
 
 
 def test_arguments_reach_pytest_and_snakemake(make):
-    assert make("make", "test", "PYTEST_ARGS=-k preset")[1][-1] == "-m pytest -k preset"
+    assert make("make", "test", "PYTEST_ARGS=-k preset")[1][-1] == f"{PYTEST} -k preset"
     assert make("make", "reproduce", "SNAKEMAKE_ARGS=-n")[1][-1] == "-m snakemake -n"
 
 
@@ -120,7 +121,7 @@ def test_ci_lints_and_then_ends_with_the_tests(make):
         "-m ruff format --check .",
         "-m snakefmt --check Snakefile workflows",
         "-m snakemake --lint",
-        "-m pytest",
+        PYTEST,
     ]
 
 

@@ -1,0 +1,8 @@
+# The copy task in minutes, one choice changed at a time.
+SMALL_COPY = Experiment("small_copy", figures=["fig_small_copy"])
+
+
+rule small_copy:
+    """The copy task in minutes, one choice changed at a time: train every cell, draw its figure."""
+    input:
+        SMALL_COPY.drawings(),
