@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from paper_figures import captions, panels, style
 from paper_figures.curves import NUMBERS, summary
-from paper_figures.figures import figure_files
+from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.measures import MEASURES, data_per_iteration
 from paper_figures.runs import Run, of_cell, read_runs
 
@@ -32,12 +32,10 @@ CHANGES = (
     | {"shared_phase": "all in step", "carried_state": "state carried over", "long_window": "longer window"}
     | {"large_batch": "larger batch", "slow": "slower learning", "fast": "faster learning"}
 )
-PHASES = {  # name, colour and place in the row
-    "explained_variance.read": ("M, reading", style.THREE_SHADES[0], -0.2),
-    "explained_variance.write": ("M, writing", style.THREE_SHADES[2], 0.2),
-}
+READ, WRITE = "explained_variance.read", "explained_variance.write"
+PHASES = {READ: ("M, reading", style.THREE_SHADES[0], -0.2), WRITE: ("M, writing", style.THREE_SHADES[2], 0.2)}
 LOWEST = -0.5  # of what the right axis shows; an explained variance has no lower bound
-SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES)
+SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES[1:])
 END = {"marker": "|", "markersize": 4, "color": style.FAINT, "linestyle": "none", "label": "end of training"}
 CROSS = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
 HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of rows, and from one number to the next
@@ -47,15 +45,13 @@ def make(results: Path) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     points = pd.DataFrame([row for run in runs for row in _rows(run)], columns=COLUMNS).astype(WHOLE)
-    counts = " or ".join(map(str, sorted({len(run.record["seeds"]) for run in runs}))) or "none"
     sentences = [
-        f"Left: a line for each replica ({counts}) to the end of its training, with a dot at each task that it solved, "
-        "darker for a longer one. Numbers: the tasks' lengths, above the first replica that solved them, where there "
-        "is room. Data: iterations x truncation length T x batch. Below the grey line one choice is changed.",
-        "Right: explained variance of M at the boundaries of chunks, by what the sequence does there. 1 is a perfect "
-        "prediction, 0 (dotted) what predicting zero has, as BPTT does. Mean over the second half of training, where a "
-        "sequence of the batch was in that phase, then over replicas, with the 95% t interval (none for one replica); "
-        f"replicas that diverged are left out. Triangles at the edge: below {LOWEST:g}.",
+        "Left: a line for each replica to the end of its training, with a dot at each task that it solved, darker for "
+        "a longer one. Numbers: the tasks' lengths, above the first replica that solved them, where there is room. "
+        "Data: iterations x truncation length T x batch. Below the grey line one choice is changed.",
+        "Right: explained variance of M at the boundaries of chunks, by phase of the sequence, over the second half of "
+        f"training: 1 is perfect, 0 (dotted) is what BPTT's zero has; triangles at the edge lie below {LOWEST:g}.",
+        replicas_sentence(runs, "on the right the mean"),
     ]
     return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
 
@@ -81,8 +77,8 @@ def _rows(run: Run) -> list[dict]:
 
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
-    cells, order = list(points[CELL].itertuples(index=False, name=None)), list(CHANGES)
-    rows = sorted(set(cells), key=lambda row: (order.index(row[2]) if row[2] in order else 99, row[2], *row[:2]))
+    cells, order = list(points[CELL].itertuples(index=False, name=None)), {name: n for n, name in enumerate(CHANGES)}
+    rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
     climbs, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
     legend = [*panels.frameworks_legend(), Line2D([], [], **END), Line2D([], [], **CROSS)]
@@ -97,12 +93,16 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     left.set_yticks(range(len(rows)), [", ".join(filter(None, name)) for name in words])
     for axes, title in ((left, "task lengths solved, by replica"), (right, "quality of M")):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
-        axes.tick_params(axis="y", length=0)
-        for y, row in enumerate(rows[1:]):
-            first_changed = rows[y][2] == "none" != row[2]
-            axes.axhline(y + 0.5, color=style.FAINT if first_changed else style.GRID, linewidth=0.5, zorder=1)
+        axes.hlines([y + 0.5 for y in range(len(rows) - 1)], *axes.get_xlim(), color=style.GRID, linewidth=0.5)
+        axes.axhline(sum(row[2] == "none" for row in rows) - 0.5, color=style.FAINT, linewidth=0.6)
     _draw_climbs(left, climbs)
-    _draw_qualities(right, points[points["event"] == "second half"])
+    right.axvline(0, color=style.FAINT, **style.DOTTED)
+    late = points[points["event"] == "second half"].dropna(subset="value")
+    for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
+        _, colour, shift = PHASES[row.metric]
+        look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
+        right.hlines(row.y + shift, row.low, row.high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
+        right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
     return figure
 
 
@@ -127,12 +127,3 @@ def _draw_climbs(axes: Axes, climbs: pd.DataFrame) -> None:
             if x * room <= beyond:
                 style.write_beside(axes, f"{length:.0f}", (x, y - 0.08), (0, 0), ha="center", va="baseline")
                 beyond = x
-
-
-def _draw_qualities(axes: Axes, late: pd.DataFrame) -> None:
-    axes.axvline(0, color=style.FAINT, **style.DOTTED)
-    for row in late.dropna(subset="value").sort_values("source", ascending=False).itertuples():
-        _, colour, shift = PHASES[row.metric]
-        look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
-        axes.hlines(row.y + shift, row.low, row.high, colour, linewidth=look["markersize"] / 4, alpha=look.get("alpha"))
-        axes.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
