@@ -122,8 +122,10 @@ def unroll(
     return (loss_R, end_RBS), seen
 
 
-def extra_core(parameters: Arrays, boundary_RBS: Tensor, x_RBI: Tensor, keep_RB1: Tensor, spec: Spec):
-    """The last time step of the chunk before, once more: the state at this chunk's start."""
+def extra_core(
+    parameters: Arrays, boundary_RBS: Tensor, x_RBI: Tensor, keep_RB1: Tensor, spec: Spec
+) -> tuple[Tensor, None]:
+    """The last time step of the chunk before, once more: the state at this chunk's start, [R, B, S]."""
     s_RBH = split(boundary_RBS, spec)
     s_RBH = core(parameters, affine(parameters, "core.input", x_RBI), s_RBH, spec)
     return torch.cat(s_RBH, -1) * keep_RB1, None
@@ -134,7 +136,7 @@ def gradients(spec: Spec, state: State, chunk: Arrays) -> tuple[Arrays, Arrays]:
 
     The chunk's last state receives, as the gradient of all that is still to come,
         bptt          zero;
-        dni, dni_aux  the synthetic gradient M(end), times the factor 0.1.
+        dni, dni_aux  the synthetic gradient M(end), times `synthetic_gradient_factor`.
     M learns delta, what reaches the chunk's first state: the gradient of the chunk's loss, and of what its last state
     received (a bootstrap; paper, section 2.1, the recurrent case).
     """
