@@ -56,6 +56,15 @@ def bytes_per_iteration(seed: int, purpose: str, shape: tuple[int, ...], first: 
     )
 
 
+def integers_per_iteration(
+    seed: int, purpose: str, below: int, shape: tuple[int, ...], first: int, last: int
+) -> np.ndarray:
+    """Integers from 0 to below - 1 for iterations first..last-1: int32 [last - first, *shape]."""
+    return _per_iteration(
+        seed, purpose, first, last, lambda rng: rng.integers(below, size=(BLOCK, *shape), dtype=np.int32)
+    )
+
+
 def _per_iteration(
     seed: int, purpose: str, first: int, last: int, draw: Callable[[np.random.Generator], np.ndarray]
 ) -> np.ndarray:

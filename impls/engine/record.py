@@ -54,6 +54,7 @@ class RunRecord(ClosedModel):
     replica_settings: dict[str, list[float]] = Field(
         default={}
     )  # what replicas differ in beside their seed, by replica
+    facts: dict[str, float] = Field(default={})  # what follows from spec and data, such as a constant guess's error
     status: Literal["complete", "partial"]
     iteration_reached: int
     iterations: int

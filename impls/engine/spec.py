@@ -112,6 +112,10 @@ class CellSpec(ClosedModel):
         """What replicas reached at iterations of their own, as the state `leaves` tells it; they join the curves."""
         return []
 
+    def facts(self, splits: Mapping[str, Examples]) -> dict[str, float]:
+        """Numbers that follow from the spec and the data set's splits, and that readers of the results need."""
+        return {}
+
     def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
         """What replicas differ in beside their seed: by name, one value per replica."""
         return {}

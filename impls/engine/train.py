@@ -66,6 +66,7 @@ class _Run:
         self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
         self.dataset = load(spec.dataset, options.data)
         splits = cell_splits(spec, self.dataset)
+        self.facts = spec.facts(as_examples(self.dataset))
         self.examples = len(splits["train"][1]) if splits else 0
         self.code = _code(training_sources(experiment, options.framework))  # as it is now, whatever is edited later
         self.threads = options.threads or usable_cpus()
@@ -258,6 +259,7 @@ class _Run:
             spec=self.spec.model_dump(mode="json"),
             seeds=self.options.seeds,
             replica_settings=self.spec.replica_settings(self.options.seeds),
+            facts=self.facts,
             status=status,
             iteration_reached=progress["iteration"],
             iterations=self.spec.iterations,
@@ -300,10 +302,15 @@ class _Run:
         )
 
 
+def as_examples(dataset: Dataset) -> dict[str, Examples]:
+    """The data set's splits as it has them."""
+    return {name: (split.inputs, split.labels) for name, split in dataset.splits.items()}
+
+
 def cell_splits(spec: CellSpec, dataset: Dataset) -> dict[str, Examples]:
     """The data set's splits as the cell uses them; raises `UserError` where it asks for more than there is."""
     try:
-        return spec.splits({name: (split.inputs, split.labels) for name, split in dataset.splits.items()})
+        return spec.splits(as_examples(dataset))
     except ValueError as error:
         raise UserError(str(error)) from None
 
