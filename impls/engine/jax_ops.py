@@ -124,9 +124,13 @@ def lstm_cell(gates_RBG: Array, c_RBH: Array, peephole_RP: Array | None = None) 
     return jax.nn.sigmoid(o) * jnp.tanh(c_RBH), c_RBH
 
 
-def fold(function: Callable, carry: object, xs: Array) -> object:
-    """carry <- function(carry, x) for each x along the first axis of `xs`; returns the last carry."""
-    return lax.scan(lambda carry, x: (function(carry, x), None), carry, xs)[0]
+def scan(function: Callable, carry: object, xs: tuple[Array, ...]) -> tuple[object, Array | None]:
+    """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
+
+    Returns:
+        The last carry, and all y along a new first axis, or None where y is.
+    """
+    return lax.scan(lambda carry, x: function(carry, *x), carry, xs)
 
 
 def vjp(

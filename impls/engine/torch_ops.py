@@ -187,11 +187,17 @@ def lstm_cell(gates_RBG: Tensor, c_RBH: Tensor, peephole_RP: Tensor | None = Non
     return torch.sigmoid(o + peephole_o * c_RBH) * torch.tanh(c_RBH), c_RBH
 
 
-def fold(function: Callable, carry: object, xs: Tensor) -> object:
-    """carry <- function(carry, x) for each x along the first axis of `xs`; returns the last carry."""
-    for x in xs:
-        carry = function(carry, x)
-    return carry
+def scan(function: Callable, carry: object, xs: tuple[Tensor, ...]) -> tuple[object, Tensor | None]:
+    """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
+
+    Returns:
+        The last carry, and all y along a new first axis, or None where y is.
+    """
+    ys = []
+    for x in zip(*xs, strict=True):
+        carry, y = function(carry, *x)
+        ys.append(y)
+    return carry, None if ys[0] is None else torch.stack(ys)
 
 
 def vjp(

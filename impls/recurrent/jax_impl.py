@@ -284,8 +284,8 @@ def evaluate(spec: Spec, state: State, symbols_N: Array, labels_N: Array) -> Arr
         s_REH = tuple(value * inside_E[:, None] for value in s_REH)
         labels_RE = jnp.broadcast_to(labels_N[at_E], (replicas, rows))
         nats_RE = nats(affine(parameters, "output", s_REH[0]), labels_RE, spec)
-        return s_REH, total_R + (nats_RE * (inside_E & (time >= 0))).sum(1)
+        return (s_REH, total_R + (nats_RE * (inside_E & (time >= 0))).sum(1)), None
 
     blank_RES = jnp.zeros((replicas, rows, spec.state_units), dtype)
-    _, total_R = ops.fold(advance, (split(blank_RES, spec), blank_RES[:, 0, 0]), time_K)
+    (_, total_R), _ = ops.scan(advance, (split(blank_RES, spec), blank_RES[:, 0, 0]), (time_K,))
     return {"bits_per_character": total_R / math.log(2)}

@@ -287,8 +287,8 @@ def evaluate(spec: Spec, state: State, symbols_N: Tensor, labels_N: Tensor) -> A
         s_REH = tuple(value * inside_E[:, None] for value in s_REH)
         labels_RE = labels_N[at_E].expand(replicas, rows)
         nats_RE = nats(affine(parameters, "output", s_REH[0]), labels_RE, spec)
-        return s_REH, total_R + (nats_RE * (inside_E & (time >= 0))).sum(1)
+        return (s_REH, total_R + (nats_RE * (inside_E & (time >= 0))).sum(1)), None
 
     blank_RES = torch.zeros((replicas, rows, spec.state_units), dtype=dtype, device=labels_N.device)
-    _, total_R = ops.fold(advance, (split(blank_RES, spec), blank_RES[:, 0, 0]), time_K)
+    (_, total_R), _ = ops.scan(advance, (split(blank_RES, spec), blank_RES[:, 0, 0]), (time_K,))
     return {"bits_per_character": total_R / math.log(2)}

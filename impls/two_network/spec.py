@@ -91,11 +91,6 @@ class Spec(CellSpec):
         return self.method == "dni"
 
     @cached_property
-    def windows(self) -> int:
-        """W: windows of T digits that A reads between two updates; A starts each of them from the zero state."""
-        return self.period if self.method == "bprop" else 1
-
-    @cached_property
     def block(self) -> int:
         """Digits of one stream between two reports of B."""
         return self.period**2
@@ -179,7 +174,7 @@ class Spec(CellSpec):
         _, labels = splits["test"]
         found = {
             "digits_per_iteration": self.block * self.batch_size,
-            "updates_of_a_per_iteration": self.period // self.windows,
+            "updates_of_a_per_iteration": 1 if self.method == "bprop" else self.period,
             "updates_of_b_per_iteration": 1,
         }
         for network, counted, digits in (("a", labels % 2 == 1, self.period), ("b", labels == THREE, self.block)):

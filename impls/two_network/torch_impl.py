@@ -1,8 +1,8 @@
 """Two networks that tick at two rates, in PyTorch; line by line the twin of `jax_impl.py`.
 
-Shape legend: R replicas, P windows of a block, W of them read at once, T time steps of a window and ticks of B (P = T),
-B batch (streams), X any axes, I inputs, G gate activations, H hidden units, M units of a message, C counts, E streams
-of an evaluation, N units of a batch norm.
+Shape legend: R replicas, P windows of a block, W those read at once, T time steps of a window, as many as B's ticks (so
+P = T), B batch (streams), X any axes, I inputs, G gate activations, H hidden units, M units of a message, C counts,
+E streams of an evaluation, N units of a batch norm.
 """
 
 from __future__ import annotations
@@ -239,18 +239,23 @@ def step(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> State:
     """
     rate = inputs["learning_rate"]
     odd_RPB, threes_RB = counts(data["labels"][inputs["digits"]])
-    messages = []
-    for first in range(0, spec.period, spec.windows):
-        now = slice(first, first + spec.windows)
-        x_RWTBI = pixels(data["inputs"][inputs["digits"][:, now]], state["parameters"])
-        message_RWBM, moments, gradients_of_a = read_digits(spec, state["parameters"], x_RWTBI, odd_RPB[:, now])
+    if spec.method == "bprop":  # A waits for B
+        x_RPTBI = pixels(data["inputs"][inputs["digits"]], state["parameters"])
+        message_RTBM, moments, gradients_of_a = read_digits(spec, state["parameters"], x_RPTBI, odd_RPB)
         state = follow(spec, state, moments)
-        messages.append(message_RWBM)
-        if spec.method != "bprop":
-            received_RWBM = consumed(spec, state["parameters"], message_RWBM)
-            state = update(spec, state, "a", gradients_of_a(received_RWBM), rate)
+    else:
 
-    message_RTBM = torch.cat(messages, 1)
+        def window(state: State, digits_RTB: Tensor, odd_RB: Tensor) -> tuple[State, Tensor]:
+            x_RWTBI = pixels(data["inputs"][digits_RTB[:, None]], state["parameters"])
+            message_RWBM, moments, gradients_of_a = read_digits(spec, state["parameters"], x_RWTBI, odd_RB[:, None])
+            state = follow(spec, state, moments)
+            received_RWBM = consumed(spec, state["parameters"], message_RWBM)
+            return update(spec, state, "a", gradients_of_a(received_RWBM), rate), message_RWBM[:, 0]
+
+        each = inputs["digits"].movedim(1, 0), odd_RPB.movedim(1, 0)
+        state, message_TRBM = ops.scan(window, state, each)
+        message_RTBM = message_TRBM.movedim(0, 1)
+
     gradients_of_b, delta_RTBM, moments = read_messages(spec, state["parameters"], message_RTBM, threes_RB)
     state = follow(spec, state, moments)
     if spec.method == "bprop":
