@@ -98,7 +98,7 @@ def table_files(
     printed = tex.table(headings, _lines(judged, lines, columns, within, "\n"), notes, foot, label, len(lines) + 1)
     return {
         ".csv": table_csv(_long_form(judged)),
-        ".md": _markdown(heading, headings, _lines(judged, lines, columns, " ", " "), notes, foot).encode(),
+        ".md": markdown(heading, headings, _lines(judged, lines, columns, " ", " "), notes, foot).encode(),
         ".tex": printed.encode(),
     }
 
@@ -145,7 +145,8 @@ def _ours(row: pd.Series, within: str, separator: str) -> str:
     return f"{number}{within}{spread}{replicas}{at}{separator if row['verdict'] else ''}{row['verdict']}"
 
 
-def _markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:
+def markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:
+    """A page: the first of `notes`, about the data, in bold, the others, the table, and `foot`, the stamp."""
     conditions, *others = notes
     # A column of whole numbers is set to the right.
     sides = [

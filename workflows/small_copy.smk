@@ -1,5 +1,5 @@
 # The copy task in minutes, one choice changed at a time.
-SMALL_COPY = Experiment("small_copy", figures=["fig_small_copy"])
+SMALL_COPY = Experiment("small_copy", tables=["table_small_copy"], figures=["fig_small_copy"])
 
 
 rule small_copy:

@@ -1,4 +1,4 @@
-"""Copy in minutes: its rows, the data at each promotion, the quality of M, and what it shows of runs that lack some."""
+"""Copy in minutes, figure and table: rows, data at each promotion, quality of M, and runs that lack some of these."""
 
 import io
 import itertools
@@ -260,3 +260,51 @@ def test_the_five_files_are_the_same_each_time(tmp_path):
     (stamped,) = json.loads(written[".json"])["stamp"]["runs"]
     assert stamped["path"] == (run / "run.json").relative_to(tmp_path).as_posix()
     assert artifacts.module("fig_small_copy").make(tmp_path)[".svg"] == written[".svg"]
+
+
+def table(results):
+    """The lines of the table's page, by cells, and its long form."""
+    written = artifacts.module("table_small_copy").make(results)
+    page = written[".md"].decode()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
+    assert written[".tex"].decode().isascii()
+    return cells[2:], pd.read_csv(io.BytesIO(written[".csv"])), page
+
+
+def test_the_tables_numbers_are_those_of_a_count_by_hand(tmp_path):
+    """Task 7 is the fourth that is solved; evaluated at 0, 250, 500, 750 and 1000."""
+    read = {0: -9.0, 250: -9.0, 500: 0.1, 750: 0.0, 1000: 0.3}
+    quality = {"read": lambda replica, at: read[at] and read[at] + replica, "write": 0.625}
+    write_small(tmp_path, "jax", promoted=((10, 20, 30, 400, 900), (10, 20, 30)), quality=quality)
+    (line,), values, page = table(tmp_path)
+    assert line == ["3", "DNI", "nothing", "JAX", "8, 6", "0.1 (1 of 2)", "", "0.70", "", "0.62", ""]
+    found = values.set_index(["metric", "seed"])["value"]
+    assert found["data_until_solved", 7] == pytest.approx(400 * 3 * BATCH / 1e6)
+    assert math.isnan(found["data_until_solved", 8])
+    low, high = values.set_index("metric").loc["explained_variance.read", ["low", "high"]]
+    assert (low, high) == pytest.approx(t_interval([0.2, 1.2]), rel=1e-5)
+    assert "Not in the paper: an addition" in page
+
+
+def test_the_tables_lines_are_in_the_figures_order(tmp_path):
+    for change, method in (("fast", "dni"), ("none", "dni"), ("fast", "bptt"), ("factor_1", "dni")):
+        for framework in ("jax", "torch"):
+            write_small(tmp_path, framework, method, change=change)
+    lines, *_ = table(tmp_path)
+    changed = [("DNI", "nothing"), ("DNI", "factor 1"), ("BPTT", "faster learning"), ("DNI", "faster learning")]
+    assert [tuple(line[1:4]) for line in lines] == [
+        (*name, framework) for name in changed for framework in ("PyTorch", "JAX")
+    ]
+
+
+def test_the_table_says_of_a_replica_that_it_diverged_and_leaves_out_what_it_did_later(tmp_path):
+    write_small(tmp_path, promoted=((10, 20, 30, 40), (10, 20, 500, 600)), diverged={1: 300})
+    write_small(tmp_path, promoted=((10,),), diverged={0: 300}, change="fast")
+    (some, every), *_ = table(tmp_path)
+    assert some[4:8] == ["7, 5 (1 diverged)", "0.0 (1 of 2)", "", "0.20"]
+    assert every[4:8] == ["4 (1 diverged)", "none did", "", "–"]
+
+
+def test_a_table_of_no_runs_says_so(tmp_path):
+    lines, values, page = table(tmp_path)
+    assert lines == [] and values.empty and "No runs found" in page
