@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from impls.recurrent.spec import Spec as Recurrent
 
@@ -56,12 +56,19 @@ class Spec(Recurrent):
     @model_validator(mode="before")
     @classmethod
     def _small_and_changed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """A value given by hand may be another size, but must not contradict the change."""
-        change = CHANGES.get(given.get("change", "none"), {})
-        for name, value in change.items():
-            if given.get(name, value) != value:
-                raise ValueError(f"change {given['change']} sets {name} to {value}: leave that out, or change nothing")
-        return SMALL | given | change
+        return SMALL | CHANGES.get(given.get("change", "none"), {}) | given
+
+    @field_validator("change")
+    @classmethod
+    def _not_contradicted(cls, change: str, fields: ValidationInfo) -> str:
+        """A value given by hand may be another size, but must not contradict the change.
+
+        `change` is the last field, so the others are numbers by now and not the command line's text.
+        """
+        for name, value in CHANGES[change].items():
+            if fields.data.get(name, value) != value:
+                raise ValueError(f"change {change} sets {name} to {value}: leave that out, or change nothing")
+        return change
 
     @classmethod
     def ladder(cls) -> list[Self]:
