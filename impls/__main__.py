@@ -11,7 +11,7 @@ import typing
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic_core import ErrorDetails, PydanticUndefined
 
 from impls.data import names as data_names
 from impls.engine.options import Options
@@ -135,8 +135,14 @@ def _from_flags(model: type[BaseModel], parsed: argparse.Namespace) -> BaseModel
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        lines = [f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']} (given: {e['input']})" for e in error.errors()]
-        raise UserError("; ".join(lines)) from None
+        raise UserError("; ".join(_in_words(e) for e in error.errors())) from None
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """One error of a model: of a flag, or of several that do not fit together, which has no place of its own."""
+    if not error["loc"]:
+        return error["msg"]
+    return f"--{str(error['loc'][0]).replace('_', '-')}: {error['msg']} (given: {error['input']})"
 
 
 def _train(parsed: argparse.Namespace) -> None:

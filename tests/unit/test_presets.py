@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import shlex
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +242,16 @@ def test_the_list_tells_how_far_each_cell_is(tmp_path: Path, monkeypatch: pytest
     lines = list(describe_cells("tiny.yaml"))
     assert [line[:22].strip() for line in lines] == list(states.values())
     assert all("python -m impls train feedforward --framework torch" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--truncation-length 0", "--truncation-length: Input should be greater than 0 (given: 0)"),
+        ("--model rnn --peepholes", "peepholes are the lstm's: rnn has none"),
+    ],
+)
+def test_the_command_line_says_in_one_line_what_is_wrong(flags, said):
+    command = [sys.executable, "-m", "impls", "train", "recurrent", "--framework", "torch", *flags.split()]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode != 0 and said in run.stderr and "Traceback" not in run.stderr
