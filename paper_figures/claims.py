@@ -8,8 +8,9 @@ that follow in the cell's path, spelled as there ("cut_after~1"; empty where non
 ("stale_decay~*") leaves that field open: of the runs that fit, the one with the best mean of the claim's own metric is
 taken, as the paper did; the column `chosen` says which, and of how many. `replicas` selects those whose setting lies in
 a bin, "p_update 0.03-0.06": the lower end is in it and the upper one is not, but for 1.00, where a probability ends.
-`layers` is empty where the cell has no depth, and `iteration` where training ends by a rule of its own. What a `metric`
-is, and how it is judged, stands in `measures.MEASURES`.
+`layers` is empty where the cell has no depth, and `iteration` where training ends by a rule of its own. `direction` is
+"two-sided", or "at most" for a value that is a bound and has no margin (0). What a `metric` is, and how it is judged,
+stands in `measures.MEASURES`.
 """
 
 from __future__ import annotations
@@ -195,6 +196,7 @@ def _verdict(claim: dict, reading: Reading, measure: Measure) -> Verdict:
             reading_error=claim["reading_error"],
             lower_is_better=measure.lower_is_better,
             failure=measure.failure,
+            direction=claim["direction"],
         )
     if not measure.on_ladder:
         return result

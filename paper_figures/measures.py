@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -119,22 +119,70 @@ def data_fraction(run: Run, measure: Measure, _iteration: int | None, reference:
     value is taken as straight between evaluations, up to its own best snapshot; infinite where it never comes so low.
     """
     if reference is None:
-        return without_values(f"no run of {_path(measure.reference)} to compare with")
-    goal, own = (best_snapshot(one, measure, None) for one in (reference, run))
-    obstacles = tuple(dict.fromkeys([*own.obstacles, *goal.obstacles]))
-    if goal.gap or own.gap:
-        return without_values(goal.gap or own.gap, obstacles)
-    lost = int((~np.isfinite(goal.values)).sum())
-    if lost:
-        obstacles += (f"{lost} replicas of {_path(measure.reference)} diverged",)
-    seeds = sorted(set(own.values.index) & set(goal.values.index[np.isfinite(goal.values)]))
-    if not seeds:
-        return without_values(f"no seed in common with a whole replica of {_path(measure.reference)}", obstacles)
+        return _no_reference(measure)
+    own, goal = (best_snapshot(one, measure, None) for one in (run, reference))
+    seeds, obstacles, gap = _pairs(measure, own, goal)
+    if gap:
+        return without_values(gap, obstacles)
     test = run.curve(measure.split, measure.metric)
     end, goal_end = (early_stops(one.curve("valid", measure.metric))[0] for one in (run, reference))
     reached = pd.Series({seed: _first_at_or_below(test.loc[: end[seed], seed], goal.values[seed]) for seed in seeds})
     values = reached * data_per_iteration(run) / (goal_end[seeds] * data_per_iteration(reference))
     return Reading(values, round(reached.where(np.isfinite(reached), end[seeds]).max()), obstacles)
+
+
+def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference: Run | None) -> Reading:
+    """Digits until a replica has the last error of the reference's replica of its seed, over those that took that one.
+
+    Both count to where the error first is so low, taken as straight between evaluations; infinite where the replica
+    never comes so low. A reference sets no goal that has not learnt: to end below its start, and further below the best
+    constant guess than two standard errors of the test.
+    """
+    if reference is None:
+        return _no_reference(measure)
+    own, goal = _where_both_are(run, reference, measure, iteration)
+    seeds, obstacles, gap = _pairs(measure, own, goal)
+    if gap:
+        return without_values(gap, obstacles)
+    curves, goal_curves = (one.curve(measure.split, measure.metric) for one in (run, reference))
+    guess, streams = constant_guess(reference, measure.metric), reference.record["spec"]["evaluation_streams"]
+    untaught = goal_curves.iloc[0].clip(upper=guess - 2 * np.sqrt(guess * (100 - guess) / streams))
+    learnt = [seed for seed in seeds if goal.values[seed] < untaught[seed]]
+    if len(learnt) < len(seeds):
+        obstacles += (f"{len(seeds) - len(learnt)} replicas of {_path(measure.reference)} did not learn",)
+    if not learnt:
+        return without_values(obstacles[-1], obstacles)
+
+    def digits(one: Run, curve: pd.Series, seed: int) -> float:
+        return _first_at_or_below(curve, goal.values[seed]) * one.record["facts"]["digits_per_iteration"]
+
+    pairs = {
+        seed: (digits(run, curves.loc[: own.iteration, seed], seed), digits(reference, goal_curves[seed], seed))
+        for seed in learnt
+    }
+    return Reading(pd.Series({seed: mine / its for seed, (mine, its) in pairs.items()}), own.iteration, obstacles)
+
+
+def final_difference(run: Run, measure: Measure, iteration: int | None, reference: Run | None) -> Reading:
+    """A replica's value minus that of the reference's replica of its seed, where both are."""
+    if reference is None:
+        return _no_reference(measure)
+    own, goal = _where_both_are(run, reference, measure, iteration)
+    seeds, obstacles, gap = _pairs(measure, own, goal)
+    if gap:
+        return without_values(gap, obstacles)
+    return Reading(own.values[seeds] - goal.values[seeds], own.iteration, obstacles)
+
+
+def excess_over_guess(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """By how much the error lies below that of the best constant guess."""
+    found = at_iteration(run, measure, iteration)
+    return found if found.gap else replace(found, values=constant_guess(run, measure.metric) - found.values)
+
+
+def constant_guess(run: Run, metric: str) -> float:
+    """The error, in percent, of the best guess of one who reads no digit; `metric` is error_a or error_b."""
+    return run.record["facts"][f"constant_guess_{metric}"]
 
 
 def data_per_iteration(run: Run) -> int:
@@ -155,6 +203,16 @@ MEASURES = {
         failure="never came so low",
         reference={"method": "bptt", "truncation_length": 20},
     ),
+    **{
+        f"steps_fraction_{network}": Measure(
+            *("test", f"error_{network}", True, steps_fraction, 2),
+            failure="never came so low",
+            reference={"method": "bprop"},
+        )
+        for network in ("a", "b")
+    },
+    "final_difference_b": Measure("test", "error_b", True, final_difference, 2, reference={"method": "bprop"}),
+    "excess_over_guess_b": Measure("test", "error_b", False, excess_over_guess, 2),
 }
 
 
@@ -173,6 +231,33 @@ def _between_evaluations(run: Run, measure: Measure, iteration: int) -> Reading:
     if obstacles:
         return Reading(curve.iloc[-1], int(curve.index[-1]), obstacles)
     return without_values(f"no evaluations within {VALIDATED_EVERY} iterations on both sides of {iteration}")
+
+
+def _where_both_are(run: Run, reference: Run, measure: Measure, iteration: int | None) -> tuple[Reading, Reading]:
+    """Readings of both at the last iteration that both have come to, at most `iteration`, which they are asked for."""
+    reached = [one.record["iteration_reached"] for one in (run, reference)]
+    end = min([*reached, *([] if iteration is None else [iteration])])
+    found = (at_iteration(one, measure, end) for one in (run, reference))
+    return tuple(
+        replace(reading, obstacles=_obstacles(one, iteration))
+        for one, reading in zip((run, reference), found, strict=True)
+    )
+
+
+def _pairs(measure: Measure, own: Reading, goal: Reading) -> tuple[list[int], tuple[str, ...], str]:
+    """Seeds that a run shares with whole replicas of its reference; obstacles of both; a gap where there is no pair."""
+    obstacles = tuple(dict.fromkeys([*own.obstacles, *goal.obstacles]))
+    if goal.gap or own.gap:
+        return [], obstacles, goal.gap or own.gap
+    lost = int((~np.isfinite(goal.values)).sum())
+    if lost:
+        obstacles += (f"{lost} replicas of {_path(measure.reference)} diverged",)
+    seeds = sorted(set(own.values.index) & set(goal.values.index[np.isfinite(goal.values)]))
+    return seeds, obstacles, "" if seeds else f"no seed in common with a whole replica of {_path(measure.reference)}"
+
+
+def _no_reference(measure: Measure) -> Reading:
+    return without_values(f"no run of {_path(measure.reference)} to compare with")
 
 
 def _first_at_or_below(curve: pd.Series, goal: float) -> float:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-LEVEL = 0.05  # of the equivalence tests; the intervals cover 1 - LEVEL
+LEVEL = 0.05  # of every one-sided test; the intervals cover 1 - LEVEL
+TWO_SIDED, AT_MOST = "two-sided", "at most"  # what a published number says: it is so much, or no more than so much
 
 VERDICTS = {
     "reproduced": "our mean equals the paper's number within the margin (two one-sided t tests, 5%)",
@@ -35,7 +36,7 @@ class Verdict:
         why: one clause in words, with the numbers.
         n: replicas in the mean and the intervals; n_diverged: those left out of them because they had diverged.
         low, high: 95% t interval of the mean; prediction_low, prediction_high: of one more run.
-        p_equivalence: the larger p value of the two one-sided tests.
+        p_equivalence: the larger p value of the two one-sided tests; of the one test where the number is a bound.
     """
 
     word: str
@@ -66,14 +67,12 @@ def equivalence_p(values: Sequence[float], target: float, margin: float) -> floa
     Without spread there is nothing to test: 0 where the mean is inside the margin or on it (where replicas that agree
     stand one step of a ladder away, and that is the margin), 1 where it is not.
     """
-    n = len(values)
-    if n < 2:
-        return math.nan
-    difference = float(np.mean(values)) - target
-    if np.ptp(values) == 0:
-        return 0.0 if abs(difference) <= margin else 1.0
-    error = float(np.std(values, ddof=1)) / math.sqrt(n)
-    return float(stdtr(n - 1, (abs(difference) - margin) / error))
+    return math.nan if len(values) < 2 else _one_sided_p(values, abs(float(np.mean(values)) - target) - margin)
+
+
+def bound_p(values: Sequence[float], bound: float) -> float:
+    """The one-sided t test of mean < bound; NaN for fewer than two. Without spread 0 up to the bound, 1 above it."""
+    return math.nan if len(values) < 2 else _one_sided_p(values, float(np.mean(values)) - bound)
 
 
 def summarise(values: Sequence[float]) -> Verdict:
@@ -95,6 +94,7 @@ def verdict(
     reading_error: float = 0.0,
     lower_is_better: bool = True,
     failure: str = "diverged",
+    direction: str = TWO_SIDED,
 ) -> Verdict:
     """Judges one published number by our replicas. The first of these that holds is the verdict:
 
@@ -113,20 +113,31 @@ def verdict(
 
     With two or three replicas the prediction interval is wide, and "consistent" then says little: read it with n.
 
+    A published number may be a bound ("in under half the steps"): the values are then to be `AT_MOST` so much. In place
+    of 5 to 8 comes *reproduced*, where the one-sided 95% upper confidence bound of our mean is at or below it; *differs
+    (worse)*, where the lower one is above it; or else *inconclusive*.
+
     Args:
         values: one per replica; not finite means diverged.
-        margin: half-width of the zone that counts as equal, > 0, in the unit of the values.
+        margin: half-width of the zone that counts as equal, > 0, in the unit of the values; 0 where the number is a
+            bound, which needs no zone.
         reading_error: how far the number printed or read may lie from the one that the authors measured.
         failure: in words, what a value that is not finite says of its replica.
+        direction: `TWO_SIDED` or `AT_MOST`.
 
     Raises:
-        ValueError: a margin that is not positive, or a published number that is not finite.
+        ValueError: a margin that is not positive (not 0 for a bound), a published number that is not finite, or an
+            unknown direction.
     """
-    if not (margin > 0 and math.isfinite(margin) and math.isfinite(published)):
-        raise ValueError(f"a verdict needs a finite number and a margin > 0, not {published} and {margin}")
+    if direction not in (TWO_SIDED, AT_MOST):
+        raise ValueError(f"a number is {TWO_SIDED!r} or {AT_MOST!r}, not {direction!r}")
+    a_bound = direction == AT_MOST
+    if not ((margin == 0 if a_bound else 0 < margin < math.inf) and math.isfinite(published)):
+        needed = "margin 0 beside a bound" if a_bound else "margin > 0"
+        raise ValueError(f"a verdict needs a finite number and a {needed}, not {published} and {margin}")
     found = summarise(values)
     finite, n_all = _finite(values), len(values)
-    p = equivalence_p(finite, published, margin)
+    p = bound_p(finite, published) if a_bound else equivalence_p(finite, published, margin)
 
     zone = f"{published:g} ± {margin:g}"
     mean_interval = f"the 95% interval {found.low:.4g} to {found.high:.4g}"
@@ -141,6 +152,9 @@ def verdict(
         word, why = "differs (worse)", f"{found.n_diverged} of {n_all} replicas {failure}"
     elif found.n == 1:
         word, why = "inconclusive", "one replica: no interval"
+    elif a_bound:
+        word, why = _against_bound(finite, published, p)
+        why += spread
     elif p <= LEVEL:
         word, why = "reproduced", f"mean inside {zone}: two one-sided t tests, p = {p:.2g}{spread}"
     elif found.prediction_low - reading_error <= published <= found.prediction_high + reading_error:
@@ -150,6 +164,24 @@ def verdict(
     else:
         word, why = "inconclusive", f"{mean_interval} lies across the edge of {zone}"
     return replace(found, word=word, why=why, p_equivalence=p)
+
+
+def _against_bound(values: np.ndarray, bound: float, p: float) -> tuple[str, str]:
+    """Word and why of a number that is a bound, for two values or more; `p` is that of `bound_p`."""
+    lower, upper = t_interval(values, 1 - 2 * LEVEL)
+    if p <= LEVEL:
+        return "reproduced", f"the one-sided 95% upper bound {upper:.4g} of the mean is at most {bound:g}: p = {p:.2g}"
+    if lower > bound:
+        return "differs (worse)", f"the one-sided 95% lower bound {lower:.4g} of the mean is above {bound:g}"
+    return "inconclusive", f"one-sided 95% bounds {lower:.4g} and {upper:.4g} of the mean on both sides of {bound:g}"
+
+
+def _one_sided_p(values: Sequence[float], excess: float) -> float:
+    """How likely the mean comes so far below a limit (`excess` is negative) where the true one lies on it."""
+    if np.ptp(values) == 0:
+        return 0.0 if excess <= 0 else 1.0
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(stdtr(len(values) - 1, excess / error))
 
 
 def _finite(values: Sequence[float]) -> np.ndarray:

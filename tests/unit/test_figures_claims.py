@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from impls.registry import spec_class
 from paper_figures import artifacts, claims, table_feedforward
 from paper_figures.claims import OPEN, Bin, bin_of, cell_of
 from paper_figures.errors import FigureError
 from paper_figures.measures import MEASURES
+from paper_figures.statistics import AT_MOST, TWO_SIDED, bound_p, verdict
 from tests.unit.test_figures_runs import edit_record, write_run
 
 # Copied from the paper a second time; 3, 4 (5, 6) layers.
@@ -77,6 +79,13 @@ PTB_CURVES = {
         [1.448, 1.414, 1.4, 1.377, 1.365, 1.355, 1.351, 1.344],
     ),
 }
+# What the text says of two networks: method, value, direction; no number is printed of the second two.
+TWO_NETWORK = {
+    "steps_fraction_a": ("dni", 0.5, AT_MOST),
+    "steps_fraction_b": ("dni", 1, AT_MOST),
+    "final_difference_b": ("dni", 0, TWO_SIDED),
+    "excess_over_guess_b": ("no_bprop", 0, TWO_SIDED),
+}
 EQUAL = [2.15, 2.2, 2.25]  # to the paper's 2.2 for dni at 4 layers
 
 
@@ -97,6 +106,8 @@ def margin_rule(claim):
     kind, value = (claim["dataset"], claim["model"]), claim["value"]
     if claim["experiment"] == "recurrent":
         return recurrent_margin_rule(claim)
+    if claim["experiment"] == "two_network":
+        return two_network_margin_rule(claim)
     base, words = (0.1 * value, "10% of the value") if value > 3 else (0.3, "0.3 points")
     if claim["replicas"]:
         medians = MEDIANS[claim["artifact"], claim["method"], claim["iteration"]]
@@ -133,6 +144,23 @@ def recurrent_margin_rule(claim):
     return 0.01 + 0.001 + fall, f"plus the {fall:.3f} by which the curve falls within 5%"
 
 
+def two_network_margin_rule(claim):
+    if claim["direction"] == AT_MOST:
+        return 0, "upper bound"
+
+    def standard_error(error, streams=2_000):
+        return 100 * math.sqrt(error * (1 - error) / streams)
+
+    if claim["metric"] == "final_difference_b":
+        return 1.5 * math.sqrt(2) * standard_error(0.2), "1.5 times that, 1.9 points"
+    # Of the test digits 5,074 are odd and 1,010 threes; B's best guess, and that of one who knows how many are odd.
+    odd, threes, digits = 0.5074, 0.1010, 16
+    guess = stats.binom.pmf(range(digits + 1), digits, threes).max()
+    told = [stats.binom.pmf(range(count + 1), count, threes / odd).max() for count in range(digits + 1)]
+    gain = 100 * (np.dot(stats.binom.pmf(range(digits + 1), digits, odd), told) - guess)
+    return gain + 2 * standard_error(guess), f"{gain:.2f} points below the constant guess"
+
+
 def test_every_claim_has_a_margin_and_its_reason():
     table = claims.read_claims()
     assert table["artifact"].value_counts().to_dict() == {
@@ -146,15 +174,23 @@ def test_every_claim_has_a_margin_and_its_reason():
         "text_stale_gradients": 4,
         "text_deep": 1,
         "text_ptb": 1,
+        "fig_two_network": 4,
     }
     assert table["id"].is_unique
-    assert (table["direction"] == "two-sided").all()
+    assert dict(zip(table["metric"], table["direction"], strict=True)) == {
+        **dict.fromkeys(MEASURES, TWO_SIDED),
+        **{metric: direction for metric, (_, _, direction) in TWO_NETWORK.items()},
+    }
     for claim in table.to_dict("records"):
         name, reason = claim["id"], claim["reason"]
         margin, words = margin_rule(claim)
-        # Margins are printed to 0.01 points, and to 0.001 bits.
-        assert claim["margin"] == pytest.approx(margin, abs=0.006 if claim["unit"] == "percent" else 0.0006), name
-        assert claim["margin"] > claim["reading_error"] > 0, name
+        # Margins are printed to 0.01 points, and to 0.001 bits; those of claims without a number to 0.1 points.
+        printed = {"percent": 0.006, "percentage points": 0.06}.get(claim["unit"], 0.0006)
+        assert claim["margin"] == pytest.approx(margin, abs=printed), name
+        if claim["experiment"] == "two_network":  # in words, so nothing was read
+            assert claim["reading_error"] == 0 and (claim["margin"] > 0) == (claim["direction"] == TWO_SIDED), name
+        else:
+            assert claim["margin"] > claim["reading_error"] > 0, name
         assert len(reason) > 60 and words in reason, name
         read_off = claim["obtained"] == "digitised" or claim["reading_error"] > 0.05
         assert ("reading error" in reason) == read_off, name
@@ -217,6 +253,16 @@ def test_published_numbers_of_recurrent_nets_are_the_papers():
     }
     (share,) = found["text_ptb"]
     assert (share["value"], share["method"], share["cell"]) == (0.58, "dni_aux", "truncation_length~5")
+
+
+def test_what_the_text_says_of_two_networks_are_four_claims():
+    """At 200,000 updates of the joint system, which is this suite's choice and so is said in the reasons."""
+    table = claims.read_claims()
+    found = table[table["artifact"] == "fig_two_network"].set_index("metric")
+    rows = zip(found["method"], found["value"], found["direction"], strict=True)
+    assert dict(zip(found.index, rows, strict=True)) == TWO_NETWORK
+    assert set(found["iteration"]) == {200_000} and set(found["cell"]) == {"period~4"}
+    assert set(found["obtained"]) == {"text"}
 
 
 def test_every_claim_names_a_cell_that_can_be_trained():
@@ -440,3 +486,63 @@ def test_what_has_no_published_number_is_shown_without_a_verdict(tmp_path):
     found = row(claims.judge(table, claims.read_runs(tmp_path, "feedforward")))
     assert (found["verdict"], found["why"], found["n"]) == ("", "no published number", 3)
     assert found["low"] < found["ours"] < found["high"] and found["ours"] == pytest.approx(2.2)
+
+
+# A published number that is a bound. Of 0.1, 0.2, 0.3: 0.2 -+ 2.919986 (t of 0.95 and 2) x 0.1 / sqrt(3) = 0.2 -+ 0.168586.
+
+
+@pytest.mark.parametrize(
+    ("values", "bound", "word"),
+    [
+        ([0.1, 0.2, 0.3], 0.369, "reproduced"),
+        ([0.1, 0.2, 0.3], 0.368, "inconclusive"),  # inside the 95% interval of two sides, but above neither
+        ([0.1, 0.2, 0.3], 0.032, "inconclusive"),
+        ([0.1, 0.2, 0.3], 0.031, "differs (worse)"),
+        ([0.1, 0.2, 0.3], 5.0, "reproduced"),  # however far below
+        ([0.2, 0.2], 0.2, "reproduced"),
+        ([0.3, 0.3], 0.2, "differs (worse)"),
+        ([0.1], 0.5, "inconclusive"),
+        ([0.1, 0.2, math.inf], 0.5, "differs (worse)"),
+        ([], 0.5, "missing"),
+    ],
+)
+@pytest.mark.parametrize("lower_is_better", [True, False])
+def test_verdicts_on_a_bound(values, bound, word, lower_is_better):
+    settings = {"direction": AT_MOST, "lower_is_better": lower_is_better, "failure": "never came so low"}
+    result = verdict(values, bound, 0, True, **settings)
+    assert result.word == word and result.why
+    if math.inf in values:
+        assert result.why == "1 of 3 replicas never came so low" and result.mean == pytest.approx(0.15)
+    if len(values) == 2:
+        assert "(all replicas are equal)" in result.why
+    not_comparable = verdict(values, bound, 0, False, direction=AT_MOST).word
+    assert not_comparable == ("not comparable" if values else "missing")
+
+
+def test_a_bound_is_tested_on_one_side():
+    values = [0.1, 0.2, 0.3]
+    result = verdict(values, 0.4, 0, True, direction=AT_MOST)
+    assert result.p_equivalence == bound_p(values, 0.4)
+    assert result.p_equivalence == pytest.approx(stats.ttest_1samp(values, 0.4, alternative="less").pvalue)
+    half = 4.302653 * 0.1 / math.sqrt(3)  # the interval that is shown is that of all claims
+    assert (result.low, result.high) == pytest.approx((0.2 - half, 0.2 + half))
+    assert (
+        result.why == f"the one-sided 95% upper bound 0.3686 of the mean is at most 0.4: p = {result.p_equivalence:.2g}"
+    )
+    assert math.isnan(bound_p([0.1], 0.4))
+
+
+def test_a_bound_that_is_the_mean_is_reproduced_in_one_of_twenty():
+    rng = np.random.default_rng(4)
+    words = [verdict(values, 0.5, 0, True, direction=AT_MOST).word for values in rng.normal(0.5, 0.1, (3000, 3))]
+    for word in ("reproduced", "differs (worse)"):
+        assert words.count(word) / len(words) == pytest.approx(0.05, abs=0.012)
+
+
+@pytest.mark.parametrize(
+    ("margin", "direction", "words"),
+    [(0.1, AT_MOST, "margin 0 beside a bound"), (0, TWO_SIDED, "margin > 0"), (0, "at least", "not 'at least'")],
+)
+def test_a_bound_has_no_margin_and_every_direction_is_known(margin, direction, words):
+    with pytest.raises(ValueError, match=words):
+        verdict([1.0, 1.1], 1.0, margin, True, direction=direction)

@@ -16,11 +16,15 @@ from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
 
-TABLES = ("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb")
+TABLES = (
+    *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
+    "table_small_copy",
+)
 FIGURES = (
     *("fig_feedforward_curves", "fig_underfitting", "fig_gradient_quality", "fig_linear_dni", "fig_depth_choice"),
     *("fig_bp_lambda", "fig_target_scale", "fig_sparse_updates", "fig_complete_unlock"),
     *("fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality", "fig_small_copy"),
+    *("fig_two_network", "fig_two_network_periods"),
 )
 DATASETS = ("mnist", "cifar10", "copy", "repeat_copy", "ptb")
 DRAWN = {
@@ -32,6 +36,7 @@ DRAWN = {
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
     **{"bp_lambda": 6, "target_scale": 3, "unlock": 4, "recurrent": 10, "small_copy": 2},
+    "two_network": 7,
 }
 
 

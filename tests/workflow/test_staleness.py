@@ -13,8 +13,9 @@ PAPER = {"table", "figure", "claims"}
 TRAINING = {"torch", "jax"}
 RECURRENT = (
     *("/recurrent/", "table_rnn", "text_ptb", "fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
-    *("/small_copy/", "fig_small_copy"),
+    *("/small_copy/", "table_small_copy", "fig_small_copy"),
 )
+TWO_NETWORK = ("/two_network/", "fig_two_network", "fig_two_network_periods")
 EDITS = {
     "impls/feedforward/spec.py": TRAINING | PAPER,
     "impls/feedforward/torch_impl.py": {"torch"} | PAPER,
@@ -79,7 +80,7 @@ def test_an_edit_makes_exactly_its_results_stale(source: str, smoke_results, che
         path.write_bytes(before + b"\n# edited\n")
         expected = {output for output in everything if kind(output) in EDITS[source]}
         if source.startswith("impls/feedforward/"):  # every other experiment runs them or builds on them
-            expected -= {output for output in everything if any(part in output for part in RECURRENT)}
+            expected -= {output for output in everything if any(part in output for part in RECURRENT + TWO_NETWORK)}
         assert stale() == expected
     finally:
         path.write_bytes(before)
@@ -90,7 +91,8 @@ ONE_EXPERIMENT = {
     "impls/unlock/spec.py": ("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
     "impls/bp_lambda/spec.py": (),
     "impls/recurrent/spec.py": RECURRENT,
-    "impls/small_copy/spec.py": ("/small_copy/", "fig_small_copy"),
+    "impls/small_copy/spec.py": ("/small_copy/", "table_small_copy", "fig_small_copy"),
+    "impls/two_network/spec.py": TWO_NETWORK,
 }
 
 

@@ -1,0 +1,209 @@
+"""The two networks against references: a literal loop in plain PyTorch, the joint system, finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+
+from impls.engine.state import Leaves
+from impls.registry import FRAMEWORKS
+from impls.two_network.spec import Spec
+from tests.parity import harness
+from tests.parity.harness import SEEDS, assert_same, inputs_of, observe, runner
+from tests.parity.plain_two_network import Block, PlainTwoNetwork, plain_block
+
+EXACT = 1e-10
+STREAMS = 300  # enough that a slightly different net calls some of them differently
+framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
+
+# The decoupled methods have three windows of three digits: with two, much of a wrong order comes out right by chance.
+SPECS = {
+    "bprop": Spec.tiny(method="bprop"),
+    "no_bprop": Spec.tiny(method="no_bprop", period=3, evaluation_streams=STREAMS),
+    "dni": Spec.tiny(method="dni", period=3, synthetic_gradient_depth=2, synthetic_gradient_units=6),
+}
+
+
+def off_zero(run) -> Leaves:
+    """The run's state with all parameters moved to random values, M's zero map and the scales of norms among them."""
+    rng, leaves = np.random.default_rng(1), run.leaves()
+    for module in ("a", "b", "synthetic_gradient"):  # A and B are moved alike whether there is an M or not
+        for name in sorted(leaves):
+            if name.startswith(f"parameters/{module}."):
+                leaves[name] = leaves[name] + 0.3 * rng.standard_normal(leaves[name].shape)
+    return leaves
+
+
+def started(spec: Spec, framework: str, *, share: bool = True):
+    """A run from random parameters."""
+    run = runner("two_network", spec, framework, share=share)
+    run.load(off_zero(run))
+    return run
+
+
+def parameters_of(leaves: Leaves) -> Leaves:
+    return {n.removeprefix("parameters/"): v for n, v in leaves.items() if n.startswith("parameters/")}
+
+
+def replicas_of(run) -> list[PlainTwoNetwork]:
+    """The literal net of every replica, from the run's parameters."""
+    return [PlainTwoNetwork(run.spec, parameters_of(run.leaves()), replica) for replica in range(len(SEEDS))]
+
+
+def blocks_of(run, inputs: Leaves) -> list[Block]:
+    """What every replica reads in the one iteration of `inputs`."""
+    images, labels = (np.asarray(run.train_data[name]) for name in ("inputs", "labels"))
+    return [plain_block(images[digits], labels[digits]) for digits in inputs["digits"][0]]
+
+
+def assert_near(found: np.ndarray, expected: np.ndarray, name: str) -> None:
+    np.testing.assert_allclose(found, expected, rtol=EXACT, atol=EXACT * max(1.0, np.abs(expected).max()), err_msg=name)
+
+
+@framework_axis
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_three_blocks_equal_a_literal_loop(framework, spec):
+    """Parameters, running statistics and the whole of Adam's state, one thing after the other by plain autograd."""
+    run = started(spec, framework)
+    plain = replicas_of(run)
+    for k in range(3):
+        inputs = inputs_of(run, SEEDS, k, k + 1)
+        for net, block in zip(plain, blocks_of(run, inputs), strict=True):
+            net.train(block)
+        run.advance(inputs)
+        found, expected = run.leaves(), {}
+        for name in plain[0].p:
+            adam = f"adam_of_{name.split('.')[0]}"
+            expected[f"parameters/{name}"] = np.stack([net.p[name].detach().numpy() for net in plain])
+            expected[f"{adam}/mean/{name}"] = np.stack([net.adam_of[name][0].numpy() for net in plain])
+            expected[f"{adam}/square/{name}"] = np.stack([net.adam_of[name][1].numpy() for net in plain])
+            expected[f"{adam}/count"] = np.array(float(plain[0].adam_of[name][2]))
+        for name, values in stacked(net.statistics() for net in plain).items():
+            moved = values[:, 1:] if ".recurrent." in name else values  # the twins do not project the first state
+            expected[f"statistics/{name}"] = moved.reshape(found[f"statistics/{name}"].shape)
+        assert_same(found, expected, f"{spec.method}, block {k}")
+
+
+def stacked(replicas: Iterable[Leaves]) -> Leaves:
+    """[{name: values}] to {name: [R, ...]}."""
+    each = list(replicas)
+    return {name: np.stack([values[name] for values in each]) for name in each[0]}
+
+
+@framework_axis
+def test_evaluation_normalises_with_the_running_statistics_of_each_time_step(framework):
+    run = started(SPECS["no_bprop"], framework)
+    plain, shape = replicas_of(run), (run.spec.period, run.spec.period, STREAMS)
+    for k in range(2):
+        inputs = inputs_of(run, SEEDS, k, k + 1)
+        for net, block in zip(plain, blocks_of(run, inputs), strict=True):
+            net.train(block)
+        run.advance(inputs)
+    found = run.evaluate("test", None)
+    images, labels = (np.asarray(run.splits["test"][name]) for name in ("inputs", "labels"))
+    streams = plain_block(images.swapaxes(0, 1).reshape(*shape, 28, 28), labels.T.reshape(shape))
+    for replica, net in enumerate(plain):
+        errors = [found[metric][replica] for metric in ("error_a", "error_b")]
+        np.testing.assert_allclose(errors, net.errors(streams), rtol=1e-12)
+
+
+@framework_axis
+def test_the_joint_gradient_is_that_of_the_loss_by_finite_differences(framework):
+    """Of both networks' summed loss, by every parameter; Adam's first mean is its gradient, scaled."""
+    run = started(SPECS["bprop"], framework)
+    inputs, parameters = inputs_of(run, SEEDS, 0, 1), parameters_of(run.leaves())
+    block = blocks_of(run, inputs)[1]
+    run.advance(inputs)
+    found = first_gradients(run)
+
+    @torch.no_grad()
+    def loss(shifted: Leaves) -> float:
+        return PlainTwoNetwork(run.spec, shifted, replica=1).joint(block)[0].item()
+
+    rng = np.random.default_rng(2)
+    assert set(found) == set(parameters)
+    for name, value in parameters.items():
+        for _ in range(3):
+            at = (1, *(rng.integers(size) for size in value.shape[1:]))
+            difference = 0.0
+            for sign in (1, -1):
+                shifted = value.copy()
+                shifted[at] += sign * 1e-5
+                difference += sign * loss(parameters | {name: shifted}) / 2e-5
+            np.testing.assert_allclose(found[name][at], difference, rtol=1e-5, atol=1e-8, err_msg=name)
+
+
+def first_gradients(run) -> Leaves:
+    """Of A and B in a run's first iteration, if each was updated once in it."""
+    (first, _), found = run.spec.adam_decays, {}
+    for path, value in run.leaves().items():
+        if path.startswith(("adam_of_a/mean/", "adam_of_b/mean/")):
+            found[path.split("/")[-1]] = value / (1 - first)
+    return found
+
+
+@framework_axis
+def test_with_the_true_gradient_for_m_the_decoupled_networks_have_the_joint_gradient(framework, monkeypatch):
+    """For A and B alike, with the parameters that stand at the block's start; the truth is autograd's, of one graph."""
+    joint = started(SPECS["bprop"], framework)
+    inputs = inputs_of(joint, SEEDS, 0, 1)
+    true = []
+    for net, block in zip(replicas_of(joint), blocks_of(joint, inputs), strict=True):
+        loss, messages = net.joint(block)
+        # A's own loss does not hang on its messages, so this is what B sends down, of one stream's loss.
+        true.append(torch.stack(torch.autograd.grad(loss * joint.spec.batch_size, messages)).numpy())
+    joint.advance(inputs)
+
+    run = started(Spec.tiny(method="dni", synthetic_gradient_factor=1.0), framework, share=False)
+    true_RPBM = run._array(np.stack(true))
+
+    def oracle(model, *_):
+        return true_RPBM + 0 * sum(value.sum() for value in model.values()), None
+
+    monkeypatch.setattr(run.implementation, "synthetic_gradient", oracle)
+    monkeypatch.setattr(harness, "_compiled", harness._compiled.__wrapped__)  # a program that nobody else is given
+    observed = observe(run, inputs)
+    assert_near(observed["delta"], np.stack(true), "delta")
+    for name, expected in first_gradients(joint).items():
+        assert_near(observed[f"gradient of {name}"], expected, name)
+
+
+@framework_axis
+def test_dni_without_what_it_adds_is_no_bprop(framework):
+    """A factor of 0, and in the first block an M that is still zero, leave A with nothing from its messages."""
+    spec = SPECS["dni"]
+    plain = runner("two_network", SPECS["no_bprop"], framework, share=True)
+    untaught = runner("two_network", spec, framework, share=True)
+    nothing = runner("two_network", spec.model_copy(update={"synthetic_gradient_factor": 0.0}), framework)
+    for k in range(4):
+        inputs = inputs_of(plain, SEEDS, k, k + 1)
+        for run in (plain, nothing, *([untaught] if k < 2 else [])):
+            run.advance(inputs)
+        expected = parameters_of(plain.leaves())
+        for run in (nothing, *([untaught] if k == 0 else [])):
+            found = parameters_of(run.leaves())
+            for name, value in expected.items():
+                assert_near(found[name], value, f"{name}, block {k}")
+        if k == 1:
+            apart = np.abs(parameters_of(untaught.leaves())["a.message.weight"] - expected["a.message.weight"])
+            assert apart.max() > 1e-4, "M has learnt nothing, so nothing was compared"
+    assert np.abs(nothing.leaves()["parameters/synthetic_gradient.output.weight"]).max() > 0, "M is taught all the same"
+
+
+@framework_axis
+def test_m_is_measured_against_what_b_sent_down(framework):
+    """By hand, from the messages and what autograd finds that they should receive."""
+    run = started(SPECS["dni"], framework)
+    inputs = inputs_of(run, SEEDS, 0, 1)
+    found = run.measure(inputs)
+    for replica, (net, block) in enumerate(zip(replicas_of(run), blocks_of(run, inputs), strict=True)):
+        loss, messages = net.joint(block)
+        true = torch.stack(torch.autograd.grad(loss * run.spec.batch_size, messages)).flatten(0, 1)
+        predicted = net.model(torch.cat(messages))
+        explained = 1 - (predicted - true).square().sum() / true.square().sum()
+        np.testing.assert_allclose(found["explained_variance"][replica], explained.item(), rtol=1e-9)
+        cosine = torch.nn.functional.cosine_similarity(predicted, true, eps=0).mean()
+        np.testing.assert_allclose(found["cosine_similarity"][replica], cosine.item(), rtol=1e-9)
