@@ -7,15 +7,19 @@ import subprocess
 import sys
 
 import jsonschema
+import numpy as np
 import pytest
+from scipy import stats
 
 from impls.__main__ import main
+from impls.data import load
 from impls.engine.options import Options, cell_folder
 from impls.engine.record import SCHEMA_FILE, read_record, schema_text
 from impls.engine.train import train
 from impls.errors import UserError
 from impls.feedforward.spec import Spec
 from impls.sources import sources_sha256, training_sources
+from impls.two_network.spec import Spec as TwoNetwork
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,21 @@ def test_a_written_record_fits_the_schema_and_says_what_ran(run):
     assert stored["differs_from_paper"] == ["hidden_units = 8 (paper: 256)", "batch_size = 16 (paper: 256)"]
     assert stored["code"]["source_sha256"] == sources_sha256(training_sources("feedforward", "torch"))
     assert stored["model_steps_per_second"] > 0
+
+
+def test_facts_of_spec_and_data_stand_in_the_record(run, tmp_path):
+    assert run[1].facts == {}
+    spec = TwoNetwork.tiny(method="dni", period=3, iterations=1)
+    train("two_network", spec, Options(framework="torch", replicas=1, threads=1, output=tmp_path))
+    labels = load("mnist", "embedded").splits["test"].labels
+    chances = stats.binom.pmf(range(10), 9, np.mean(labels == 3))
+    assert json.loads((tmp_path / "run.json").read_text())["facts"] == {
+        "digits_per_iteration": 54,
+        "updates_of_a_per_iteration": 3,
+        "updates_of_b_per_iteration": 1,
+        "constant_guess_error_a": pytest.approx(100 - 100 * 3 * np.mean(labels % 2) ** 2 * np.mean(labels % 2 == 0)),
+        "constant_guess_error_b": pytest.approx(100 - 100 * max(chances)),
+    }
 
 
 def test_the_papers_own_value_given_by_hand_is_no_change():

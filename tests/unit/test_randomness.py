@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impls.engine.randomness import batch_indices, generator
+from impls.engine.randomness import batch_indices, generator, integers_per_iteration
 from impls.feedforward.spec import Spec
 
 
@@ -23,6 +23,27 @@ def test_any_stretch_of_the_order_is_that_part_of_the_whole(examples, batch_size
 def test_every_epoch_visits_every_example_once(examples, batch_size):
     epochs = batch_indices(3, examples, batch_size, 0, 3 * examples).reshape(-1)[: 3 * examples].reshape(3, examples)
     np.testing.assert_array_equal(np.sort(epochs, axis=1), np.broadcast_to(np.arange(examples), (3, examples)))
+
+
+@given(below=st.integers(1, 300), cut=st.integers(990, 1010), width=st.integers(1, 4))
+def test_integers_of_an_iteration_are_the_same_in_every_stretch_and_never_reach_their_bound(below, cut, width):
+    whole = integers_per_iteration(7, "digits", below, (2, width), 985, 1015)
+    assert whole.shape == (30, 2, width)
+    assert whole.dtype == np.int32
+    assert whole.min() >= 0
+    assert whole.max() < below
+    parts = [integers_per_iteration(7, "digits", below, (2, width), *ends) for ends in ((985, cut), (cut, 1015))]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_integers_are_uniform_and_differ_by_seed_purpose_and_iteration():
+    drawn = integers_per_iteration(0, "digits", 10, (50,), 0, 2000)
+    expected = drawn.size / 10
+    assert (abs(np.bincount(drawn.reshape(-1), minlength=10) - expected) < 5 * np.sqrt(expected)).all()
+    others = [(1, "digits", 0), (0, "other", 0), (0, "digits", 1000)]
+    for seed, purpose, first in others:
+        apart = integers_per_iteration(seed, purpose, 10, (50,), first, first + 1000)
+        assert (apart == drawn[:1000]).mean() < 0.12
 
 
 def test_seeds_purposes_and_streams_are_apart():
