@@ -488,7 +488,7 @@ def test_what_has_no_published_number_is_shown_without_a_verdict(tmp_path):
     assert found["low"] < found["ours"] < found["high"] and found["ours"] == pytest.approx(2.2)
 
 
-# A published number that is a bound. Of 0.1, 0.2, 0.3: 0.2 -+ 2.919986 (t of 0.95 and 2) x 0.1 / sqrt(3) = 0.2 -+ 0.168586.
+# A published number that is a bound. Of 0.1, 0.2, 0.3: 0.2 -+ t(0.95; 2) x 0.1 / sqrt(3) = 0.2 -+ 2.919986 x 0.057735.
 
 
 @pytest.mark.parametrize(

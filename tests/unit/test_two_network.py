@@ -119,7 +119,7 @@ def test_facts_are_those_counted_by_hand(method, of_a):
     images = np.zeros((8, 28, 28), np.uint8)
     data = {"train": (images, np.full(8, 3)), "test": (images, np.array([3, 3, 1, 0, 2, 4, 6, 8]))}
     facts = Spec.tiny(method=method, period=3).facts(data)
-    # Of the test digits 3/8 are odd, and a quarter threes: most often 1 digit of 3 is odd, and 2 digits of 9 are threes.
+    # Of the test digits 3/8 are odd, a quarter are threes: likeliest 1 digit of 3 is odd, and 2 of 9 are threes.
     by_hand = {
         "digits_per_iteration": 9 * 6,
         "updates_of_a_per_iteration": of_a,
