@@ -1,4 +1,4 @@
-"""Speed of the feed-forward experiment at the paper's sizes. Run by `make benchmark`, on an idle machine."""
+"""Speed of the feed-forward experiments, most at the paper's sizes. Run by `make benchmark`, on an idle machine."""
 
 from __future__ import annotations
 
@@ -8,24 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from benchmarks.cases import names
 from benchmarks.training import time_training
-from impls.feedforward.spec import Spec
-
-EXAMPLES = 60_000
 
 
-@pytest.mark.parametrize("replicas", [1, 3])
-@pytest.mark.parametrize("method", ["no_bprop", "bprop", "dni", "cdni"])
-def test_training(benchmark, framework, method, replicas):
-    """Depth 4, batch 256."""
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (EXAMPLES, 784), np.uint8), rng.integers(0, 10, EXAMPLES, np.uint8)
-    steps = 20 if method == "dni" else 50
-    spec = Spec(method=method, depth=4)
-    time_training(benchmark, framework, "feedforward", spec, replicas, {"train": (images, labels)}, steps)
+@pytest.mark.parametrize("name", names("feedforward", "unlock"))
+def test_training(benchmark, framework, name):
+    time_training(benchmark, framework, name)
 
 
 def test_start_up(benchmark, framework, tmp_path):

@@ -1,0 +1,111 @@
+"""The command line: `python -m benchmarks --help`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from benchmarks.calibrate import calibrate
+from benchmarks.compare import compare
+from benchmarks.trees import BadInput
+
+DESCRIPTION = "Did a change make training slower? docs/regression-gate.md explains how this is found out."
+COMPARE = """\
+Compares the speed of two revisions, in pairs of fresh processes, benchmark by benchmark. BASE and HEAD are each a git
+revision (checked out apart, removed afterwards), a folder with the code as it is (such as `.`), or both are .json files
+from `pytest benchmarks --benchmark-json` or from --save (quoted patterns such as 'base-*.json' too).
+
+examples:
+  python -m benchmarks compare main .
+  python -m benchmarks compare v1.0 HEAD --benchmarks 'feedforward/*' --framework torch --markdown summary.md
+  python -m benchmarks compare saved.json saved.json
+"""
+EXIT_CODES = """\
+exit codes, the first that holds (precedence 1 > 3 > 2 > 0):
+  1    slower: a benchmark is slower by more than its margin
+  3    not comparable: for a benchmark, machine, settings or result differ, or it is missing, or its process failed
+  2    inconclusive: a benchmark's noise is too large for --max-pairs
+  0    not slower: every benchmark
+  4    nothing was compared: the command line names something that there is not
+  130  stopped
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes on the command line end with 4, because argparse's own 2 means inconclusive here."""
+
+    def error(self, message: str) -> None:
+        self.print_usage(sys.stderr)
+        self.exit(4, f"error: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    if not 2 <= options.pairs <= options.max_pairs:
+        return _wrong("--pairs must be at least 2, and --max-pairs no less than --pairs")
+    before = signal.signal(signal.SIGTERM, _stop)  # what stops a CI job must clean up too
+    try:
+        return options.run(options)
+    except (BadInput, OSError) as error:
+        return _wrong(str(error))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _wrong(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 4
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; each subcommand's function is in `run`."""
+    parser = _Parser(prog="python -m benchmarks", description=DESCRIPTION, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    shape = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+
+    texts = {"description": COMPARE, "epilog": EXIT_CODES}
+    sub = commands.add_parser("compare", help="is HEAD slower than BASE?", **texts, **shape)
+    sub.add_argument("base", metavar="BASE", help="what was there before")
+    sub.add_argument("head", metavar="HEAD", help="what is to be judged")
+    _add_measuring(sub, benchmarks="*", pairs=10, max_pairs=40)
+    sub.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a pull request")
+    sub.add_argument("--save", type=Path, metavar="FILE", help="write every pair as JSON, which compare reads again")
+    sub.set_defaults(run=compare)
+
+    sub = commands.add_parser(
+        "calibrate",
+        help="how often does compare err on this machine?",
+        description="Compares the working tree with itself, as it is and with planted slowdowns of 5% and 10%,\n"
+        "and writes how often each was called slower. Takes as long as three times --repeats comparisons.",
+        **shape,
+    )
+    _add_measuring(sub, benchmarks="*/dni/x1", pairs=10, max_pairs=40)
+    sub.add_argument("--repeats", type=int, default=20, metavar="N", help="comparisons of each kind (%(default)s)")
+    output = Path("docs/gate-calibration.md")
+    sub.add_argument("--output", type=Path, default=output, metavar="FILE", help="the table (%(default)s)")
+    sub.set_defaults(run=calibrate)
+    return parser
+
+
+def _add_measuring(parser: argparse.ArgumentParser, benchmarks: str, pairs: int, max_pairs: int) -> None:
+    add = parser.add_argument
+    add("--benchmarks", default=benchmarks, metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
+    add("--framework", choices=("torch", "jax", "both"), default="both", help="(%(default)s)")
+    add("--pairs", type=int, default=pairs, metavar="N", help="pairs before the first verdict (%(default)s)")
+    add("--max-pairs", type=int, default=max_pairs, metavar="N", help="pairs before the last verdict (%(default)s)")
+    add("--precision", choices=("fp32", "tf32", "fp64"), default="fp32", help="(%(default)s)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one (%(default)s)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What is timed: one list for `pytest benchmarks` and for `python -m benchmarks compare`, which asks for its names.
+
+Data are random, in the shapes of the data sets: speed does not depend on what is learnt.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+DIGITS = (60_000, 28, 28)  # examples, rows and columns of MNIST
+CLASSES = 10
+SYMBOLS, SYMBOLS_OF_TEXT = 50, 100_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of an experiment, the replicas that train at once, and the iterations of one timed launch."""
+
+    experiment: str
+    fields: dict[str, Any]  # of its spec; others stay at the default, which is the paper's
+    steps: int
+    replicas: int
+
+    def spec(self) -> Any:
+        from impls.registry import spec_class
+
+        return spec_class(self.experiment)(**self.fields)
+
+    def splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Training data: inputs uint8 [n, ...] and labels uint8 [n]; none for a task that is drawn from the seeds."""
+        rng = np.random.default_rng(0)
+        dataset = self.spec().dataset
+        if dataset == "mnist":
+            return {"train": (rng.integers(0, 256, DIGITS, np.uint8), rng.integers(0, CLASSES, DIGITS[0], np.uint8))}
+        if dataset == "ptb":
+            text = rng.integers(0, SYMBOLS, SYMBOLS_OF_TEXT + 1).astype(np.uint8)
+            return {"train": (text[:-1], text[1:])}
+        return {}
+
+
+# A launch lasts a few tenths of a second on two cores, or as few iterations as that allows.
+CELLS = [
+    # experiment, name, fields of the spec, steps, numbers of replicas
+    ("feedforward", "no_bprop", {"method": "no_bprop"}, 50, (1, 3)),
+    ("feedforward", "bprop", {"method": "bprop"}, 50, (1, 3)),
+    ("feedforward", "dni", {"method": "dni"}, 20, (1, 3)),
+    ("feedforward", "cdni", {"method": "cdni"}, 50, (1, 3)),
+    # 64-64-10: so little arithmetic that what a call costs shows
+    (
+        "feedforward",
+        "small_dni",
+        {"method": "dni", "depth": 3, "hidden_units": 64, "synthetic_gradient_units": 64, "batch_size": 64},
+        50,
+        (1, 10),
+    ),
+    ("feedforward", "cnn_cdni", {"method": "cdni", "model": "cnn", "depth": 3}, 2, (1, 3)),
+    ("unlock", "sparse", {"method": "dni", "unlock": "sparse"}, 20, (1, 3)),
+    ("unlock", "complete", {"method": "cdni", "unlock": "complete"}, 20, (1, 3)),
+    ("recurrent", "copy_bptt", {"dataset": "copy", "method": "bptt"}, 50, (1, 2)),
+    ("recurrent", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),
+    ("recurrent", "copy_dni_aux", {"dataset": "copy", "method": "dni_aux"}, 50, (1, 2)),
+    ("recurrent", "text_bptt", {"dataset": "ptb", "method": "bptt", "truncation_length": 5}, 4, (1,)),
+    ("recurrent", "text_dni", {"dataset": "ptb", "method": "dni", "truncation_length": 5}, 4, (1,)),
+    ("two_network", "dni", {"method": "dni"}, 4, (1, 2)),
+]
+CASES = {
+    f"{experiment}/{name}/x{replicas}": Case(experiment, fields, steps, replicas)
+    for experiment, name, fields, steps, counts in CELLS
+    for replicas in counts
+}
+
+
+def names(*experiments: str) -> list[str]:
+    """Names of the cases of some experiments, in order."""
+    return [name for name, case in CASES.items() if case.experiment in experiments]
+
+
+if __name__ == "__main__":
+    print(json.dumps(list(CASES)))
