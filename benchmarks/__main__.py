@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from benchmarks.calibrate import calibrate
@@ -28,7 +29,7 @@ exit codes, the first that holds (precedence 1 > 3 > 2 > 0):
   3    not comparable: for a benchmark, machine, settings or result differ, or it is missing, or its process failed
   2    inconclusive: a benchmark's noise is too large for --max-pairs
   0    not slower: every benchmark
-  4    nothing was compared: the command line names something that there is not
+  4    nothing was compared: the command line names something that there is not, or a defect of this program
   130  stopped
 """
 
@@ -46,16 +47,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     if not 2 <= options.pairs <= options.max_pairs:
         return _wrong("--pairs must be at least 2, and --max-pairs no less than --pairs")
-    before = signal.signal(signal.SIGTERM, _stop)  # what stops a CI job must clean up too
+    # What stops a CI job must clean up too; Ctrl-C is not handled already where a shell started this in the background.
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return options.run(options)
     except (BadInput, OSError) as error:
         return _wrong(str(error))
+    except Exception:  # Python's own exit code for it is 1, which would be read as slower
+        traceback.print_exc()
+        return 4
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -42,7 +42,7 @@ class Case:
         return {}
 
 
-# A launch lasts a few tenths of a second on two cores, or as few iterations as that allows.
+# A launch of one replica takes a tenth of a second to one second on two cores.
 CELLS = [
     # experiment, name, fields of the spec, steps, numbers of replicas
     ("feedforward", "no_bprop", {"method": "no_bprop"}, 50, (1, 3)),

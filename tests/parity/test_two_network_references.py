@@ -10,7 +10,7 @@ import torch
 
 from impls.engine.state import Leaves
 from impls.registry import FRAMEWORKS
-from impls.two_network.spec import Spec
+from impls.two_network.spec import THREE, Spec
 from tests.parity import harness
 from tests.parity.harness import SEEDS, assert_same, inputs_of, observe, runner
 from tests.parity.plain_two_network import Block, PlainTwoNetwork, plain_block
@@ -95,19 +95,41 @@ def stacked(replicas: Iterable[Leaves]) -> Leaves:
 
 @framework_axis
 def test_evaluation_normalises_with_the_running_statistics_of_each_time_step(framework):
-    run = started(SPECS["no_bprop"], framework)
-    plain, shape = replicas_of(run), (run.spec.period, run.spec.period, STREAMS)
-    for k in range(2):
-        inputs = inputs_of(run, SEEDS, k, k + 1)
-        for net, block in zip(plain, blocks_of(run, inputs), strict=True):
-            net.train(block)
-        run.advance(inputs)
+    """Moved apart at random, since those of two time steps are much alike; with nets whose reports vary by stream."""
+    run, rng = runner("two_network", SPECS["no_bprop"], framework, share=True), np.random.default_rng(4)
+    run.load({name: 0 * value + 3 if name.endswith(".scale") else value for name, value in run.leaves().items()})
+    for k in range(30):
+        run.advance(inputs_of(run, SEEDS, k, k + 1))
+    leaves = run.leaves()
+    for name in sorted(name for name in leaves if name.startswith("statistics/") and name.endswith(".mean")):
+        variance = name.replace(".mean", ".variance")
+        leaves[name] += 0.5 * np.sqrt(leaves[variance]) * rng.standard_normal(leaves[name].shape)
+        leaves[variance] *= rng.uniform(0.5, 2, leaves[name].shape)
+    run.load(leaves)
+    labels = rng.integers(10, size=(STREAMS, run.spec.block))
+    labels[rng.random(labels.shape) < rng.random((STREAMS, 1))] = THREE  # all counts from 0 to 9
+    run.splits["test"]["labels"] = run._array(labels)
     found = run.evaluate("test", None)
-    images, labels = (np.asarray(run.splits["test"][name]) for name in ("inputs", "labels"))
+
+    shape, images = (run.spec.period, run.spec.period, STREAMS), np.asarray(run.splits["test"]["inputs"])
     streams = plain_block(images.swapaxes(0, 1).reshape(*shape, 28, 28), labels.T.reshape(shape))
-    for replica, net in enumerate(plain):
+    for replica, net in enumerate(replicas_of(run)):
+        net.running = running_of(leaves, replica)
         errors = [found[metric][replica] for metric in ("error_a", "error_b")]
         np.testing.assert_allclose(errors, net.errors(streams), rtol=1e-12)
+
+
+def running_of(leaves: Leaves, replica: int) -> dict[tuple[str, int], list[torch.Tensor]]:
+    """One replica's running mean and variance, by norm and time step."""
+    found = {}
+    for path in leaves:
+        name = path.removeprefix("statistics/").removesuffix(".mean")
+        if path == f"statistics/{name}.mean":
+            moments = [leaves[f"statistics/{name}.{moment}"][replica] for moment in ("mean", "variance")]
+            first = 1 if name.endswith(".recurrent") else 0  # the first state is zero, and not projected
+            for t, pair in enumerate(zip(*(value.reshape(-1, value.shape[-1]) for value in moments), strict=True)):
+                found[name, first + t] = [torch.tensor(value) for value in pair]
+    return found
 
 
 @framework_axis

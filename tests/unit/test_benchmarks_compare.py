@@ -121,7 +121,7 @@ def test_the_gravest_verdict_gives_the_exit_code_and_stands_first(judge):
     assert judge(saved(good, slow, open_, other))[0] == 1
     code, out, _ = judge(saved(good, open_, other))
     assert code == 3
-    assert [line.split()[0] for line in out.splitlines()[:3]] == ["not", "inconclusive", "not"]
+    assert [line[:14].strip() for line in out.splitlines()[:3]] == ["not comparable", "inconclusive", "not slower"]
     assert out.splitlines()[-1] == "1 not comparable, 1 inconclusive, 1 not slower: exit code 3"
     assert judge(saved(good, open_))[0] == 2
     assert judge(saved(good))[0] == 0
@@ -257,15 +257,18 @@ def test_the_summary_for_a_pull_request(judge, tmp_path):
     [
         (["nowhere.json", "nowhere.json"], "there is no file nowhere.json"),
         (["nowhere.json", "."], "a stored .json file can only be compared with another one"),
-        (["no-such-revision", "."], "'no-such-revision' is neither a revision"),
-        (["", "."], "'' is neither a revision"),  # an empty variable of a CI script
+        (["no-such-revision", ".", "--benchmarks", ""], "'no-such-revision' is neither a revision"),
+        (["", ".", "--benchmarks", ""], "'' is neither a revision"),  # an empty variable of a CI script
         (
             [".", ".", "--benchmarks", "feedforward/dmi/x1"],
             "no benchmark fits 'feedforward/dmi/x1'. There are: feedforward/dni/x1",
         ),
-        ([".", ".", "--pairs", "1"], "--pairs must be at least 2"),
-        ([".", ".", "--pairs", "50"], "--max-pairs no less than --pairs"),
-        ([".", ".", "--markdown", "no/such/folder/a.md"], "there is no folder no/such/folder for a.md"),
+        ([".", ".", "--benchmarks", "", "--pairs", "1"], "--pairs must be at least 2"),
+        ([".", ".", "--benchmarks", "", "--pairs", "50"], "--max-pairs no less than --pairs"),
+        (
+            [".", ".", "--benchmarks", "", "--markdown", "no/such/folder/a.md"],
+            "there is no folder no/such/folder for a.md",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_no_verdict(arguments, message, capsys, root, monkeypatch):
@@ -301,6 +304,14 @@ def test_a_mistake_on_the_command_line_is_no_verdict():
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 4
+
+
+def test_a_broken_gate_or_program_is_no_verdict(judge, monkeypatch, tmp_path):
+    """Python ends with 1 after an exception, which here would mean slower."""
+    monkeypatch.setattr(gate_module, "FILE", tmp_path / "gate.toml")
+    gate_module.FILE.write_text("level = ")
+    code, _, err = judge(saved(benchmark(0.0)))
+    assert code == 4 and "TOMLDecodeError" in err
 
 
 def test_help_says_what_exit_codes_mean(capsys):

@@ -129,7 +129,7 @@ def test_the_calibrations_table(monkeypatch):
     """One comparison of each kind, whose planted slowdowns the fake measuring takes at their word; noise by hand."""
     done = {}
     for planted in (0.0, 0.05, 0.10):
-        done[planted] = [FakeMeasuring(monkeypatch, {"a": math.log1p(planted)}).run(10)]
+        done[planted] = [FakeMeasuring(monkeypatch, {"a": math.log1p(planted)}).run(8 if planted else 10)]
     rows = [line for line in as_markdown(done, "the tree").splitlines() if line.startswith("|")]
     scatter = [0.01 * math.sin(turn**2) for turn in range(2, 12)]
     mean = sum(scatter) / 10
@@ -234,7 +234,8 @@ def run(repository: Path, monkeypatch, capsys) -> Callable[..., tuple[int, str, 
     monkeypatch.setattr(compare, "read_gate", lambda: gate(tries=1))
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(["compare", *arguments, "--framework", "torch", "--pairs", "2", "--max-pairs", "2"])
+        flags = ["--benchmarks", NAME, "--framework", "torch", "--pairs", "2", "--max-pairs", "2"]
+        code = main(["compare", *arguments, *flags])
         assert len(git(repository, "worktree", "list").splitlines()) == 1
         out, err = capsys.readouterr()
         return code, out, err
@@ -249,7 +250,8 @@ def test_a_slower_revision_is_found_and_saved(run, tmp_path, capsys):
     assert out.startswith(f"slower         torch {NAME}  +20.0% (+20.0% to +20.0%), 2 pairs")
     content = json.loads((tmp_path / "saved.json").read_text())
     assert [pair["first"] for pair in content["benchmarks"][0]["pairs"]] == ["head", "base", "head"]
-    record = content["benchmarks"][0]["pairs"][1]["head"]
+    base, record = (content["benchmarks"][0]["pairs"][1][side] for side in ("base", "head"))
+    assert base["sources_sha256"] != record["sources_sha256"]
     assert record["seconds_per_step"] == pytest.approx(0.012, rel=1e-3) and len(record["seconds"]) == 7
     assert record["model_steps_per_second"] == pytest.approx(2 / 0.012, rel=1e-3)
     assert record["warm_up_seconds"] == pytest.approx(5 * 0.012, rel=1e-3) and record["peak_memory_bytes"] == 1
@@ -258,7 +260,7 @@ def test_a_slower_revision_is_found_and_saved(run, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0] == out.splitlines()[0]
 
 
-def test_the_working_tree_is_measured_as_it_is(run, repository):
+def test_the_working_tree_is_measured_as_it_is(run, repository, tmp_path, capsys):
     engine = repository / "impls/engine/torch_engine.py"
     committed = engine.read_text()
     try:
@@ -266,6 +268,8 @@ def test_the_working_tree_is_measured_as_it_is(run, repository):
         code, out, err = run("HEAD", ".")
         assert code == 0 and "-50.0%" in out and "head: the working tree . (" in err and "with changes)" in err
         assert "note: HEAD is the commit without the changes of the working tree" in err
+        with trees.opened("old", "base", tmp_path / "old"):
+            assert "note:" not in capsys.readouterr().err
     finally:
         engine.write_text(committed)
 
@@ -280,7 +284,7 @@ def test_the_working_tree_is_measured_as_it_is(run, repository):
 )
 def test_a_revision_that_cannot_be_compared(run, base, head, reason):
     """`wrong` is twice as fast, and no speed-up. `renamed` has a harness too, which does not know the benchmark."""
-    code, out, _ = run(base, head, "--benchmarks", NAME)
+    code, out, _ = run(base, head)
     assert code == 3 and out.splitlines()[0] == f"not comparable torch {NAME}  {reason}"
 
 

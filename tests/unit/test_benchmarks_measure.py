@@ -47,6 +47,7 @@ def test_every_case_has_a_spec_and_data_that_fit_together(name):
     assert bool(splits) == any(key in inputs for key in ("indices", "digits", "positions"))
     drawn = [inputs[key].max() for key in ("indices", "digits", "positions") if key in inputs]
     assert all(index < examples for index in drawn)
+    assert spec.dataset != "mnist" or splits["train"][0].shape == (60_000, 28, 28)
     assert spec.changed("choice") == [], "the gate times what the experiments run"
 
 
@@ -86,7 +87,7 @@ def test_the_distance_of_sketches_is_that_of_what_training_changed():
 def test_a_record_says_what_was_timed_on_what_and_what_came_out(monkeypatch, framework):
     monkeypatch.delenv(SLOWDOWN, raising=False)
     found = tiny_training(monkeypatch, framework, 2)
-    record = json.loads(json.dumps(found.record([0.3, 0.1, 0.2])))
+    record = json.loads(json.dumps(found.record([0.9, 0.1, 0.2])))
     assert record["seconds_per_step"] == pytest.approx(0.2 / 5)
     assert record["model_steps_per_second"] == pytest.approx(2 * 5 / 0.2)
     assert set(SAME) < set(record) and record["case"]["steps"] == 5
