@@ -23,6 +23,11 @@ def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> 
     return product_RBN if offset_RBN is None else product_RBN + offset_RBN
 
 
+def one_hot(labels_X: Array, classes: int, dtype: jnp.dtype) -> Array:
+    """1 at the place of each label, else 0: [...] -> [..., classes]."""
+    return jax.nn.one_hot(labels_X, classes, dtype=dtype)
+
+
 @jax.custom_vjp
 def _convolve(x_BYXK: Array, weight_VUKN: Array) -> Array:
     """One replica's convolution. Its gradients are written as convolutions of this same form.

@@ -1,24 +1,29 @@
 """Runs an experiment's PyTorch step fast: all replicas at once, data on the device, many steps per launch.
 
-On a GPU the whole step, optimizer included, is captured once as a CUDA graph and replayed; on the CPU the step runs
-eagerly, which costs little there beside the arithmetic. The same class, with the same methods, is in `jax_engine.py`.
+The whole step, optimizer included, is captured once and replayed: on a GPU as a CUDA graph, on the CPU as the flat list
+of operations that it comes down to, without the layers of Python and of autograd around them. The same class, with the
+same methods, is in `jax_engine.py`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from impls.engine.record import gpu_driver
 from impls.engine.spec import CellSpec
-from impls.engine.state import Leaves, flatten
+from impls.engine.state import Leaves, flatten, unflatten
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp64": torch.float64}
 WARM_UP_STEPS = 3
+# On the CPU a shorter run is not captured: tracing a step takes one to six seconds and saves 1 to 15 ms each time.
+CAPTURED_ITERATIONS = 2_000
 
 
 class Runner:
@@ -57,19 +62,19 @@ class Runner:
         self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
-        self.captures = self.device.type == "cuda"
-        self.graph: torch.cuda.CUDAGraph | None = None
+        self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
+        self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations, once captured
 
     @torch.no_grad()
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
-        steps = len(next(iter(inputs.values())))
-        if self.captures:
-            self._replay(inputs, steps)
-        else:
-            block = {name: self._array(value) for name, value in inputs.items()}
-            for k in range(steps):
-                self._step({name: values[k] for name, values in block.items()})
+        if self.captures and self.replay is None:
+            started = time.perf_counter()
+            capture = self._capture_graph if self.device.type == "cuda" else self._capture_operations
+            self.replay = capture(inputs)
+            self.compile_seconds += time.perf_counter() - started
+        run = self.replay or self._run_plainly
+        run(inputs)
         self._synchronize()
 
     @torch.no_grad()
@@ -97,56 +102,85 @@ class Runner:
 
     @torch.no_grad()
     def load(self, leaves: Leaves) -> None:
-        """Take over a state that `leaves` gave; in place, because a captured graph holds the addresses."""
-        for path, value in flatten(self.state).items():
-            value.copy_(torch.from_numpy(leaves[path]))
+        """Take over a state that `leaves` gave."""
+        self._restore({path: torch.from_numpy(value) for path, value in leaves.items()})
 
     def peak_memory_bytes(self) -> int | None:
         """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
 
+    def _run_plainly(self, inputs: Leaves) -> None:
+        block = {name: self._array(value) for name, value in inputs.items()}
+        for k in range(len(block["learning_rate"])):
+            self._step({name: values[k] for name, values in block.items()})
+
     def _step(self, inputs: dict[str, torch.Tensor]) -> None:
         self.state = self.implementation.step(self.spec, self.state, self.train_data, inputs)
 
-    def _replay(self, inputs: Leaves, steps: int) -> None:
-        """Copy a block of inputs to the graph's buffers and replay the captured step once per iteration."""
-        if self.graph is None:
-            self._capture(inputs)
-        for name, value in inputs.items():
-            self.block[name][:steps].copy_(self._array(value))
-        self.position.zero_()
-        for _ in range(steps):
-            self.graph.replay()
+    def _capture_operations(self, inputs: Leaves) -> Callable[[Leaves], None]:
+        """Trace one step into a program without branches, of the same operations in the same order."""
+        leaves = flatten(self.state)
+        first = {name: self._array(value[0]) for name, value in inputs.items()}
 
-    def _capture(self, inputs: Leaves) -> None:
+        def step(values: list[torch.Tensor], data: dict[str, torch.Tensor], inputs: dict[str, torch.Tensor]) -> None:
+            state = unflatten(dict(zip(leaves, values, strict=True)))
+            self.implementation.step(self.spec, state, data, inputs)
+
+        before = self._copies()
+        program = make_fx(step)(list(leaves.values()), self.train_data, first)
+        self._restore(before)  # tracing a step runs it
+
+        def replay(inputs: Leaves) -> None:
+            block = {name: self._array(value) for name, value in inputs.items()}
+            values = list(leaves.values())
+            for k in range(len(block["learning_rate"])):
+                program(values, self.train_data, {name: value[k] for name, value in block.items()})
+
+        return replay
+
+    def _capture_graph(self, inputs: Leaves) -> Callable[[Leaves], None]:
         """Record one step, which reads its inputs at `position` and moves it on: the host changes nothing per step."""
-        started = time.perf_counter()
-        self.block = {}
+        block = {}
         for name, value in inputs.items():
             first = self._array(value[:1])
-            self.block[name] = first.expand(self.steps_per_launch, *first.shape[1:]).contiguous()
-        self.position = torch.zeros(1, dtype=torch.long, device=self.device)
+            block[name] = first.expand(self.steps_per_launch, *first.shape[1:]).contiguous()
+        position = torch.zeros(1, dtype=torch.long, device=self.device)
 
         def step() -> None:
-            self._step({name: values.index_select(0, self.position)[0] for name, values in self.block.items()})
-            self.position.add_(1)
+            self._step({name: values.index_select(0, position)[0] for name, values in block.items()})
+            position.add_(1)
 
-        # The warm-up, which lets libraries allocate outside the graph, trains: put back what it changed.
-        before = {path: value.clone() for path, value in flatten(self.state).items()}
+        before = self._copies()
         stream = torch.cuda.Stream(self.device)
         stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(stream):
+        with torch.cuda.stream(stream):  # a warm-up, which lets libraries allocate outside the graph
             for _ in range(WARM_UP_STEPS):
-                self.position.zero_()
+                position.zero_()
                 step()
         torch.cuda.current_stream(self.device).wait_stream(stream)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             step()
-        for path, value in flatten(self.state).items():
-            value.copy_(before[path])
+        self._restore(before)  # the warm-up trains
         self._synchronize()
-        self.compile_seconds += time.perf_counter() - started
+
+        def replay(inputs: Leaves) -> None:
+            steps = len(inputs["learning_rate"])
+            for name, value in inputs.items():
+                block[name][:steps].copy_(self._array(value))
+            position.zero_()
+            for _ in range(steps):
+                graph.replay()
+
+        return replay
+
+    def _copies(self) -> dict[str, torch.Tensor]:
+        return {path: value.clone() for path, value in flatten(self.state).items()}
+
+    def _restore(self, copies: dict[str, torch.Tensor]) -> None:
+        """In place, because what is captured holds the addresses."""
+        for path, value in flatten(self.state).items():
+            value.copy_(copies[path])
 
     def _array(self, value: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(np.array(value))  # a copy: the stored data are read-only, which torch warns about

@@ -62,6 +62,11 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) 
     return torch.bmm(x_RBK, weight_RKN) if offset_RBN is None else torch.baddbmm(offset_RBN, x_RBK, weight_RKN)
 
 
+def one_hot(labels_X: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """1 at the place of each label, else 0: [...] -> [..., classes]. (`F.one_hot` asks the host for the largest.)"""
+    return (labels_X[..., None] == torch.arange(classes, device=labels_X.device)).to(dtype)
+
+
 def convolution(x_RBYXK: Tensor, weight_RVUKN: Tensor) -> Tensor:
     """One convolution per replica, its window odd and square, zeros around keep the resolution: [R, B, Y, X, N].
 

@@ -88,7 +88,7 @@ def synthetic_gradient(parameters: Arrays, h_RBH: Array, labels_RB: Array, spec:
     """M(h), or M(h, label) for cdni: the gradient of the loss with respect to h as M predicts it, [R, B, H]."""
     if spec.method == "cdni":
         place = h_RBH.shape[2:-1]  # (Y, X) in a convolutional net: the label is then ten constant channels
-        labels_RBC = jax.nn.one_hot(labels_RB, CLASSES, dtype=h_RBH.dtype)
+        labels_RBC = ops.one_hot(labels_RB, CLASSES, h_RBH.dtype)
         labels_RBC = labels_RBC.reshape(*labels_RB.shape, *[1] * len(place), CLASSES)
         h_RBH = jnp.concatenate([h_RBH, jnp.broadcast_to(labels_RBC, (*labels_RB.shape, *place, CLASSES))], -1)
     for j in range(1, spec.resolved("synthetic_gradient_depth") + 1):

@@ -88,7 +88,8 @@ def synthetic_gradient(parameters: Arrays, h_RBH: Tensor, labels_RB: Tensor, spe
     """M(h), or M(h, label) for cdni: the gradient of the loss with respect to h as M predicts it, [R, B, H]."""
     if spec.method == "cdni":
         place = h_RBH.shape[2:-1]  # (Y, X) in a convolutional net: the label is then ten constant channels
-        labels_RBC = F.one_hot(labels_RB, CLASSES).to(h_RBH.dtype).reshape(*labels_RB.shape, *[1] * len(place), CLASSES)
+        labels_RBC = ops.one_hot(labels_RB, CLASSES, h_RBH.dtype)
+        labels_RBC = labels_RBC.reshape(*labels_RB.shape, *[1] * len(place), CLASSES)
         h_RBH = torch.cat([h_RBH, labels_RBC.expand(*labels_RB.shape, *place, CLASSES)], -1)
     for j in range(1, spec.resolved("synthetic_gradient_depth") + 1):
         h_RBH, _ = layer(part(parameters, f"layer{j}"), h_RBH, spec)

@@ -278,7 +278,7 @@ def evaluate(spec: Spec, state: State, symbols_N: Array, labels_N: Array) -> Arr
         position_E = starts_E + time
         inside_E = (position_E >= 0) & (position_E <= last)
         at_E = position_E.clip(0, last)
-        x_EI = jax.nn.one_hot(symbols_N[at_E], SYMBOLS, dtype=dtype)
+        x_EI = ops.one_hot(symbols_N[at_E], SYMBOLS, dtype)
         projected_REG = affine(parameters, "core.input", jnp.broadcast_to(x_EI, (replicas, *x_EI.shape)))
         s_REH = core(parameters, projected_REG, s_REH, spec)
         s_REH = tuple(value * inside_E[:, None] for value in s_REH)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
+from impls.engine import jax_ops as ops
 from impls.engine.jax_ops import Arrays
 from impls.recurrent.spec import REPEATS_SCALE, SYMBOLS, Spec
 
@@ -42,7 +42,7 @@ def read_text(spec: Spec, data: Arrays, inputs: Arrays, dtype: jnp.dtype) -> Arr
     """The rows' next T symbols and what follows each: `x` [R, T, B, I] one-hot and `target` [R, T, B]."""
     time_T1 = jnp.arange(spec.truncation_length)[:, None]
     positions_RTB = (inputs["positions"][:, None] + time_T1) % len(data["labels"])
-    x_RTBI = jax.nn.one_hot(data["inputs"][positions_RTB], SYMBOLS, dtype=dtype)
+    x_RTBI = ops.one_hot(data["inputs"][positions_RTB], SYMBOLS, dtype)
     return {"x": x_RTBI, "target": data["labels"][positions_RTB]}
 
 

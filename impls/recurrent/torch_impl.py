@@ -281,7 +281,7 @@ def evaluate(spec: Spec, state: State, symbols_N: Tensor, labels_N: Tensor) -> A
         position_E = starts_E + time
         inside_E = (position_E >= 0) & (position_E <= last)
         at_E = position_E.clamp(0, last)
-        x_EI = F.one_hot(symbols_N[at_E].long(), SYMBOLS).to(dtype)
+        x_EI = ops.one_hot(symbols_N[at_E], SYMBOLS, dtype)
         projected_REG = affine(parameters, "core.input", x_EI.expand(replicas, *x_EI.shape))
         s_REH = core(parameters, projected_REG, s_REH, spec)
         s_REH = tuple(value * inside_E[:, None] for value in s_REH)

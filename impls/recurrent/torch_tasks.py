@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from impls.engine import torch_ops as ops
 from impls.engine.torch_ops import Arrays
 from impls.recurrent.spec import REPEATS_SCALE, SYMBOLS, Spec
 
@@ -42,7 +42,7 @@ def read_text(spec: Spec, data: Arrays, inputs: Arrays, dtype: torch.dtype) -> A
     """The rows' next T symbols and what follows each: `x` [R, T, B, I] one-hot and `target` [R, T, B]."""
     time_T1 = torch.arange(spec.truncation_length, device=inputs["positions"].device)[:, None]
     positions_RTB = (inputs["positions"][:, None] + time_T1) % len(data["labels"])
-    x_RTBI = F.one_hot(data["inputs"][positions_RTB].long(), SYMBOLS).to(dtype)
+    x_RTBI = ops.one_hot(data["inputs"][positions_RTB], SYMBOLS, dtype)
     return {"x": x_RTBI, "target": data["labels"][positions_RTB]}
 
 

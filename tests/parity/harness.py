@@ -69,10 +69,12 @@ def runner(
     seeds: list[int] = SEEDS,
     precision: str = "fp64",
     share: bool = False,
+    captures: bool = False,
 ):
     """A run of `spec` on the CPU.
 
     Args:
+        captures: PyTorch's step is captured, which takes a second; JAX's always is.
         share: take over what another such runner has compiled, if it shared it; not where a test replaces functions.
     """
     run = importlib.import_module(f"impls.engine.{framework}_engine").Runner(
@@ -84,6 +86,8 @@ def runner(
         device="cpu",
         steps_per_launch=50,
     )
+    if framework == "torch":
+        run.captures = captures
     if share and framework == "jax":
         run.programs = SHARED.setdefault((experiment, spec, precision), run.programs)
     return run

@@ -60,8 +60,8 @@ def test_every_activation_gradient_and_parameter_over_20_steps(experiment, spec)
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
-    """Rung 6: launches of several steps against the step called in a bare loop."""
-    fast, plain = shared(experiment, spec, framework), shared(experiment, spec, framework)
+    """Rung 6: launches of several steps, captured, against the step called in a bare loop."""
+    fast, plain = shared(experiment, spec, framework, captures=True), shared(experiment, spec, framework)
     launch(fast, SEEDS, 0, LAUNCH)
     launch(fast, SEEDS, LAUNCH, 2 * LAUNCH)
     for k in range(2 * LAUNCH):
