@@ -24,8 +24,12 @@ def generator(seed: int, purpose: str, stream: int = 0) -> np.random.Generator:
 
 
 def epoch_order(seed: int, examples: int, epoch: int) -> np.ndarray:
-    """The order in which epoch `epoch` visits the training set: int32 [examples]."""
-    return generator(seed, "order", epoch).permutation(examples).astype(np.int32)
+    """The order in which epoch `epoch` visits the training set: int32 [examples], read-only."""
+
+    def draw() -> np.ndarray:
+        return generator(seed, "order", epoch).permutation(examples).astype(np.int32)
+
+    return _newest(("order", seed, examples), epoch, draw)
 
 
 def batch_indices(seed: int, examples: int, batch_size: int, first: int, last: int) -> np.ndarray:
@@ -46,13 +50,13 @@ BLOCK = 1000  # iterations that one stream of `_per_iteration` covers
 
 def uniform_per_iteration(seed: int, purpose: str, width: int, first: int, last: int) -> np.ndarray:
     """Numbers in [0, 1) for iterations first..last-1: float64 [last - first, width], whatever the range asked for."""
-    return _per_iteration(seed, purpose, first, last, lambda rng: rng.random((BLOCK, width)))
+    return _per_iteration((seed, purpose, width), first, last, lambda rng: rng.random((BLOCK, width)))
 
 
 def bytes_per_iteration(seed: int, purpose: str, shape: tuple[int, ...], first: int, last: int) -> np.ndarray:
     """Random bytes for iterations first..last-1: uint8 [last - first, *shape], whatever the range asked for."""
     return _per_iteration(
-        seed, purpose, first, last, lambda rng: rng.integers(256, size=(BLOCK, *shape), dtype=np.uint8)
+        (seed, purpose, shape), first, last, lambda rng: rng.integers(256, size=(BLOCK, *shape), dtype=np.uint8)
     )
 
 
@@ -61,13 +65,33 @@ def integers_per_iteration(
 ) -> np.ndarray:
     """Integers from 0 to below - 1 for iterations first..last-1: int32 [last - first, *shape]."""
     return _per_iteration(
-        seed, purpose, first, last, lambda rng: rng.integers(below, size=(BLOCK, *shape), dtype=np.int32)
+        (seed, purpose, shape, below),
+        first,
+        last,
+        lambda rng: rng.integers(below, size=(BLOCK, *shape), dtype=np.int32),
     )
 
 
-def _per_iteration(
-    seed: int, purpose: str, first: int, last: int, draw: Callable[[np.random.Generator], np.ndarray]
-) -> np.ndarray:
+def _per_iteration(key: tuple, first: int, last: int, draw: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
+    """`draw` says what is drawn for a block; `key`, which begins with seed and purpose, names it."""
+    seed, purpose, *_ = key
     blocks = range(first // BLOCK, -(-last // BLOCK))
-    drawn = np.concatenate([draw(generator(seed, purpose, block)) for block in blocks])
-    return drawn[first - blocks[0] * BLOCK :][: last - first]
+    drawn = [_newest(key, block, lambda block=block: draw(generator(seed, purpose, block))) for block in blocks]
+    together = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+    return together[first - blocks[0] * BLOCK :][: last - first]
+
+
+_kept: dict[tuple, tuple[int, np.ndarray]] = {}
+
+
+def _newest(key: tuple, stream: int, draw: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `draw` gives, kept until another stream of `key` is asked for.
+
+    A launch is a fraction of an epoch or of a block: drawn anew each time, the numbers would take longer than a GPU
+    takes for the steps.
+    """
+    if _kept.get(key, (None,))[0] != stream:
+        drawn = draw()
+        drawn.flags.writeable = False  # it is handed out more than once
+        _kept[key] = stream, drawn
+    return _kept[key][1]

@@ -8,6 +8,8 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -119,9 +121,9 @@ class _Run:
         handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with self._progress_bar() as bar:
-                for boundary in self._boundaries():
+                for boundary, inputs in self._blocks():
                     steps = boundary - self.progress["iteration"]
-                    self._launch(boundary)
+                    self._launch(boundary, inputs)
                     bar.set_postfix_str(self._headline(), refresh=False)
                     bar.update(self.options.replicas * steps)
                     if self.progress["stopped_early"] or self._must_stop():
@@ -145,9 +147,19 @@ class _Run:
             ends += [first + (last - first) * part // parts for part in range(1, parts + 1)]
         return [end for end in ends if end > self.progress["iteration"]]
 
-    def _launch(self, boundary: int) -> None:
+    def _blocks(self) -> Iterator[tuple[int, Leaves]]:
+        """For each launch where it ends and what it consumes, which is drawn while the launch before it runs."""
+        ends = self._boundaries()
+        with ThreadPoolExecutor(max_workers=1) as drawing:
+            upcoming = None
+            for start, end, after in zip([self.progress["iteration"], *ends], ends, [*ends[1:], None], strict=False):
+                inputs = upcoming.result() if upcoming else self._inputs(start, end)
+                upcoming = drawing.submit(self._inputs, end, after) if after else None
+                yield end, inputs
+
+    def _launch(self, boundary: int, inputs: Leaves) -> None:
         started, compiled = time.perf_counter(), self.runner.compile_seconds
-        self.runner.advance(self._inputs(self.progress["iteration"], boundary))
+        self.runner.advance(inputs)
         compile_seconds = self.runner.compile_seconds - compiled
         self.progress["compile_seconds"] += compile_seconds
         self.progress["train_seconds"] += time.perf_counter() - started - compile_seconds

@@ -64,3 +64,15 @@ def test_the_learning_rate_drops_by_ten_twice():
         Spec().step_inputs([0], 300, k, k + 1)["learning_rate"][0] for k in (0, 299_999, 300_000, 399_999, 400_000)
     ]
     assert rates == pytest.approx([3e-5, 3e-5, 3e-6, 3e-6, 3e-7])
+
+
+def test_what_is_kept_is_what_is_drawn_and_cannot_be_written_to():
+    """Two runs that take turns at different places see what each would see alone."""
+    alone = [integers_per_iteration(5, "digits", 10, (3,), first, first + 20).copy() for first in (0, 1990, 0)]
+    for first, expected in zip((0, 1990, 0), alone, strict=True):
+        integers_per_iteration(5, "digits", 7, (3,), 0, 20)  # another bound is another stream
+        integers_per_iteration(6, "digits", 10, (3,), first + 1000, first + 1020)
+        found = integers_per_iteration(5, "digits", 10, (3,), first, first + 20)
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="read-only"):
+        integers_per_iteration(5, "digits", 10, (3,), 0, 20)[0] = 1
