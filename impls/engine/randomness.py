@@ -90,8 +90,9 @@ def _newest(key: tuple, stream: int, draw: Callable[[], np.ndarray]) -> np.ndarr
     A launch is a fraction of an epoch or of a block: drawn anew each time, the numbers would take longer than a GPU
     takes for the steps.
     """
-    if _kept.get(key, (None,))[0] != stream:
+    kept = _kept.get(key)
+    if kept is None or kept[0] != stream:
         drawn = draw()
         drawn.flags.writeable = False  # it is handed out more than once
-        _kept[key] = stream, drawn
-    return _kept[key][1]
+        kept = _kept[key] = stream, drawn
+    return kept[1]  # and not what is in the dict by now: another thread draws ahead
