@@ -142,17 +142,21 @@ def normalise(
 
 
 class _LstmCell(torch.autograd.Function):
-    """The lstm's arithmetic after the matrix products, its gradient in closed form: a third of autograd's passes."""
+    """The lstm's arithmetic after the matrix products, its gradient in closed form: a third of autograd's passes.
+
+    tanh(x) is written as 2 sigmoid(2x) - 1, the same but for rounding of numbers near 1: on the CPU PyTorch's sigmoid
+    takes a third of the time of its tanh.
+    """
 
     @staticmethod
     def forward(ctx, gates_RBG: Tensor, c_RBH: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = c_RBH.shape[-1]
-        active_RBG = torch.empty_like(gates_RBG)
-        torch.sigmoid(gates_RBG[..., : 3 * hidden], out=active_RBG[..., : 3 * hidden])
-        torch.tanh(gates_RBG[..., 3 * hidden :], out=active_RBG[..., 3 * hidden :])
-        i, f, o, g = active_RBG.split(hidden, -1)
+        active_RBG = gates_RBG.clone()
+        i, f, o, g = active_RBG.split(c_RBH.shape[-1], -1)
+        g.mul_(2)
+        active_RBG.sigmoid_()
+        g.mul_(2).sub_(1)
         c_new = torch.addcmul(i * g, f, c_RBH)
-        tanh_c = torch.tanh(c_new)
+        tanh_c = torch.sigmoid(2 * c_new).mul_(2).sub_(1)
         ctx.save_for_backward(active_RBG, c_RBH, tanh_c)
         return o * tanh_c, c_new
 
