@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -21,6 +22,12 @@ Draws the paper's tables and figures from the runs under a results folder. Needs
       from the published runs, into /tmp/curves.pdf, .svg, .png (and the numbers, .csv, and where they came from, .json)
   python -m paper_figures sources table_feedforward
       the source files that it depends on, one per line
+  python -m paper_figures stamp curves.pdf
+      what a file says of itself, as JSON: commit, sources, runs, data, versions, the command that remakes it
+  python -m paper_figures verify curves.pdf results/published/cpu-2-cores
+      whether files, or all that are in a folder, are what the results and code at hand give, or what differs:
+      exit 0 all match, 1 one differs, 2 one cannot be verified. Their runs are found by their place or stamp; where
+      neither is right any more, --results DIR names them
 
 The runs are <results>/<experiment>/**/run.json with curves.parquet beside it; `snakemake` or `python -m impls train`
 makes them. A cell without a run is shown as missing, so a table can be drawn at any time.
@@ -28,17 +35,21 @@ makes them. A cell without a run is shown as missing, so a table can be drawn at
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns 0, or 2 after an `error: ...` line on stderr."""
+    """Runs one command; returns 0 (`verify`: see there), or 2 after an `error: ...` line on stderr."""
     options = _parser().parse_args(arguments)
     try:
-        if options.artifact == "list":
+        if options.command == "verify":
+            return _verify(options.of, options.results)
+        if len(options.of) > (options.command in ("sources", "stamp")):
+            raise FigureError(f"{options.of[-1]!r} was not understood; one table or figure at a time.")
+        if options.command == "list":
             _list()
-        elif options.artifact == "sources":
-            _sources(options.name)
-        elif options.name is not None:
-            raise FigureError(f"{options.name!r} was not understood; one table or figure at a time.")
+        elif options.command == "sources":
+            _sources(*options.of)
+        elif options.command == "stamp":
+            _stamp(*options.of)
         else:
-            _make(options.artifact, options.results, options.output)
+            _make(options.command, options.results, options.output)
     except (FigureError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -49,8 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m paper_figures", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("artifact", metavar="NAME", help="a table or figure of `list`; or `list`; or `sources`")
-    parser.add_argument("name", metavar="OF", nargs="?", help="after `sources`: a table or figure")
+    parser.add_argument(
+        "command", metavar="NAME", help="a table or figure of `list`; or `list`, `sources`, `stamp`, `verify`"
+    )
+    parser.add_argument(
+        "of",
+        metavar="OF",
+        nargs="*",
+        help="after `sources`: a table or figure; `stamp`: a file; `verify`: files, folders",
+    )
     parser.add_argument("--results", type=Path, metavar="DIR", help="folder of the runs, such as results/quick")
     parser.add_argument(
         "--output",
@@ -67,13 +85,34 @@ def _list() -> None:
         print(f"{name:24} {module.TITLE}\n{'':24} -> <results>/{module.OUTPUT}")
 
 
-def _sources(name: str | None) -> None:
+def _sources(name: str | None = None) -> None:
     from paper_figures.provenance import sources
 
     if name is None:
         raise FigureError(f"`sources` needs a name: {', '.join(artifacts.names())}.")
     artifacts.module(name)
     print(*sources(name), sep="\n")
+
+
+def _stamp(file: str | None = None) -> None:
+    from paper_figures.carriers import SUFFIXES, read_stamp
+
+    if file is None:
+        raise FigureError("`stamp` needs a file, such as results/quick/figures/fig_sparse_updates.pdf.")
+    path = Path(file)
+    carrier = path.with_suffix(".json") if path.suffix == ".csv" else path
+    stamp = read_stamp(carrier.suffix, carrier.read_bytes()) if carrier.suffix in SUFFIXES else None
+    if stamp is None:
+        raise FigureError(f"{carrier}: no stamp in it that can be read; `verify {file}` may tell more.")
+    print(json.dumps(stamp, indent=1))
+
+
+def _verify(names: list[str], results: Path | None) -> int:
+    from paper_figures.verify import verify
+
+    if not names:
+        raise FigureError("`verify` needs files or folders, such as results/published/cpu-2-cores.")
+    return verify([Path(name) for name in names], results)
 
 
 def _make(name: str, results: Path | None, output: Path | None) -> None:

@@ -23,16 +23,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from paper_figures.files import table_csv
+from paper_figures.carriers import sealed
+from paper_figures.files import CLAIMS_FILE, table_csv
 from paper_figures.ladder import to_lengths, to_steps
 from paper_figures.measures import MEASURES, Measure, Reading, without_values
+from paper_figures.provenance import stamp
 from paper_figures.runs import Run, read_runs
 from paper_figures.statistics import Verdict, summarise, verdict
 
 TITLE = "every published number beside ours, with interval, margin and verdict"
 OUTPUT = "claims.csv"
 
-CLAIMS_FILE = Path(__file__).with_name("claims.csv")
 FRAMEWORKS = {"torch": "PyTorch", "jax": "JAX"}
 OPEN = "*"  # a field of the cell that a claim leaves open
 WHOLE = ("layers", "iteration")  # columns of whole numbers, with <NA> where the cell is empty
@@ -108,10 +109,11 @@ def read(claim: dict, run: Run, runs: list[Run]) -> Reading:
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of claims.csv, by suffix."""
+    """The contents of claims.csv, and of the .json that says where it is from, by suffix."""
     claims = read_claims()
     runs = [run for experiment in sorted(set(claims["experiment"])) for run in read_runs(results, experiment)]
-    return {".csv": table_csv(judge(claims, runs))}
+    judged = {".csv": table_csv(judge(claims, runs))}
+    return sealed(judged, TITLE, stamp(Path(__file__).stem, results, runs))
 
 
 def _judge_one(claim: dict, candidates: list[Run]) -> dict:

@@ -6,7 +6,6 @@ chooses runs, gathers their points (`curves`) and ends in `figure_files`, and a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paper_figures import captions, style
+from paper_figures.carriers import sealed
 from paper_figures.curves import paper_iterations
 from paper_figures.files import table_csv
-from paper_figures.provenance import short, stamp
+from paper_figures.provenance import stamp
 from paper_figures.runs import Run
 
 NO_RUNS = "No runs found: the panels are empty."
@@ -52,9 +52,9 @@ def figure_files(
     caption = [*head, *sentences, captions.machines_line(runs)]
     mark = stamp(Path(module_file).stem, results, runs)
     with style.applied():
-        images = style.save(draw(points, head), title, short(mark))
-    record = json.dumps({"title": title, "caption": " ".join(filter(None, caption)), "stamp": mark}, indent=1)
-    return {**images, ".csv": table_csv(points), ".json": (record + "\n").encode()}
+        images = style.save(draw(points, head), title, mark)
+    contents = {**images, ".csv": table_csv(points)}
+    return sealed(contents, title, mark, caption=" ".join(filter(None, caption)))
 
 
 def replicas_sentence(runs: list[Run], shown: str) -> str:

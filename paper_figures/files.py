@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+CLAIMS_FILE = Path(__file__).with_name("claims.csv")  # the published numbers
+
 
 def sha256(content: bytes) -> str:
     """The hexadecimal SHA-256 of `content`."""

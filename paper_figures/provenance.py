@@ -1,4 +1,7 @@
-"""The stamp that ties a drawing to its code, claims and run records. It holds no time, so a redrawing is identical."""
+"""The stamp that ties a drawing to its code, claims and run records. It holds no time, so a redrawing is identical.
+
+How a file carries its stamp: `carriers`. Whether a file is what its stamp says, and still holds: `verify`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,31 @@ import ast
 import json
 import platform
 import subprocess
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from paper_figures.claims import CLAIMS_FILE
-from paper_figures.files import sha256
+from paper_figures.files import CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
 
 PACKAGE = Path(__file__).resolve().parent
-LIBRARIES = ("numpy", "pandas", "scipy", "matplotlib")
+LIBRARIES = ("numpy", "pandas", "scipy", "matplotlib", "pillow")
+CLAIMS = CLAIMS_FILE.relative_to(ROOT).as_posix()
+_redrawn: ContextVar[Redrawing | None] = ContextVar("redrawn", default=None)
+
+
+@dataclass
+class Redrawing:
+    """The stamp that a drawing is given again, and the one that it would have by itself, once it is drawn."""
+
+    recorded: dict[str, Any] | None
+    found: dict[str, Any] | None = None
 
 
 @lru_cache
@@ -38,7 +55,8 @@ def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
     """Everything that a drawing of `artifact` came from.
 
     `git_commit` is the last commit that changed this package (None outside git) and `git_dirty` whether it was edited
-    since, so that a later commit elsewhere does not change a committed figure. `stamp_sha256` is the hash of the rest.
+    since, so that a later commit elsewhere does not change a committed figure. `data` has the checksums of the files
+    of each data set, once. `stamp_sha256` is the hash of the rest.
     """
     files = {name: sha256((ROOT / name).read_bytes()) for name in sources(artifact)}
     commit, dirty = _git_state()
@@ -47,13 +65,44 @@ def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
         "command": f"python -m paper_figures {artifact} --results {_portable(results)}",
         "git_commit": commit,
         "git_dirty": dirty,
-        "sources_sha256": sha256(json.dumps(files, sort_keys=True).encode()),
+        "sources_sha256": _hash(files),
         "sources": files,
         "claims_sha256": sha256(CLAIMS_FILE.read_bytes()),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": versions(),
+        "data": _data(runs),
         "runs": [_describe(run) for run in runs],
     }
-    return {"stamp_sha256": sha256(json.dumps(contents, sort_keys=True).encode()), **contents}
+    found = {"stamp_sha256": _hash(contents), **contents}
+    if redrawing := _redrawn.get():
+        redrawing.found = found
+        return redrawing.recorded or found
+    return found
+
+
+def is_whole(stamp: dict[str, Any]) -> bool:
+    """Whether a stamp that was read from a file is as it was written."""
+    return stamp["stamp_sha256"] == _hash({name: value for name, value in stamp.items() if name != "stamp_sha256"})
+
+
+@contextmanager
+def redrawing(recorded: dict[str, Any] | None) -> Iterator[Redrawing]:
+    """Within it a drawing is given the stamp `recorded` (None: its own), so that what it draws can be compared."""
+    token = _redrawn.set(Redrawing(recorded))
+    try:
+        yield _redrawn.get()
+    finally:
+        _redrawn.reset(token)
+
+
+def versions() -> dict[str, str]:
+    """What draws and compresses here: the bytes of a figure may differ with these."""
+    libraries = {name: version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), "zlib": zlib.ZLIB_RUNTIME_VERSION, **libraries}
+
+
+def git(*arguments: str) -> bytes:
+    """What git prints, in this repository; raises OSError or CalledProcessError where there is none."""
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
 
 def short(stamp: dict[str, Any]) -> str:
@@ -67,6 +116,10 @@ def short(stamp: dict[str, Any]) -> str:
     )
 
 
+def _hash(contents: dict[str, Any]) -> str:
+    return sha256(json.dumps(contents, sort_keys=True).encode())
+
+
 def _describe(run: Run) -> dict[str, Any]:
     record = run.record
     return {
@@ -75,7 +128,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "curves_sha256": run.curves_sha256,
         "status": record["status"],
         "iteration_reached": record["iteration_reached"],
-        "data": [{name: entry[name] for name in ("name", "source", "files")} for entry in record["data"]],
+        "data": [f"{entry['name']} ({entry['source']})" for entry in record["data"]],
         "device": f"{record['device']['kind']} {record['device']['name']}",
         "precision": record["precision"],
         "framework": f"{record['framework']} {record['versions'][record['framework']]}",
@@ -84,21 +137,24 @@ def _describe(run: Run) -> dict[str, Any]:
     }
 
 
+def _data(runs: list[Run]) -> list[dict[str, Any]]:
+    entries = [
+        {name: entry[name] for name in ("name", "source", "files")} for run in runs for entry in run.record["data"]
+    ]
+    return [json.loads(entry) for entry in sorted({json.dumps(entry, sort_keys=True) for entry in entries})]
+
+
 def _portable(path: Path) -> str:
     """Relative to the repository where it lies inside, so that the stamp does not depend on where the clone is."""
     absolute = path.resolve()
-    return (absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else path).as_posix()
+    return (absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute).as_posix()
 
 
 @lru_cache
 def _git_state() -> tuple[str | None, bool | None]:
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments, "--", "paper_figures"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
     try:
-        commit = git("log", "-1", "--format=%H")
-        return (commit, bool(git("status", "--porcelain"))) if commit else (None, None)
+        commit = git("log", "-1", "--format=%H", "--", PACKAGE.name).decode().strip()
+        return (commit, bool(git("status", "--porcelain", "--", PACKAGE.name))) if commit else (None, None)
     except (OSError, subprocess.CalledProcessError):  # no git, not a clone, or no commit yet
         return None, None
 

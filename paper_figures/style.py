@@ -12,8 +12,12 @@ import matplotlib
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
+
+from paper_figures import carriers
+from paper_figures.provenance import short
 
 TWO_COLUMNS = 7.0  # inches
 DPI = 200
@@ -86,19 +90,20 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, title: str, source: str) -> dict[str, bytes]:
-    """The figure as .pdf, .svg and .png, with `title` and `source` in each file's metadata and no date in any."""
-    metadata = {
-        "pdf": {"Title": title, "Subject": source, "Creator": "paper_figures", "CreationDate": None},
-        "svg": {"Title": title, "Description": source, "Creator": "paper_figures", "Date": None},
-        "png": {"Title": title, "Description": source, "Software": None},
-    }
-    contents = {}
-    for kind, entries in metadata.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=entries, dpi=DPI)
-        contents[f".{kind}"] = buffer.getvalue()
-    return contents
+def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
+    """The figure as .pdf, .svg and .png: `title` and `stamp` in each file's metadata, a blank seal, no date in any."""
+    line, whole, seal = short(stamp), carriers.text(stamp), carriers.BLANK
+    pdf, svg, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    named = {"Title": title, "Creator": "paper_figures"}
+    # As one page of many, because savefig takes no entries of one's own for a .pdf.
+    with PdfPages(pdf, metadata={**named, "Subject": line, "CreationDate": None}) as pages:
+        pages.infodict().update(Stamp=whole, Seal=seal)
+        figure.savefig(pages, format="pdf", dpi=DPI)
+    entries = {**named, "Description": line, "Source": whole, "Identifier": seal, "Date": None}
+    figure.savefig(svg, format="svg", metadata=entries, dpi=DPI)
+    entries = {"Title": title, "Description": line, "Stamp": whole, "Seal": seal, "Software": None}
+    figure.savefig(png, format="png", metadata=entries, dpi=DPI)
+    return {".pdf": pdf.getvalue(), ".svg": svg.getvalue(), ".png": png.getvalue()}
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:

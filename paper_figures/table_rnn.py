@@ -17,7 +17,7 @@ UNITS = {"max_solved_task_length": "time steps ↑", "test_bits_per_character": 
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv, .md and .tex files, by suffix."""
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
     claims, runs = tables.read(Path(__file__).stem, results)
     judged = judge(claims, runs)
     lengths = [cell_of(row)["truncation_length"] for row in judged.to_dict("records")]

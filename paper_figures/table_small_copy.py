@@ -16,10 +16,11 @@ from paper_figures.files import table_csv
 from paper_figures.measures import data_per_iteration
 from paper_figures.provenance import short, stamp
 from paper_figures.runs import Run, of_cell, read_runs
-from paper_figures.tables import markdown
+from paper_figures.tables import markdown, table_contents
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
 OUTPUT = "tables/table_small_copy.csv"
+HEADING = "Copy in minutes, one choice changed at a time"
 
 MILESTONE = 7  # a task length that nets with T = 3 solve within the time: the data that they need tell them apart
 LONGEST, DATA = "longest_task_solved", "data_until_solved"
@@ -44,7 +45,7 @@ COLUMNS = [*CELL, "source", "metric", "seed", *NUMBERS]
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv (long form), .md and .tex files, by suffix."""
+    """The contents of the .csv (long form), .md, .tex and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     runs = sorted(runs, key=_place)
     rows = [_rows(run) for run in runs]
@@ -60,16 +61,14 @@ def make(results: Path) -> dict[str, bytes]:
         captions.machines_line(runs),
     ]
     notes = [note for note in notes if note]
-    foot = short(stamp(Path(__file__).stem, results, runs))
+    mark = stamp(Path(__file__).stem, results, runs)
     headings = ["T", "Method", "Changed", "From", *HEADINGS.values()]
     lines = [_line(run, found) for run, found in zip(runs, rows, strict=True)]
     table = pd.DataFrame([row for found in rows for row in found], columns=COLUMNS)
     whole = dict.fromkeys(["seed", "iteration", "n", "n_diverged"], "Int64")
-    return {
-        ".csv": table_csv(table.astype(whole)),
-        ".md": markdown("Copy in minutes, one choice changed at a time", headings, lines, notes, foot).encode(),
-        ".tex": tex.table(headings, lines, notes, foot, "tab:dni-small-copy", 4).encode(),
-    }
+    page = markdown(HEADING, headings, lines, notes, short(mark))
+    printed = tex.table(headings, lines, notes, short(mark), "tab:dni-small-copy", 4)
+    return table_contents(table_csv(table.astype(whole)), page, printed, HEADING, mark)
 
 
 def _place(run: Run) -> tuple:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures import captions, tex
+from paper_figures.carriers import sealed, with_comment
 from paper_figures.claims import FRAMEWORKS, read_claims
 from paper_figures.files import table_csv
 from paper_figures.measures import MEASURES
@@ -64,7 +65,7 @@ def table_files(
     columns: list[str],
     notes: list[str],
 ) -> dict[str, bytes]:
-    """The contents of a table's .csv (one row per number), .md and .tex files, by suffix.
+    """The contents of a table's .csv (one row per number), .md, .tex and .json files, by suffix.
 
     Args:
         module_file: `__file__` of the table's module, whose name is the artifact's.
@@ -79,7 +80,7 @@ def table_files(
     """
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
-    foot = short(stamp(artifact, results, used))
+    mark = stamp(artifact, results, used)
     # No one length where some of the trainings end by a rule of their own.
     paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
     metrics = ", ".join(captions.METRICS[metric] for metric in judged["metric"].unique())
@@ -95,12 +96,17 @@ def table_files(
     headings = [*lines, "From", *columns]
     label = "tab:dni-" + artifact.partition("_")[2].replace("_", "-")
     within = "\n" if len(columns) >= MANY_COLUMNS else " "
-    printed = tex.table(headings, _lines(judged, lines, columns, within, "\n"), notes, foot, label, len(lines) + 1)
-    return {
-        ".csv": table_csv(_long_form(judged)),
-        ".md": markdown(heading, headings, _lines(judged, lines, columns, " ", " "), notes, foot).encode(),
-        ".tex": printed.encode(),
-    }
+    printed = tex.table(
+        headings, _lines(judged, lines, columns, within, "\n"), notes, short(mark), label, len(lines) + 1
+    )
+    page = markdown(heading, headings, _lines(judged, lines, columns, " ", " "), notes, short(mark))
+    return table_contents(table_csv(_long_form(judged)), page, printed, heading, mark)
+
+
+def table_contents(csv: bytes, page: str, printed: str, heading: str, mark: dict) -> dict[str, bytes]:
+    """The files of a table, by suffix, from its long form, its Markdown and its LaTeX; `mark` is its stamp."""
+    contents = {".csv": csv, ".md": with_comment(".md", page, mark), ".tex": with_comment(".tex", printed, mark)}
+    return sealed(contents, heading, mark)
 
 
 def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], within: str, separator: str) -> list[list[str]]:

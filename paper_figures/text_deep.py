@@ -15,7 +15,7 @@ SAME = "the same"
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv, .md and .tex files, by suffix."""
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
     claims, runs = tables.read(Path(__file__).stem, results)
     judged = judge(tables.numbers(claims, [{"method": method} for method in METHODS]), runs)
     judged = judged.assign(

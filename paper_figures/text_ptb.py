@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv, .md and .tex files, by suffix."""
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
     claims = read_claims().set_index("id", drop=False).loc[list(COLUMNS)]
     runs = read_runs(results, claims["experiment"].iloc[0])
     judged = judge(claims, runs)

@@ -15,7 +15,7 @@ CUTS = ("cut_after~1", "cut_after~2", "cut_after~3", "cut_after~4", "cut_after~5
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv, .md and .tex files, by suffix."""
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
     claims, runs = tables.read(Path(__file__).stem, results)
     shown = [{"method": "bprop", "cell": UNCUT}]
     shown += [{"method": method, "cell": cut} for cut in CUTS for method in ("no_bprop", "dni", "cdni")]

@@ -18,7 +18,7 @@ BEST = "Best decay"
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv, .md and .tex files, by suffix."""
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
     claims, runs = tables.read(Path(__file__).stem, results)
     decays = sorted({run.record["cell"]["stale_decay"] for run in runs})
     cells = [f"stale_decay~{decay}" for decay in (*decays, OPEN)]

@@ -105,7 +105,7 @@ class Experiment:
         return [f"{base}/{folder}/{name}.{suffix}" for base, name, suffix in product(bases, names, suffixes)]
 
     def table_files(self):
-        return self.artifacts("tables", self.tables, ["csv", "md", "tex"])
+        return self.artifacts("tables", self.tables, ["csv", "md", "tex", "json"])
 
     def figure_files(self):
         return self.artifacts("figures", self.figures, ["pdf", "svg", "png", "csv", "json"])

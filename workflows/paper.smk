@@ -11,6 +11,7 @@ rule draw_table:
         csv="{base}/tables/{table}.csv",
         md="{base}/tables/{table}.md",
         tex="{base}/tables/{table}.tex",
+        json="{base}/tables/{table}.json",
     log:
         "{base}/logs/{table}.log",
     message:
@@ -45,6 +46,7 @@ rule judge_claims:
         sources=drawing_sources("claims"),
     output:
         csv="{base}/claims.csv",
+        json="{base}/claims.json",
     log:
         "{base}/logs/claims.log",
     message:

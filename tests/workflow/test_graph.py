@@ -28,9 +28,9 @@ FIGURES = (
 )
 DATASETS = ("mnist", "cifar10", "copy", "repeat_copy", "ptb")
 DRAWN = {
-    **{f"tables/{name}": ("csv", "md", "tex") for name in TABLES},
+    **{f"tables/{name}": ("csv", "md", "tex", "json") for name in TABLES},
     **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
-    "claims": ("csv",),
+    "claims": ("csv", "json"),
 }
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {

@@ -15,7 +15,7 @@ import pytest
 from impls.presets import cells, load_preset, result_directory
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-TABLE_SUFFIXES, FIGURE_SUFFIXES = ("csv", "md", "tex"), ("pdf", "svg", "png", "csv", "json")
+TABLE_SUFFIXES, FIGURE_SUFFIXES = ("csv", "md", "tex", "json"), ("pdf", "svg", "png", "csv", "json")
 TABLE = [f"tables/table_feedforward.{suffix}" for suffix in TABLE_SUFFIXES]
 FIGURE = [f"figures/fig_feedforward_curves.{suffix}" for suffix in FIGURE_SUFFIXES]
 OTHERS = [
