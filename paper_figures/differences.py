@@ -13,6 +13,7 @@ from paper_figures.files import CLAIMS_FILE, sha256
 from paper_figures.provenance import CLAIMS, git
 
 MOST = 10  # differences of one kind that are listed; the others are counted
+MOST_CELLS = 3  # of one row
 WIDTH = 60  # characters of a line that are shown around the first difference
 HASHES = {"sha256", "curves_sha256"}
 KEYS = ("id", "framework", "source", "seed", "iteration")  # columns that say which row of a .csv it is
@@ -136,9 +137,13 @@ def _cells(found: list[list[str]], remade: list[list[str]]) -> list[str]:
     columns, lines = found[0], []
     for number, (ours, others) in enumerate(zip(found[1:], remade[1:], strict=True), start=2):
         place = " ".join(value for name, value in zip(columns, others, strict=True) if name in KEYS and value)
-        for name, one, other in zip(columns, ours, others, strict=True):
-            if one != other:
-                lines.append(f"line {number} ({place}), {name}: {one!r} in the file, {other!r} when remade here")
+        cells = [
+            f"{name} {one!r}, when remade here {other!r}"
+            for name, one, other in zip(columns, ours, others, strict=True)
+            if one != other
+        ]
+        more = [f"and {len(cells) - MOST_CELLS} more columns"] if len(cells) > MOST_CELLS else []
+        lines += [f"line {number} ({place}): " + "; ".join(cells[:MOST_CELLS] + more)] if cells else []
     return capped(lines)
 
 

@@ -105,13 +105,17 @@ def git(*arguments: str) -> bytes:
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
 
+def commit(stamp: dict[str, Any]) -> str:
+    """The commit that drew, and whether its files were edited; "none" outside git."""
+    return stamp["git_commit"][:10] + ("+edits" if stamp["git_dirty"] else "") if stamp["git_commit"] else "none"
+
+
 def short(stamp: dict[str, Any]) -> str:
     """One line for places with little room: a file's metadata, a table's foot."""
-    commit = stamp["git_commit"][:10] + ("+edits" if stamp["git_dirty"] else "") if stamp["git_commit"] else "none"
     codes = sorted({run["source_sha256"][:10] for run in stamp["runs"]})
     runs = f"{len(stamp['runs'])} runs" + (f" (code {', '.join(codes)})" if codes else "")
     return (
-        f"Stamp {stamp['stamp_sha256'][:10]}: commit {commit}, sources {stamp['sources_sha256'][:10]}, "
+        f"Stamp {stamp['stamp_sha256'][:10]}: commit {commit(stamp)}, sources {stamp['sources_sha256'][:10]}, "
         f"claims {stamp['claims_sha256'][:10]}, {runs}. Remake: {stamp['command']}"
     )
 
@@ -153,8 +157,8 @@ def _portable(path: Path) -> str:
 @lru_cache
 def _git_state() -> tuple[str | None, bool | None]:
     try:
-        commit = git("log", "-1", "--format=%H", "--", PACKAGE.name).decode().strip()
-        return (commit, bool(git("status", "--porcelain", "--", PACKAGE.name))) if commit else (None, None)
+        last = git("log", "-1", "--format=%H", "--", PACKAGE.name).decode().strip()
+        return (last, bool(git("status", "--porcelain", "--", PACKAGE.name))) if last else (None, None)
     except (OSError, subprocess.CalledProcessError):  # no git, not a clone, or no commit yet
         return None, None
 

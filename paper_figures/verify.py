@@ -23,6 +23,7 @@ from paper_figures.runs import ROOT
 MATCHES, DIFFERS, UNKNOWN = "matches", "differs", "cannot be verified"
 EDITED = "edited"
 NO_STAMP = "it carries no stamp that is whole: not made by this version of the suite, or stripped of it"
+STAMP_EDITED = "its stamp is not whole either, and its name and place do not tell which results it is of"
 NO_RECORD = "no whole .json lies beside it, to say what it was made from"
 TABLES = (".csv", ".md", ".tex")  # whose differences can be read
 EXIT_CODES = {MATCHES: 0, DIFFERS: 1, UNKNOWN: 2}
@@ -72,7 +73,9 @@ class Verifier:
         """The verdict on one file; never raises for what is wrong with it."""
         try:
             return self._judge(path, path.read_bytes())
-        except (FigureError, OSError) as error:
+        except OSError as error:
+            return Verdict(path, UNKNOWN, [f"it cannot be read: {error.strerror or error}"])
+        except FigureError as error:
             return Verdict(path, UNKNOWN, [str(error)])
 
     def _judge(self, path: Path, content: bytes) -> Verdict:
@@ -87,9 +90,9 @@ class Verifier:
                 raise FigureError(f"it was made as {artifact!r}, and this code has no such table or figure")
             results = self.results or _results(artifact, stamp, path, record)
         except FigureError as error:
-            if edited and edited[0].startswith(EDITED):
-                return Verdict(path, DIFFERS, [*edited, str(error)])
-            raise
+            if not (edited and edited[0].startswith(EDITED)):
+                raise
+            return Verdict(path, DIFFERS, [*edited, str(error) if stamp else STAMP_EDITED])
         remade = self._remake(artifact, results, stamp)
         if remade.files and suffix not in remade.files:
             raise FigureError(f"not one of ours: {artifact} makes {' '.join(remade.files)}")
@@ -169,7 +172,7 @@ def _place(artifact: str, path: Path) -> Path | None:
     """The results folder that a file lies in, where its artifact's files go; None if it lies elsewhere."""
     output, folder = Path(artifacts.module(artifact).OUTPUT), path.resolve().parent
     base = path.resolve().parents[len(output.parts) - 1]
-    return base if (base / output).parent == folder and any(base.glob("*/*/**/run.json")) else None
+    return base if (base / output).parent == folder and any(base.glob("*/*~*/**/run.json")) else None
 
 
 def _stamp_and_edits(path: Path, content: bytes, record: Path | None) -> tuple[dict[str, Any] | None, list[str]]:
@@ -185,7 +188,10 @@ def _stamp_and_edits(path: Path, content: bytes, record: Path | None) -> tuple[d
             edits = [NO_RECORD]
         return of_record, edits
     stamp = _trusted(suffix, content)
-    if carriers.seal_is_whole(suffix, content) is False:
+    whole = carriers.seal_is_whole(suffix, content)
+    if whole is None and stamp:
+        edits = [f"{EDITED}, or made by an earlier version of this suite: it has a stamp and no seal"]
+    elif whole is False:
         edits = [f"{EDITED}: it is not as it was sealed when it was made"]
     elif not stamp:
         edits = [NO_STAMP]
@@ -236,10 +242,10 @@ def _what_is_left(stamp: dict[str, Any] | None, results: Path) -> dict[str, Any]
 
 def _match(stamp: dict[str, Any], results: Path) -> str:
     runs = f"{len(stamp['runs'])} run{'' if len(stamp['runs']) == 1 else 's'}"
-    commit = f"commit {stamp['git_commit'][:10]}" if stamp["git_commit"] else "outside git"
     others = differences.of_versions(stamp["versions"], provenance.versions())
     drawn = f"; with other versions to the same bytes ({others})" if others else ""
-    return f"made from the results and code at hand ({runs} of {_shown(results)}; {commit}{drawn})"
+    inputs = f"{runs} of {_shown(results)}; commit {provenance.commit(stamp)}"
+    return f"made from the results and code at hand ({inputs}{drawn})"
 
 
 def _shown(results: Path) -> str:
@@ -253,7 +259,8 @@ def _why(suffix: str, found: bytes, remade: bytes, stamp: dict[str, Any] | None,
     others = differences.of_versions(stamp["versions"], provenance.versions()) if stamp else ""
     if reasons:
         # An image shows where it was edited only if nothing else makes it another one.
-        lines = where if suffix in TABLES or (len(reasons) == 1 and reasons[0].startswith(EDITED)) else []
+        legible = suffix in TABLES or (len(reasons) == 1 and reasons[0].startswith((EDITED, NO_STAMP)))
+        lines = where if legible else ["remade from these, it is another one"]
         return [*lines, *([f"made with other versions: {others}"] if others else [])]
     if others:
         return [
