@@ -144,6 +144,17 @@ def test_any_changed_byte_is_seen_in_place_and_elsewhere(results, verifier, tmp_
         assert verifier.verify(elsewhere).word in ({DIFFERS, UNKNOWN} if path.suffix == ".csv" else {DIFFERS}), place
 
 
+def test_an_edited_stamp_is_not_believed(results):
+    """It would say that a run has changed, where only the file has."""
+    path = results / TABLE
+    recorded = carriers.read_stamp(".md", path.read_bytes())["runs"][0]["sha256"]
+    path.write_text(path.read_text().replace(recorded, recorded[::-1]))
+    for _ in range(2):  # with the stamp of the .json beside it, and then without
+        word, reasons = told(path)
+        assert word == DIFFERS and reasons.startswith("edited") and "run record" not in reasons
+        path.with_suffix(".json").unlink(missing_ok=True)
+
+
 def test_a_cut_file_and_one_that_says_nothing_are_told_apart(results, verifier):
     path = results / FIGURE
     path.write_bytes(path.read_bytes()[:-100])
