@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from impls.campaign.options import CampaignOptions
 from impls.data import names as data_names
 from impls.engine.options import Options
 from impls.engine.spec import CellSpec
@@ -30,12 +31,27 @@ EXAMPLES = """examples:
     python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --resume
 """
 
+CAMPAIGN = """\
+Works through config/campaign.yaml, the most valuable cells first, several at once, and ends before the budget does.
+Stopped by Ctrl-C, a signal or the budget, every cell is at a checkpoint; a kill loses a minute. docs/campaign.md.
+
+  python -m impls campaign --dry-run --budget-minutes 600           what it would do, and how far it would come
+  python -m impls campaign --budget-minutes 600                     do it
+  python -m impls campaign --budget-minutes 600 --resume results/campaign
+  python -m impls campaign --budget-minutes 30 --only 'mnist/*/depth~3' --framework jax --out results/depth3
+
+exit codes: 0 as planned (done, or the time is over), 1 a cell failed, 2 something must be changed, 130 stopped
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; returns the exit code (0 done, 2 the user must change something, 130 stopped)."""
+    """Run one subcommand; returns the exit code.
+
+    0 done, 1 a cell of a campaign failed, 2 the user must change something, 130 stopped.
+    """
     parsed = build_parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        return parsed.run(parsed) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -43,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,6 +91,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--configfile", type=Path, default=Path("config/quick.yaml"), help="the preset (%(default)s)"
     )
     list_parser.set_defaults(run=_list)
+
+    campaign_parser = commands.add_parser(
+        "campaign",
+        help="work through a list of paper-scale cells in a given time",
+        description=CAMPAIGN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_fields(campaign_parser, CampaignOptions)
+    campaign_parser.set_defaults(run=_campaign)
 
     evaluate_parser = commands.add_parser("evaluate", help="evaluate the stored parameters of a finished run again")
     evaluate_parser.add_argument("folder", type=Path, help="the folder that `train` wrote")
@@ -162,6 +188,14 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 
     for line in evaluate(parsed.folder):
         print(line)
+
+
+def _campaign(parsed: argparse.Namespace) -> int:
+    from impls.campaign.command import campaign
+
+    options = _from_flags(CampaignOptions, parsed)
+    assert isinstance(options, CampaignOptions)
+    return campaign(options)
 
 
 def _list(parsed: argparse.Namespace) -> None:

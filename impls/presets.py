@@ -73,10 +73,10 @@ def load_preset(source: str | Path | Mapping[str, Any], where: str | None = None
     Raises:
         UserError: unreadable, or with an unknown key, a wrong value or a cell listed twice; names all that is wrong.
     """
-    content = source if isinstance(source, Mapping) else _read_yaml(Path(source))
+    content = source if isinstance(source, Mapping) else read_yaml(Path(source))
     where = where or ("preset" if isinstance(source, Mapping) else str(source))
     known = [name for name in Preset.model_fields if name != "experiments"] + experiments()
-    problems = _unknown_keys(content, known, where="")
+    problems = unknown_keys(content, known, where="")
     blocks: dict[str, Any] = {}
     for experiment in experiments():
         if experiment in content:
@@ -90,7 +90,7 @@ def load_preset(source: str | Path | Mapping[str, Any], where: str | None = None
                 cells(preset, experiment)
             return preset
         except ValidationError as error:
-            problems = _readable(error)
+            problems = readable(error)
         except UserError as error:
             problems = str(error).splitlines()
     raise UserError("\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems)))
@@ -114,7 +114,7 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
             except ValidationError as error:
                 parts = {name: f"{here}.{'cells' if name in spec.cell_fields else 'settings'}." for name in fields}
                 parts[""] = here  # a check of several fields together has no place of its own
-                raise UserError("\n".join(_readable(error, parts))) from None
+                raise UserError("\n".join(readable(error, parts))) from None
             key = tuple(checked.cell().values())
             if key in found:
                 raise UserError(
@@ -141,10 +141,13 @@ def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], f
     return f"results/{preset.preset}/{experiment}/{spec_class(experiment)(**cell).path()}/{framework}"
 
 
-def train_command(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
+def train_command(
+    preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str, output: Path | None = None
+) -> str:
     """The shell command that trains one cell of `cells(preset, experiment)`, with every flag that decides its result.
 
     How long and with how many threads it may run (`--max-minutes`, `--threads`) and `--resume` are the caller's to add.
+    `output` is another folder than the preset's.
     """
     values = {
         "framework": framework,
@@ -155,7 +158,7 @@ def train_command(preset: Preset, experiment: str, cell: Mapping[str, Any], fram
         "precision": preset.precision,
         "device": preset.device,
         "preset": preset.preset,
-        "output": result_directory(preset, experiment, cell, framework),
+        "output": output or result_directory(preset, experiment, cell, framework),
     }
     words = ["python", "-m", "impls", "train", experiment]
     for name, value in values.items():
@@ -199,7 +202,8 @@ def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework:
         return "run.json is damaged"
 
 
-def _read_yaml(path: Path) -> Mapping[str, Any]:
+def read_yaml(path: Path) -> Mapping[str, Any]:
+    """The content of a file of `config/`; raises `UserError` where it is missing or no mapping."""
     if not path.is_file():
         nearest = _nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
         hint = f"did you mean {path.parent / nearest}?" if nearest else "name a preset, for example config/quick.yaml"
@@ -222,7 +226,7 @@ def _block_problems(experiment: str, blocks: Any) -> list[str]:
     problems = []
     for number, block in enumerate(blocks):
         here = f"{experiment}[{number}]"
-        problems += _unknown_keys(block, Block.model_fields, here)
+        problems += unknown_keys(block, Block.model_fields, here)
         for part, known, other, other_part in (
             ("cells", spec.cell_fields, settings, "settings"),
             ("settings", settings, spec.cell_fields, "cells"),
@@ -234,14 +238,15 @@ def _block_problems(experiment: str, blocks: Any) -> list[str]:
             misplaced = [key for key in content if key in other]
             problems += [f"{here}.{part}: {key!r} belongs under {other_part}" for key in misplaced]
             rest = {key: value for key, value in content.items() if key not in misplaced}
-            problems += _unknown_keys(rest, known, f"{here}.{part}")
+            problems += unknown_keys(rest, known, f"{here}.{part}")
             if part == "cells":
                 missing = [name for name in known if name not in content]
                 problems += [f"{here}.cells: {name!r} is missing; give a list of its values" for name in missing]
     return problems
 
 
-def _unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
+def unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
+    """One line for each key that is not known, with the nearest right one."""
     problems = []
     for key in content:
         if key in known:
@@ -258,7 +263,7 @@ def _unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) 
     return problems
 
 
-def _readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
+def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
     """One line for each wrong value: where it stands, what it is, what it should be."""
     lines = []
     for detail in error.errors():

@@ -1,0 +1,86 @@
+"""What a campaign has to do, in which order, and when by estimate: the plan that `--dry-run` prints."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from impls.campaign.plan import Job
+from impls.campaign.rates import Rates
+from impls.campaign.standing import Standing, standing
+
+START_SECONDS = 10.0  # of a process, until it trains; what is measured replaces it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One job of the plan: how far it is, and from which iteration to which it is to be trained."""
+
+    job: Job
+    standing: Standing
+    first: int
+
+    @property
+    def iterations(self) -> int:
+        """Still to do."""
+        return 0 if self.standing.done else max(0, self.job.last_iteration - self.first)
+
+
+def make_plan(jobs: list[Job], out: Path, data: Mapping[str, dict[str, str]] | None = None) -> list[Entry]:
+    """Every job with how far it is in the output folder; `data`, if known: each data set's files by sha256."""
+    reached: dict[str, int] = {}  # by folder, once the jobs before are done
+    entries = []
+    for job in jobs:
+        now = standing(job, out, data)
+        there = now.iteration if now.state in ("partial", "paused", "complete") else 0
+        entries.append(Entry(job, now, max(there, reached.get(job.folder, 0))))
+        reached[job.folder] = max(there, job.last_iteration)
+    return entries
+
+
+def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: float | None) -> Iterator[str]:
+    """The plan as lines: each job that is left, and where the budget would end."""
+    yield (
+        f"{at_once} at once, {rates.threads} CPU {'thread' if rates.threads == 1 else 'threads'} each, "
+        f"on {rates.device.name} ({rates.device.kind}), {rates.precision}"
+    )
+    counts = {
+        state: sum(e.standing.state == state for e in entries) for state in ("complete", "paused", "partial", "other")
+    }
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    yield f"{len(entries)} runs in the list{': ' + told if told else ''}"
+    yield (
+        "minutes are an estimate: counted operations over the rate of the cell before, of others of its method, "
+        "data set, model or framework, or a guess"
+    )
+    yield f"{'replicas':>8} {'iterations':>10} {'operations':>10} {'minutes':>9} {'in all':>9}  {'rate from':<9} cell"
+    slots, over, title = [0.0] * at_once, False, None
+    for entry in entries:
+        if entry.standing.done:
+            continue
+        job = entry.job
+        if job.stage.title != title:
+            title = job.stage.title
+            yield f"-- {title}"
+        if entry.standing.state == "other":
+            yield f"{'made with another ' + ' and another '.join(entry.standing.differs):>60}  {job.name}"
+            continue
+        seconds = START_SECONDS + rates.seconds(job, entry.iterations)
+        ends = heapq.heappop(slots) + seconds
+        heapq.heappush(slots, ends)
+        if budget_minutes and not over and ends > 60 * budget_minutes:
+            over = True
+            yield f"== the {budget_minutes:g} minutes end about here"
+        operations = job.operations_per_iteration * entry.iterations
+        yield (
+            f"{job.replicas:8} {entry.iterations:10} {operations:10.2g} {seconds / 60:9.1f} {ends / 60:9.1f}  "
+            f"{rates.rate(job).basis:<9} {job.name}"
+        )
+
+
+def minutes_left(entries: list[Entry], rates: Rates, at_once: int) -> float:
+    """Until all entries are done, by estimate, if the work is shared out evenly."""
+    seconds = sum(START_SECONDS + rates.seconds(e.job, e.iterations) for e in entries if e.iterations)
+    return seconds / 60 / at_once
