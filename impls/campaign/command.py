@@ -131,7 +131,7 @@ def _without_changed(
     told = "\n".join(f"  {e.job.folder}: another {' and another '.join(e.standing.differs)}" for e in others)
     if options.changed is None:
         raise UserError(
-            f"{len(others)} runs in {out} were not made by what the list asks for now, and cannot be gone on from:\n"
+            f"in {out} there is what was not made by what the list asks for now, and cannot be gone on from:\n"
             f"{told}\nNothing was touched. --changed keep leaves them as they are and does the others; --changed "
             "restart moves them to set-aside/ and trains them anew; or restore the code that made them"
         )
