@@ -155,7 +155,10 @@ class _Packer:
     def tick(self) -> None:
         if self.options.pack and time.monotonic() - self.last >= PACK_SECONDS:
             started = time.monotonic()
-            _pack(self.out, self.jobs, self.options)
+            try:
+                _pack(self.out, self.jobs, self.options)
+            except UserError as error:  # said again at the end; the trainings go on
+                say(f"not packed: {error}")
             self.last = time.monotonic()
             self.seconds = max(self.seconds, 2 * (self.last - started))
 

@@ -22,7 +22,7 @@ class CampaignOptions(ClosedModel):
     )
     configfile: Path = Field(Path("config/campaign.yaml"), description="the list of cells, the most valuable first")
     only: tuple[str, ...] = Field(
-        (), description="only cells with one of these patterns in their name, such as 'mnist/*/depth~3' or /jax"
+        (), description="only runs with one of these patterns in their name, such as 'mnist/*/depth~3' or '/jax/x5'"
     )
     framework: Literal["torch", "jax"] | None = Field(None, description="only this one; not given: they take turns")
     dry_run: bool = Field(False, description="print the plan and train nothing")

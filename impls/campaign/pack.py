@@ -48,12 +48,11 @@ def pack(
         UserError: the records and curves alone are too large, or the file cannot be written.
     """
     room = int(file_bytes) * most_files - len(END)
-    parts = [
-        _member(path.relative_to(out).as_posix(), path.read_bytes())
-        for record in sorted(out.glob("**/" + RECORD))
-        if record.relative_to(out).parts[0] != SET_ASIDE and record.with_name(CURVES).is_file()
-        for path in (record, record.with_name(CURVES))
-    ]
+    parts = []
+    for record in sorted(out.glob("**/" + RECORD)):
+        folder = record.parent.relative_to(out)
+        if folder.parts[0] != SET_ASIDE:
+            parts += [_member(f"{folder.as_posix()}/{name}", content) for name, content in _result(record.parent)]
     size = sum(map(len, parts))
     if size > room:
         raise UserError(
@@ -66,7 +65,8 @@ def pack(
         if not path.is_file():
             continue
         # Trained numbers hardly compress: what is far too large is not tried.
-        member = _member(f"{folder}/{CHECKPOINT}", path.read_bytes()) if path.stat().st_size < 4 * room else None
+        fits = path.stat().st_size < 2 * (room - size)
+        member = _member(f"{folder}/{CHECKPOINT}", path.read_bytes()) if fits else None
         if member is None or size + len(member) > room:
             left_out.append((folder, path.stat().st_size))
             continue
@@ -97,6 +97,15 @@ def unpack(file: Path, out: Path) -> None:
         raise UserError(f"{file} is not what --pack wrote, or is damaged ({error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _result(folder: Path) -> list[tuple[str, bytes]]:
+    """Record and curves that belong together; nothing while a training replaces them."""
+    try:
+        record, curves = (folder / RECORD).read_bytes(), (folder / CURVES).read_bytes()
+        return [(RECORD, record), (CURVES, curves)] if (folder / RECORD).read_bytes() == record else []
+    except FileNotFoundError:
+        return []
 
 
 def _member(name: str, content: bytes) -> bytes:

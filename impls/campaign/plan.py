@@ -63,6 +63,11 @@ class Job:
         return replicas(self.preset, self.experiment, self.cell)
 
     @property
+    def listed_name(self) -> str:
+        """What `--only` is compared with: the name and the replicas."""
+        return f"{self.name}/x{self.replicas}"
+
+    @property
     def label(self) -> str:
         """For a person, such as `feedforward mnist fcn 4 dni, jax x5`."""
         values = " ".join(map(str, self.spec.cell().values()))
@@ -124,7 +129,7 @@ def load_campaign(source: str | Path | Mapping[str, Any], device: str | None = N
 
 
 def select(jobs: list[Job], framework: str | None, patterns: Iterable[str]) -> list[Job]:
-    """The jobs of one framework (None: both) whose name has one of the patterns in it (none given: all).
+    """The jobs of one framework (None: both) whose listed name has one of the patterns in it (none given: all).
 
     Raises:
         UserError: a pattern that no job has.
@@ -133,7 +138,7 @@ def select(jobs: list[Job], framework: str | None, patterns: Iterable[str]) -> l
     patterns = list(patterns)
     for pattern in patterns:
         if not any(_has(job, pattern) for job in jobs):
-            some = "\n  ".join(dict.fromkeys(job.name for job in jobs[::17]))
+            some = "\n  ".join(dict.fromkeys(job.listed_name for job in jobs[::17]))
             raise UserError(
                 f"--only {pattern}: no cell of the campaign has that in its name. Names are such as\n  {some}"
             )
@@ -141,7 +146,7 @@ def select(jobs: list[Job], framework: str | None, patterns: Iterable[str]) -> l
 
 
 def _has(job: Job, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(job.name, f"*{pattern}*")
+    return fnmatch.fnmatchcase(job.listed_name, f"*{pattern}*")
 
 
 def _jobs_of_stage(content: Mapping[str, Any], general: Mapping[str, Any], where: str) -> list[Job]:

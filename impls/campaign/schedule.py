@@ -65,7 +65,7 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
             title = job.stage.title
             yield f"-- {title}"
         if entry.standing.state == "other":
-            yield f"{'made with another ' + ' and another '.join(entry.standing.differs):>60}  {job.name}"
+            yield f"{'made with another ' + ' and another '.join(entry.standing.differs):>52}  {job.listed_name}"
             continue
         seconds = START_SECONDS + rates.seconds(job, entry.iterations)
         ends = heapq.heappop(slots) + seconds
@@ -76,7 +76,7 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
         operations = job.operations_per_iteration * entry.iterations
         yield (
             f"{job.replicas:8} {entry.iterations:10} {operations:10.2g} {seconds / 60:9.1f} {ends / 60:9.1f}  "
-            f"{rates.rate(job).basis:<9} {job.name}"
+            f"{rates.rate(job).basis:<9} {job.listed_name}"
         )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from impls.__main__ import main
 from impls.campaign.command import campaign
@@ -121,6 +124,7 @@ def test_only_and_framework_select():
     jobs = jobs_of()
     assert {job.spec.depth for job in select(jobs, None, ["mnist/*/depth~4"])} == {4}
     assert {job.framework for job in select(jobs, "jax", [])} == {"jax"}
+    assert {job.replicas for job in select(jobs, None, ["torch/x2", "jax/x2"])} == {2}
     with pytest.raises(UserError, match=r"--only depth~9: no cell .* such as\n  feedforward/dataset~mnist"):
         select(jobs, None, ["depth~3", "depth~9"])
 
@@ -227,8 +231,6 @@ def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monke
 
 
 def listed(tmp_path: Path) -> Path:
-    import yaml
-
     path = tmp_path / "list.yaml"
     path.write_text(yaml.safe_dump(VALID))
     return path
@@ -276,3 +278,12 @@ def test_the_command_of_a_job_names_its_own_folder():
     command = train_command(job.preset, job.experiment, job.cell, job.framework, output=Path("there"))
     assert command.endswith("--output there")
     assert "--replicas 3" in command
+
+
+def test_the_process_of_a_campaign_takes_no_gpu_and_needs_no_workflow():
+    """No framework is imported, and nothing that only drawing, Snakemake or the stand-ins need."""
+    code = "import sys, impls.__main__, impls.campaign.command; print(*{name.split('.')[0] for name in sys.modules})"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    unwanted = {"torch", "jax", "snakemake", "matplotlib", "sklearn", "statsmodels", "jsonschema", "requests"}
+    assert "pydantic" in output.split()
+    assert not unwanted & set(output.split())

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from impls.__main__ import main
 from impls.campaign.machine import Device
 from impls.campaign.plan import Job, load_campaign
 from impls.campaign.rates import Rates
@@ -27,7 +28,7 @@ from impls.engine.train import train
 from impls.registry import FRAMEWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
-ITERATIONS = 2000
+ITERATIONS = 1500
 
 
 def listed(tmp_path: Path, stages: list[dict]) -> Path:
@@ -43,16 +44,9 @@ def stage(title: str, depth: int = 2, iterations: int = 100, more: dict | None =
     return {"title": title, "feedforward": [{"cells": cells, "settings": settings | (more or {})}]} | keys
 
 
-def start(path: Path, *arguments: str) -> subprocess.Popen:
-    words = [sys.executable, "-m", "impls", "campaign", "--configfile", str(path), "--threads", "1", "--jobs", "2"]
-    budget = ["--budget-minutes", "5", "--checkpoint-minutes", "0"]
-    return subprocess.Popen([*words, *budget, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-
-def run(path: Path, *arguments: str) -> tuple[int, str]:
-    process = start(path, *arguments)
-    output, _ = process.communicate()
-    return process.returncode, output
+def command(path: Path, *arguments: str) -> list[str]:
+    words = ["campaign", "--configfile", str(path), "--threads", "1", "--jobs", "2"]
+    return [*words, "--budget-minutes", "5", "--checkpoint-minutes", "0", *arguments]
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
@@ -76,7 +70,7 @@ def is_alive(process: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_killed_twice_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp_path):
+def test_killed_twice_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp_path, capsys):
     path, out = listed(tmp_path, [stage("only", iterations=ITERATIONS)]), tmp_path / "out"
     jobs = load_campaign(path)
     checkpoints = [out / job.folder / "checkpoint.npz" for job in jobs]
@@ -86,18 +80,19 @@ def test_killed_twice_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp
 
     for kill_children, resume in ((True, ["--out", str(out)]), (False, ["--resume", str(out)])):
         before = written()
-        process = start(path, *resume)
+        words = [sys.executable, "-m", "impls", *command(path, *resume)]
+        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
         wait_until(lambda before=before: any(now > then for now, then in zip(written(), before, strict=True)))
         wait_until(lambda: (out / "status.json").exists())
         children = [child for child in trainings(out) if is_alive(child)]
         process.kill()
-        process.communicate()
+        process.wait()
         for child in children if kill_children else ():
             os.kill(child, signal.SIGKILL)
         # Left alone, the trainings find out by themselves, and stop at a checkpoint.
         wait_until(lambda children=children: not any(map(is_alive, children)))
-    code, output = run(path, "--resume", str(out))
-    assert (code, "2 of 2 runs of the list done" in output) == (0, True), output
+    assert main(command(path, "--resume", str(out))) == 0
+    assert "2 of 2 runs of the list done" in capsys.readouterr().out
     for job in jobs:
         record = read_record(out / job.name / "run.json")
         assert (record.status, record.preset) == ("complete", "tiny")
@@ -109,18 +104,19 @@ def test_killed_twice_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp
     assert max(read_record(out / job.name / "run.json").sessions for job in jobs) >= 2, "killed before it had begun"
 
     times = [(out / job.name / "run.json").stat().st_mtime_ns for job in jobs]
-    code, output = run(path, "--resume", str(out))
-    assert (code, "0 of 2 runs to do" in output) == (0, True), output
+    assert main(command(path, "--resume", str(out))) == 0
+    assert "0 of 2 runs to do" in capsys.readouterr().out
     assert times == [(out / job.name / "run.json").stat().st_mtime_ns for job in jobs]
 
 
-def test_a_cell_that_fails_stops_no_other_and_a_larger_run_replaces_the_smaller(tmp_path):
+def test_a_cell_that_fails_stops_no_other_and_a_larger_run_replaces_the_smaller(tmp_path, capsys):
     too_many = {"validation_examples": 100_000}
     stages = [stage("fails", depth=3, more=too_many), stage("small"), stage("large", replicas=3)]
     path, out = listed(tmp_path, stages), tmp_path / "out"
-    code, output = run(path, "--out", str(out), "--framework", "torch", "--pack", str(tmp_path / "a.tar.gz"))
+    arguments = ["--out", str(out), "--framework", "torch", "--pack", str(tmp_path / "a.tar.gz")]
+    assert main(command(path, *arguments)) == 1
+    output = capsys.readouterr().out
     failed, small, large = load_campaign(path)[::2]
-    assert code == 1, output
     assert f"failed: {failed.label}; log: {out}/logs/{failed.folder}.log" in output
     assert "    error: validation_examples must be below 1500" in output
     assert "2 of 3 runs of the list done" in output
