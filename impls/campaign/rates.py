@@ -1,12 +1,13 @@
 """How long jobs take, by estimate: counted operations over the rate at which this machine was seen to do them.
 
-The nearest measurement counts: of the same cell, else of cells of the same method, data set and model, and so on; and
-before anything was trained, a share of what a matrix product reaches. Rates are of training and evaluation together, so
-that minutes are; the start of a process and its compilation are no part of them.
+The nearest measurement counts: of the same cell, else of cells of like size of the same method, data set and model, and
+so on; and before anything was trained, a share of what a matrix product reaches. Rates are of training and evaluation
+together, so that minutes are; the start of a process and its compilation are no part of them.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import subprocess
 import sys
@@ -25,14 +26,21 @@ from impls.sources import ROOT
 
 PUBLISHED = ROOT / "results" / "published"
 SHARE_OF_LIMIT = {"cpu": 0.3, "cuda": 0.1}  # where nothing is known: a guess, and shown as one
-BASES = ("guess", "framework", "model", "data set", "method", "cell")  # by how much of a job's kind was measured
+# What of a job's kind and name a measurement must share, from the whole of it; and how that is called.
+BASES = ((6, "cell"), (5, "method"), (4, "data set"), (3, "model"), (1, "framework"))
+LIKE_SIZE = 8.0  # a small step reaches a small share of the limit: first asked are those of no more than this ratio
 
 
 class Rate(NamedTuple):
-    """Floating-point operations per second, and what it is taken from, one of `BASES`."""
+    """Floating-point operations per second, and what it is taken from: one of `BASES`, or a guess."""
 
     operations_per_second: float
     basis: str
+
+
+class _Measured(NamedTuple):
+    rate: float  # operations per second
+    size: float  # operations of an iteration
 
 
 class Rates:
@@ -40,14 +48,15 @@ class Rates:
 
     def __init__(self, device: Device, threads: int, precision: str) -> None:
         self.device, self.threads, self.precision = device, threads, precision
-        self.measured: dict[tuple[str, ...], float] = {}  # kind and cell -> operations per second
+        self.measured: dict[tuple[str, ...], _Measured] = {}  # by kind and cell
         self.memory: dict[tuple[str, ...], float] = {}  # kind and cell -> bytes per replica
         self.limits: dict[str, float] = {}
 
     def learn(self, job: Job, iterations: int, seconds: float) -> None:
         """So many iterations of a job took so long."""
         if iterations > 0 and seconds > 0:
-            self.measured[*job.kind, job.name] = job.operations_per_iteration * iterations / seconds
+            size = job.operations_per_iteration
+            self.measured[*job.kind, job.name] = _Measured(size * iterations / seconds, size)
 
     def read_records(self, folders: Iterable[Path]) -> None:
         """Learn from every run in the folders that was made on this device in this precision."""
@@ -59,11 +68,15 @@ class Rates:
     def rate(self, job: Job) -> Rate:
         """From what is nearest to the job among what was measured."""
         key = (*job.kind, job.name)
-        # kind = (framework, implementation, model, data set, method): from the whole of it down to the framework.
-        for length, basis in ((6, "cell"), (5, "method"), (4, "data set"), (3, "model"), (1, "framework")):
-            alike = [rate for other, rate in self.measured.items() if other[:length] == key[:length]]
-            if alike:
-                return Rate(statistics.median(alike), basis)
+        for most in (LIKE_SIZE, math.inf):
+            for shared, basis in BASES:
+                alike = [
+                    measured
+                    for other, measured in self.measured.items()
+                    if other[:shared] == key[:shared] and _ratio(measured.size, job.operations_per_iteration) <= most
+                ]
+                if alike:
+                    return Rate(statistics.median(measured.rate for measured in alike), basis)
         return Rate(SHARE_OF_LIMIT[self.device.kind] * self._limit(job.framework), "guess")
 
     def seconds(self, job: Job, iterations: int) -> float:
@@ -92,7 +105,8 @@ class Rates:
         parts = [record.spec[name] for name in ("model", "dataset", "method")]
         name = f"{record.experiment}/{spec.path()}/{record.framework}"
         key = (record.framework, implementation_folder(record.experiment), *parts, name)
-        self.measured[key] = spec.operations_per_step() * model_steps / seconds
+        each = spec.operations_per_step()
+        self.measured[key] = _Measured(each * model_steps / seconds, each * len(record.seeds))
         if self.device.kind == "cuda":  # on the CPU it is the process's, most of which is the framework
             self.memory[key] = record.peak_memory_bytes / len(record.seeds)
 
@@ -108,3 +122,8 @@ class Rates:
                 )
             self.limits[framework] = float(done.stdout)
         return self.limits[framework]
+
+
+def _ratio(a: float, b: float) -> float:
+    """Of the larger to the smaller."""
+    return max(a, b) / min(a, b)

@@ -156,6 +156,12 @@ def test_the_nearest_measurement_counts_and_only_those_of_this_device(tmp_path):
     seconds = 200 / record.model_steps_per_second + record.evaluation_seconds
     assert rates.seconds(jobs[0], 100) == pytest.approx(seconds)
     assert [rates.rate(job).basis for job in (jobs[0], jobs[2])] == ["cell", "method"]
+    # Of its method only a small net was measured, of its model a large one: a small net says little of a large one.
+    larger = jobs_of(lambda c: [s["feedforward"][0]["settings"].update(hidden_units=800) for s in c["stages"]])[2]
+    assert rates.rate(larger).basis == "method"
+    large = load_campaign(Path(__file__).parents[2] / "config/campaign.yaml")[0]
+    rates.learn(large, 100, 5.0)
+    assert rates.rate(larger).basis == "data set"
     for other in (Rates(Device("cpu", "another", None), 1, "fp32"), Rates(device, 2, "fp32"), Rates(device, 1, "fp64")):
         other.read_records([tmp_path])
         assert other.measured == {}
