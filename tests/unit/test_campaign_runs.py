@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -49,7 +50,7 @@ def command(path: Path, *arguments: str) -> list[str]:
     return [*words, "--budget-minutes", "5", "--checkpoint-minutes", "0", *arguments]
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < until
@@ -69,28 +70,27 @@ def is_alive(process: int) -> bool:
         return False
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_killed_twice_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp_path, capsys):
+def killed(path: Path, out: Path, *arguments: str) -> list[int]:
+    """Kill a campaign at its first checkpoint; returns the processes of its trainings, which are not asked."""
+    words = [sys.executable, "-m", "impls", *command(path, "--out", str(out), *arguments)]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+    wait_until(lambda: any(out.glob("**/checkpoint.npz")) and (out / "status.json").exists())
+    children = trainings(out)
+    process.kill()
+    process.wait()
+    return children
+
+
+def kill(processes: list[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def test_killed_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp_path, capsys):
     path, out = listed(tmp_path, [stage("only", iterations=ITERATIONS)]), tmp_path / "out"
     jobs = load_campaign(path)
-    checkpoints = [out / job.folder / "checkpoint.npz" for job in jobs]
-
-    def written() -> list[int]:
-        return [file.stat().st_mtime_ns if file.exists() else 0 for file in checkpoints]
-
-    for kill_children, resume in ((True, ["--out", str(out)]), (False, ["--resume", str(out)])):
-        before = written()
-        words = [sys.executable, "-m", "impls", *command(path, *resume)]
-        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
-        wait_until(lambda before=before: any(now > then for now, then in zip(written(), before, strict=True)))
-        wait_until(lambda: (out / "status.json").exists())
-        children = [child for child in trainings(out) if is_alive(child)]
-        process.kill()
-        process.wait()
-        for child in children if kill_children else ():
-            os.kill(child, signal.SIGKILL)
-        # Left alone, the trainings find out by themselves, and stop at a checkpoint.
-        wait_until(lambda children=children: not any(map(is_alive, children)))
+    kill(killed(path, out))
     assert main(command(path, "--resume", str(out))) == 0
     assert "2 of 2 runs of the list done" in capsys.readouterr().out
     for job in jobs:
@@ -107,6 +107,19 @@ def test_killed_twice_and_resumed_gives_the_same_bits_and_nothing_runs_twice(tmp
     assert main(command(path, "--resume", str(out))) == 0
     assert "0 of 2 runs to do" in capsys.readouterr().out
     assert times == [(out / job.name / "run.json").stat().st_mtime_ns for job in jobs]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_trainings_without_their_campaign_stop_at_a_checkpoint(tmp_path):
+    path, out = listed(tmp_path, [stage("long", iterations=10_000_000)]), tmp_path / "out"
+    children = killed(path, out, "--framework", "torch")
+    assert len(children) == 1
+    try:
+        wait_until(lambda: not any(map(is_alive, children)))
+    finally:
+        kill(children)
+    record = read_record(out / load_campaign(path)[0].name / "run.json")
+    assert (record.status, record.sessions) == ("partial", 1)
 
 
 def test_a_cell_that_fails_stops_no_other_and_a_larger_run_replaces_the_smaller(tmp_path, capsys):
