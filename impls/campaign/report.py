@@ -89,7 +89,7 @@ class Report:
 
     def _line(self, supervisor: Supervisor) -> str:
         running = "; ".join(
-            f"{child.job.label} {child.iteration / child.job.last_iteration:.0%}" for child in supervisor.running
+            f"{child.job.label} {child.iteration / child.job.last_iteration:.1%}" for child in supervisor.running
         )
         failed = sum(o.state == "failed" for o in supervisor.outcomes)
         return (
