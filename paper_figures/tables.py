@@ -117,7 +117,7 @@ def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], within: s
         printed.append([*net, "paper", *(_at(published, column, published) for column in columns)])
         for framework, name in FRAMEWORKS.items():
             ours = rows[rows["framework"] == framework].set_index("column")
-            cells = [_at(ours, column, lambda row: _ours(row, within, separator)) for column in columns]
+            cells = [_at(ours, column, lambda row: ours(row, within, separator)) for column in columns]
             printed.append([*("" for _ in lines), name, *cells])
     return printed
 
@@ -139,7 +139,8 @@ def published(row: pd.Series) -> str:
     return f"{row['value']:.{digits}f}"
 
 
-def _ours(row: pd.Series, within: str, separator: str) -> str:
+def ours(row: pd.Series, within: str, separator: str) -> str:
+    """Our number with its interval, replicas and verdict; `within` and `separator` stand as `_lines` says."""
     if row["n"] + row["n_diverged"] == 0:
         return row["verdict"]
     measure = MEASURES[row["metric"]]
