@@ -16,7 +16,9 @@ from paper_figures.errors import FigureError
 def names() -> list[str]:
     """All artifacts, sorted."""
     stems = [path.stem for path in Path(__file__).parent.glob("*.py")]
-    return sorted(stem for stem in stems if stem.startswith(("table_", "text_", "fig_")) or stem in ("claims", "values"))
+    return sorted(
+        stem for stem in stems if stem.startswith(("table_", "text_", "fig_")) or stem in ("claims", "values")
+    )
 
 
 def module(name: str) -> ModuleType:

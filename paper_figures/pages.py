@@ -89,10 +89,16 @@ def _parser() -> argparse.ArgumentParser:
         prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     pages = [ROOT / page for page in PAGES]
-    parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", default=pages, help=f"default: {' '.join(PAGES)}")
+    parser.add_argument(
+        "pages", nargs="*", type=Path, metavar="PAGE", default=pages, help=f"default: {' '.join(PAGES)}"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=PUBLISHED, help="one folder a device (default: results/published)"
+        "--results",
+        type=Path,
+        metavar="DIR",
+        default=PUBLISHED,
+        help="one folder a device (default: results/published)",
     )
     return parser
 

@@ -83,11 +83,14 @@ def _texts(row: pd.Series) -> tuple[str, ...]:
     """What the macros of one claim and framework print, in the order of `VARIANTS`."""
     verdict = escape(row["verdict"])
     if not row["n"]:
-        failed = rf"\textbf{{[{row['n_diverged']} {MEASURES[row['metric']].failure}]}}" if row["n_diverged"] else MISSING
+        failed = (
+            rf"\textbf{{[{row['n_diverged']} {MEASURES[row['metric']].failure}]}}" if row["n_diverged"] else MISSING
+        )
         return failed, failed, failed, str(row["n"]), verdict
     measure = MEASURES[row["metric"]]
     mean, low, high, half = (
-        f"{number:.{measure.digits}f}" for number in (row["ours"], row["low"], row["high"], (row["high"] - row["low"]) / 2)
+        f"{number:.{measure.digits}f}"
+        for number in (row["ours"], row["low"], row["high"], (row["high"] - row["low"]) / 2)
     )
     both = rf"${mean} \pm {half}$"
     if math.isnan(row["low"]):
