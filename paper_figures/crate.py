@@ -1,9 +1,9 @@
 """A results folder as one research object: a zip archive of results and sources with an RO-Crate description.
 
 It follows the profiles Workflow Run Crate 0.5, Process Run Crate 0.5 and Workflow RO-Crate 1.0 of RO-Crate 1.1: the
-Snakefile is the workflow; one action is its run, and each training is an action of its own, with the data (by checksum),
-the software, the device and the files that it made. It names no agent. Paths inside are those of the repository, so what
-is unpacked can be drawn again as it stands. The same results and sources give the same bytes.
+Snakefile is the workflow; one action is its run, and each training is an action of its own, with the data (by
+checksum), the software, the device and the files that it made. It names no agent. Paths inside are those of the
+repository, so what is unpacked can be drawn again as it stands. The same results and sources give the same bytes.
 """
 
 from __future__ import annotations

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 
 _SMALL = (
-    "Zero One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen Seventeen "
-    "Eighteen Nineteen"
-).split()
-_TENS = "Twenty Thirty Forty Fifty Sixty Seventy Eighty Ninety".split()
+    *("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve"),
+    *("Thirteen", "Fourteen", "Fifteen", "Sixteen", "Seventeen", "Eighteen", "Nineteen"),
+)
+_TENS = ("Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety")
 _LARGE = ((1_000_000, "Million"), (1_000, "Thousand"), (100, "Hundred"))
 _PARTS = re.compile(r"(?P<word>[A-Za-z]+)|(?P<whole>\d+)(?:\.(?P<decimals>\d+))?|(?P<range>(?<=\d)-(?=\d))")
 
 
 def in_letters(text: str) -> str:
-    """`text` in camel case: "cifar10/fcn/0.15-0.20/5000" is CifarTenFcnZeroPointOneFiveToZeroPointTwoZeroFiveThousand."""
+    """`text` in camel case: "cifar10/0.15-0.20/5000" is CifarTenZeroPointOneFiveToZeroPointTwoZeroFiveThousand."""
     words = []
     for part in _PARTS.finditer(text):
         if part["word"]:

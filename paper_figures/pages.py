@@ -89,17 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     pages = [ROOT / page for page in PAGES]
-    parser.add_argument(
-        "pages", nargs="*", type=Path, metavar="PAGE", default=pages, help=f"default: {' '.join(PAGES)}"
-    )
+    parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", default=pages, help="default: both")
     parser.add_argument("--check", action="store_true", help="write nothing")
-    parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="DIR",
-        default=PUBLISHED,
-        help="one folder a device (default: results/published)",
-    )
+    where = "where each device has its folder of runs (default: results/published)"
+    parser.add_argument("--results", type=Path, metavar="DIR", default=PUBLISHED, help=where)
     return parser
 
 

@@ -3,9 +3,9 @@ r"""Every number as a LaTeX macro, so that a manuscript takes it from the runs a
     \input{results/published/cpu-2-cores/values.tex}
     ... an error of \dniFeedforwardMnistFcnFourCdniTorch\,\% (the paper: \dniFeedforwardMnistFcnFourCdniPaper\,\%) ...
 
-A name is the claim's `id` in letters (`letters.in_letters`), without "table", "text" or "fig", and the framework. A value
-that must not be compared with the paper's wears a dagger, one from stand-in data a double dagger, and one that no run has
-is printed as "[missing]", in bold: none of them slips into a paper unnoticed.
+A name is the claim's `id` in letters (`letters.in_letters`), without "table", "text" or "fig", and the framework. A
+value that must not be compared with the paper's wears a dagger, one from stand-in data a double dagger, and one that no
+run has is printed as "[missing]", in bold: none of them slips into a paper unnoticed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paper_figures.letters import in_letters
 from paper_figures.measures import MEASURES
 from paper_figures.provenance import short, stamp
 from paper_figures.runs import read_experiments
-from paper_figures.tables import published
+from paper_figures.tables import paper_text
 from paper_figures.tex import escape
 
 TITLE = "every number as a LaTeX macro, with interval, replicas and verdict"
@@ -68,7 +68,7 @@ def make(results: Path) -> dict[str, bytes]:
     for claim, rows in judged.groupby("id", sort=False):
         first = rows.iloc[0]
         lines.append(f"\n% {claim}: {first['metric']}, {first['unit']}\n")
-        lines.append(_definition(macro(claim, "paper"), escape(published(first))))
+        lines.append(_definition(macro(claim, "paper"), escape(paper_text(first))))
         for _, row in rows.iterrows():
             for variant, text in zip(VARIANTS, _texts(row), strict=True):
                 lines.append(_definition(macro(claim, row["framework"], variant), text))
@@ -81,17 +81,12 @@ def _definition(name: str, text: str) -> str:
 
 def _texts(row: pd.Series) -> tuple[str, ...]:
     """What the macros of one claim and framework print, in the order of `VARIANTS`."""
-    verdict = escape(row["verdict"])
+    measure, verdict = MEASURES[row["metric"]], escape(row["verdict"])
     if not row["n"]:
-        failed = (
-            rf"\textbf{{[{row['n_diverged']} {MEASURES[row['metric']].failure}]}}" if row["n_diverged"] else MISSING
-        )
+        failed = rf"\textbf{{[{row['n_diverged']} {measure.failure}]}}" if row["n_diverged"] else MISSING
         return failed, failed, failed, str(row["n"]), verdict
-    measure = MEASURES[row["metric"]]
-    mean, low, high, half = (
-        f"{number:.{measure.digits}f}"
-        for number in (row["ours"], row["low"], row["high"], (row["high"] - row["low"]) / 2)
-    )
+    numbers = (row["ours"], row["low"], row["high"], (row["high"] - row["low"]) / 2)
+    mean, low, high, half = (f"{number:.{measure.digits}f}" for number in numbers)
     both = rf"${mean} \pm {half}$"
     if math.isnan(row["low"]):
         both, half = f"{mean} ($n = {row['n']}$)", MISSING
