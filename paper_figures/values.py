@@ -92,9 +92,10 @@ def _texts(row: pd.Series) -> tuple[str, ...]:
         both, half = f"{mean} ($n = {row['n']}$)", MISSING
     elif measure.on_ladder:
         both = f"{mean} [{low}, {high}]"
-    if row["n_diverged"]:
-        both += f" ({row['n_diverged']} {measure.failure})"
-    both, value, half = (text if text == MISSING else _marked(text, row) for text in (both, mean, half))
+    # A mean of the survivors alone would flatter, so it never stands without their number.
+    failed = f" ({row['n_diverged']} {measure.failure})" if row["n_diverged"] else ""
+    texts = (both + failed, mean + failed, half)
+    both, value, half = (text if text == MISSING else _marked(text, row) for text in texts)
     return both, value, half, str(row["n"]), verdict
 
 
