@@ -80,15 +80,16 @@ class Summary:
         rows = self.judged[self.judged["artifact"] == artifact]
         if rows.empty:
             raise FigureError(f"{artifact!r}: no claim of claims.csv is about it.")
-        head = f"{_count(rows['id'].nunique(), 'published number')}, {len(rows)} verdicts: {self._said(rows)}."
+        link = self._linked(artifact, f"`{artifact}`", page)
+        head = f"{link}: {_count(rows['id'].nunique(), 'published number')}, {len(rows)} verdicts: {self._said(rows)}."
         with_verdict = self._chosen(rows)
         if not with_verdict.empty:
-            return f"{head} {COMPARABLE}\n\n{self._numbers(with_verdict, page)}"
+            return f"{head} {self._shown(with_verdict)}\n\n{self._numbers(with_verdict)}"
         shown = self._chosen(rows, ("missing",))
         if shown.empty:
             return f"{head} No run at the paper's size yet."
         reasons = "; ".join(dict.fromkeys(shown.loc[shown["verdict"] == "not comparable", "why"]))
-        return f"{head} Not at the paper's size yet: {reasons}. {COMPARABLE}\n\n{self._numbers(shown, page)}"
+        return f"{head} Not comparable: {reasons}. {self._shown(shown)}\n\n{self._numbers(shown)}"
 
     def picture(self, artifact: str, page: Path) -> str:
         """The published figure if it shows runs of ours, else where the quick preset draws it."""
@@ -114,16 +115,18 @@ class Summary:
             lines.append([self._linked(artifact, section, page), str(rows["id"].nunique()), *cells])
         return f"{' / '.join(FRAMEWORKS.values())}:\n\n{_table(lines)}"
 
-    def _numbers(self, rows: pd.DataFrame, page: Path) -> str:
-        lines = [["What", "Paper", *FRAMEWORKS.values(), "From"], ["---"] * (3 + len(FRAMEWORKS))]
+    def _numbers(self, rows: pd.DataFrame, page: Path | None = None) -> str:
+        """A table of claims; with a `page`, also where each is from."""
+        headings = ["What", "Paper", *FRAMEWORKS.values(), *(["From"] if page else [])]
+        lines = [headings, ["---"] * len(headings)]
         for _, claim in rows.groupby("id", sort=False):
             first = claim.iloc[0]
             by_framework = claim.set_index("framework")
             cells = [
                 our_text(by_framework.loc[name], " ", " ") if name in by_framework.index else "" for name in FRAMEWORKS
             ]
-            link = self._linked(first["artifact"], f"`{first['artifact']}`", page)
-            lines.append([describe(first), f"{paper_text(first)} {first['unit']}", *cells, link])
+            link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
+            lines.append([describe(first), f"{paper_text(first)} {first['unit']}", *cells, *link])
         return _table(lines)
 
     def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED) -> pd.DataFrame:
@@ -141,6 +144,11 @@ class Summary:
                 if (folder / file).is_file():
                     return f"[{text}]({_link(folder / file, page)})"
         return text
+
+    @staticmethod
+    def _shown(rows: pd.DataFrame) -> str:
+        few = rows["id"].nunique() == MOST
+        return f"{f'At most {MOST}: those of the most replicas, then the latest. ' if few else ''}{COMPARABLE}"
 
     def _said(self, rows: pd.DataFrame) -> str:
         counts = self._words(rows)
