@@ -13,8 +13,8 @@ import pytest
 
 NOT_COPIED = (".git", ".venv", ".snakemake", "results", "tests", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 Snakemake = Callable[..., subprocess.CompletedProcess]
-# Every Python that finds it imports it first, so it reaches the jobs of Snakemake, too. What is refused: frameworks, the
-# files that import them, and what only training needs. No ImportError, which a caller may take for an absent extra.
+# Every Python that finds it imports it first, so it reaches the jobs of Snakemake, too. Refused are the frameworks, the
+# files that import them, and what only training needs. No ImportError: a caller may take that for an absent extra.
 REFUSE_TRAINING = """\
 import re
 import sys
