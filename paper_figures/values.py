@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from paper_figures.carriers import sealed, with_comment
 from paper_figures.claims import judge, read_claims
 from paper_figures.letters import in_letters
 from paper_figures.measures import MEASURES
@@ -58,7 +59,7 @@ def macro(claim: str, source: str, variant: str = "") -> str:
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of values.tex, by suffix."""
+    """The contents of values.tex, and of the .json with its stamp, by suffix."""
     claims = read_claims()
     runs = read_experiments(results, set(claims["experiment"]))
     judged = judge(claims, runs)
@@ -72,7 +73,7 @@ def make(results: Path) -> dict[str, bytes]:
         for _, row in rows.iterrows():
             for variant, text in zip(VARIANTS, _texts(row), strict=True):
                 lines.append(_definition(macro(claim, row["framework"], variant), text))
-    return {".tex": "".join(lines).encode()}
+    return sealed({".tex": with_comment(".tex", "".join(lines), mark)}, TITLE, mark)
 
 
 def _definition(name: str, text: str) -> str:

@@ -11,6 +11,7 @@ rule write_values:
         sources=drawing_sources("values"),
     output:
         tex="{base}/values.tex",
+        json="{base}/values.json",
     log:
         "{base}/logs/values.log",
     message:

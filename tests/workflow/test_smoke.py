@@ -53,7 +53,7 @@ def test_every_cell_has_curves_and_a_record(smoke: Path, checkout: Path):
 
 
 def test_the_table_the_figure_and_the_claims_exist_and_claim_nothing(smoke: Path):
-    for name in (*TABLE, *FIGURE, *OTHERS, "claims.csv", "values.tex"):
+    for name in (*TABLE, *FIGURE, *OTHERS, "claims.csv", "values.tex", "values.json"):
         assert (smoke / name).stat().st_size > 0, name
     assert "stand-in" in (smoke / "tables/table_feedforward.md").read_text()
     for name in ("claims.csv", "tables/table_feedforward.csv"):

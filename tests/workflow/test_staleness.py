@@ -37,7 +37,7 @@ EDITS = {
 def kind(path: str) -> str:
     """What an output file belongs to."""
     kinds = {"/data/": "data", "/torch/": "torch", "/jax/": "jax", "/tables/": "table", "/figures/": "figure"}
-    kinds["/values.tex"] = "values"
+    kinds["/values."] = "values"
     return next((name for part, name in kinds.items() if part in path), "claims")
 
 
@@ -105,10 +105,11 @@ def test_an_edit_of_one_experiment_leaves_the_others(source: str, smoke_results,
     path = checkout / source
     before = path.read_bytes()
     parts = ONE_EXPERIMENT[source]
+    of_all = {f"results/smoke/{name}" for name in ("claims.csv", "claims.json", "values.tex", "values.json")}
     try:
         path.write_bytes(before + b"\n# edited\n")
         expected = {output for output in everything if any(part in output for part in parts)}
-        assert stale() == expected | ({"results/smoke/claims.csv", "results/smoke/values.tex"} if parts else set())
+        assert stale() == expected | (of_all if parts else set())
     finally:
         path.write_bytes(before)
 
