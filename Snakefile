@@ -35,6 +35,7 @@ for experiment in experiments():
 include: "workflows/train.smk"
 include: "workflows/data.smk"
 include: "workflows/paper.smk"
+include: "workflows/publish.smk"
 
 
 rule all:
@@ -44,3 +45,4 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.claims.input,
+        rules.values.input,

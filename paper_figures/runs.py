@@ -7,6 +7,7 @@ A run is a folder with `run.json` (checked against the schema in the repository)
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +79,11 @@ def read_runs(results: Path, experiment: str) -> list[Run]:
         if nested:
             raise FigureError(f"{results}: holds no runs itself; did you mean --results {results / nested[0]}?")
     return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
+
+
+def read_experiments(results: Path, experiments: Iterable[str]) -> list[Run]:
+    """All runs of several experiments, sorted by experiment and then by path; raises as `read_runs` does."""
+    return [run for experiment in sorted(experiments) for run in read_runs(results, experiment)]
 
 
 def of_cell(runs: list[Run], **fields: Any) -> list[Run]:

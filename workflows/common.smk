@@ -117,3 +117,8 @@ class Experiment:
 def runs_of(artifact, base):
     """The runs below `base` that a table or figure is drawn from."""
     return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
+
+
+def all_runs(base):
+    """Every run below `base`."""
+    return [path for experiment in EXPERIMENTS for path in experiment.runs(base)]

@@ -42,7 +42,7 @@ rule draw_figure:
 rule judge_claims:
     """Judge every published number that the runs can speak about."""
     input:
-        runs=lambda wildcards: [run for experiment in EXPERIMENTS for run in experiment.runs(wildcards.base)],
+        runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("claims"),
     output:
         csv="{base}/claims.csv",

@@ -13,6 +13,23 @@ import pytest
 
 NOT_COPIED = (".git", ".venv", ".snakemake", "results", "tests", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 Snakemake = Callable[..., subprocess.CompletedProcess]
+# Every Python that finds it imports it first, so it reaches the jobs of Snakemake, too. Refused are the frameworks, the
+# files that import them, and what only training needs. No ImportError: a caller may take that for an absent extra.
+REFUSE_TRAINING = """\
+import re
+import sys
+
+REFUSED = re.compile(r"(torch|jax|jaxlib|sklearn|pooch|tqdm)(\\.|$)|impls\\.\\w+\\.(torch|jax)_\\w+$")
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if REFUSED.match(name):
+            raise RuntimeError(f"{name} must not be needed here")
+
+
+sys.meta_path.insert(0, Refuse())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +38,14 @@ def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout") / "repository"
     shutil.copytree(root, folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
     return folder
+
+
+@pytest.fixture(scope="session")
+def without_training(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process in which torch, jax and all that only training needs cannot be imported."""
+    folder = tmp_path_factory.mktemp("refusing")
+    (folder / "sitecustomize.py").write_text(REFUSE_TRAINING)
+    return {"PYTHONPATH": str(folder)}
 
 
 @pytest.fixture(scope="module")

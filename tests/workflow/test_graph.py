@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +32,9 @@ DRAWN = {
     **{f"tables/{name}": ("csv", "md", "tex", "json") for name in TABLES},
     **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
     "claims": ("csv", "json"),
+    "values": ("tex", "json"),
 }
+TARGETS = ("all", "tables", "figures", "claims", "values", "crate", "readme", "data")
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
@@ -119,27 +122,45 @@ def test_blocks_with_other_settings_reach_the_commands_of_their_cells(snakemake,
 def test_every_target_says_what_it_is_for(snakemake):
     lines = [line for line in snakemake("--list-target-rules").stdout.splitlines() if line]
     targets = {line.split(" ")[0]: line for line in lines}
-    assert set(targets) == {"all", "tables", "figures", "claims", "data", *experiments()}
+    assert set(targets) == {*TARGETS, *experiments()}
     assert all(re.search(r"\(\w.{15,}\)$", line) for line in targets.values()), lines
 
 
-def test_published_figures_need_no_training_and_neither_framework(snakemake, checkout: Path):
+def test_published_figures_need_no_training_and_neither_framework(snakemake, without_training, checkout: Path):
     for device in ("cpu-2-cores", "gpu"):
         run = checkout / f"results/published/{device}/feedforward/dataset~mnist/model~fcn/depth~4/method~dni/torch"
         run.mkdir(parents=True)
         (run / "run.json").write_text(json.dumps({}))
         (run / "curves.parquet").touch()
-    blocked = checkout.parent / "blocked"
-    blocked.mkdir()
-    for name in ("torch", "jax", "jaxlib"):
-        (blocked / f"{name}.py").write_text(f"raise ImportError('{name} must not be needed here')\n")
     try:
-        dry_run = snakemake("--dry-run", "--config", "source=published", PYTHONPATH=str(blocked))
+        dry_run = snakemake("--dry-run", "--config", "source=published", **without_training)
+        packed = snakemake("crate", "readme", "--dry-run", "--config", "source=published", **without_training)
     finally:
         shutil.rmtree(checkout / "results")
     # The two tables and two figures of the one experiment that is there, for each device.
-    assert job_counts(dry_run) == {"all": 1, "draw_table": 4, "draw_figure": 4, "judge_claims": 2, "total": 11}
+    drawn = {"draw_table": 4, "draw_figure": 4, "judge_claims": 2, "write_values": 2}
+    assert job_counts(dry_run) == {"all": 1, **drawn, "total": 13}
+    assert job_counts(packed) == {"crate": 1, "readme": 1, "pack_crate": 2, **drawn, "total": 16}
     assert "results/published/gpu/figures/fig_feedforward_curves.pdf" in dry_run.stdout
+
+
+def test_all_that_is_published_is_drawn_where_training_is_impossible(root: Path, without_training, tmp_path: Path):
+    """In one process, for its speed; as jobs of the workflow some of them are drawn so in test_smoke.py."""
+    program = f"""
+import sys
+from pathlib import Path
+from paper_figures import artifacts, pages
+for folder in Path("results/published").glob("*/"):
+    for name in artifacts.names():
+        assert artifacts.module(name).make(folder), name
+assert pages.main(["--check"]) == 0
+try:
+    import torch
+except RuntimeError as error:
+    Path({str(tmp_path / "refused")!r}).write_text(str(error))
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=root, env=os.environ | without_training, check=True)
+    assert (tmp_path / "refused").read_text() == "torch must not be needed here", "nothing was refused at all"
 
 
 def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):

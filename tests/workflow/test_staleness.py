@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PAPER = {"table", "figure", "claims"}
+PAPER = {"table", "figure", "claims", "values"}
 TRAINING = {"torch", "jax"}
 RECURRENT = (
     *("/recurrent/", "table_rnn", "text_ptb", "fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
@@ -27,7 +27,7 @@ EDITS = {
     "impls/data/cifar10.py": {"data"} | TRAINING | PAPER,
     "impls/data/markov_text.py": {"data"} | TRAINING | PAPER,
     "paper_figures/style.py": {"figure"},
-    "paper_figures/tables.py": {"table"},
+    "paper_figures/tables.py": {"table", "values"},
     "paper_figures/claims.csv": PAPER,
     "impls/presets.py": set(),
     "README.md": set(),
@@ -37,6 +37,7 @@ EDITS = {
 def kind(path: str) -> str:
     """What an output file belongs to."""
     kinds = {"/data/": "data", "/torch/": "torch", "/jax/": "jax", "/tables/": "table", "/figures/": "figure"}
+    kinds["/values."] = "values"
     return next((name for part, name in kinds.items() if part in path), "claims")
 
 
@@ -104,10 +105,11 @@ def test_an_edit_of_one_experiment_leaves_the_others(source: str, smoke_results,
     path = checkout / source
     before = path.read_bytes()
     parts = ONE_EXPERIMENT[source]
+    of_all = {f"results/smoke/{name}" for name in ("claims.csv", "claims.json", "values.tex", "values.json")}
     try:
         path.write_bytes(before + b"\n# edited\n")
         expected = {output for output in everything if any(part in output for part in parts)}
-        assert stale() == expected | ({"results/smoke/claims.csv"} if parts else set())
+        assert stale() == expected | (of_all if parts else set())
     finally:
         path.write_bytes(before)
 

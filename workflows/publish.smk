@@ -1,0 +1,65 @@
+# What makes results citable: values as LaTeX macros, one archive that describes itself, the numbers of README.md.
+from paper_figures.crate import packed_sources
+
+PUBLISHED_RUNS = sorted(str(p) for p in Path("results").glob("published/*/*/**/run.json"))
+
+
+rule write_values:
+    """Write every number as a LaTeX macro."""
+    input:
+        runs=lambda wildcards: all_runs(wildcards.base),
+        sources=drawing_sources("values"),
+    output:
+        tex="{base}/values.tex",
+        json="{base}/values.json",
+    log:
+        "{base}/logs/values.log",
+    message:
+        "{output.tex}"
+    shell:
+        "python -m paper_figures values --results {wildcards.base} --output {output.tex} > {log} 2>&1"
+
+
+rule pack_crate:
+    """Pack runs, tables, figures, claims and sources into one archive, with an RO-Crate description of them."""
+    input:
+        runs=lambda wildcards: all_runs(wildcards.base),
+        drawings=lambda wildcards: [
+            path for e in EXPERIMENTS for path in e.drawings() if path.startswith(f"{wildcards.base}/")
+        ],
+        claims="{base}/claims.csv",
+        values="{base}/values.tex",
+        sources=packed_sources(),
+    output:
+        archive="{base}/crate.zip",
+    log:
+        "{base}/logs/crate.log",
+    message:
+        "{output.archive}"
+    shell:
+        "python -m paper_figures.crate --results {wildcards.base} --output {output.archive} > {log} 2>&1"
+
+
+rule values:
+    """Every number as a LaTeX macro: results/<preset>/values.tex."""
+    input:
+        expand("{base}/values.tex", base=BASES),
+
+
+rule crate:
+    """Runs, drawings and sources as one research object: results/<preset>/crate.zip."""
+    input:
+        expand("{base}/crate.zip", base=BASES),
+
+
+rule readme:
+    """Write the published numbers into README.md and docs/experiments.md; results/published is all that it reads."""
+    input:
+        runs=PUBLISHED_RUNS,
+        sources=drawing_sources("pages"),
+    log:
+        "results/logs/readme.log",
+    message:
+        "README.md, docs/experiments.md"
+    shell:
+        "python -m paper_figures.pages > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"
