@@ -1,4 +1,4 @@
-"""What the metrics of claims are: where the curves hold each, how it is read (`readings`, `comparisons`) and printed."""
+"""The metrics of claims: where the curves hold each, how it is read (`readings`, `comparisons`) and printed."""
 
 from __future__ import annotations
 

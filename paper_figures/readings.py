@@ -170,7 +170,7 @@ def obstacles(run: Run, iteration: int | None = None) -> tuple[str, ...]:
 
 
 def _of_training(run: Run, measure: Measure, iteration: int, summary: Callable[[pd.DataFrame], pd.Series]) -> Reading:
-    """What `summary` makes of the curve [iterations, seeds] up to `iteration`; NaN for a replica that diverged there."""
+    """What `summary` makes of the curve [iterations, seeds] up to `iteration`; NaN for one that diverged there."""
     curve, found = run.curve(measure.split, measure.metric).loc[:iteration], obstacles(run, iteration)
     if curve.empty:
         return _not_recorded(measure, found)
