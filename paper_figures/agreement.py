@@ -116,9 +116,10 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
     if outcome is None:
         return {**named, **_nothing("no metric that is known here was recorded"), **_speeds(torch, jax), **runs}
     readings = _readings(outcome, torch, jax)
+    obstacles = _obstacles(torch.record, jax.record)
     gaps = dict.fromkeys(reading.gap for reading in readings if reading.gap)
     if gaps:
-        return {**named, **_nothing("; ".join(gaps)), **_speeds(torch, jax), **runs}
+        return {**named, **_nothing("; ".join([*obstacles, *gaps])), **_speeds(torch, jax), **runs}
     dataset = torch.record["cell"]["dataset"]
     values = [_in_steps(outcome, dataset, reading.values) for reading in readings]
     shared = sorted(set(values[0].index) & set(values[1].index))
@@ -148,7 +149,7 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
         "margin_from": source,
         "p_equivalence": equivalence_p(differences, 0, margin),
         "p_beyond": beyond_p(differences, margin),
-        "obstacles": "; ".join(_obstacles(torch.record, jax.record)),
+        "obstacles": "; ".join(obstacles),
         **_speeds(torch, jax),
         **runs,
     }

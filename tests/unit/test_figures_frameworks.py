@@ -1,6 +1,7 @@
 """PyTorch against JAX: which cells are compared, on which seeds, within which margin, and how that is said."""
 
 import io
+import json
 import math
 import re
 
@@ -100,7 +101,8 @@ def test_a_seed_that_diverged_in_one_framework_alone_is_a_difference(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"iterations": 2000}, "iterations 2000 and 500000"),
+        ({"iterations": 400_000}, "iterations 400000 and 500000"),
+        ({"iterations": 2000}, "iterations 2000 and 500000; not evaluated at iteration 2000; the nearest is 0"),
         ({"reached": 300_000}, "iteration reached 300000 and 500000"),
         ({"source": "stand-in"}, "other data"),
     ],
@@ -175,7 +177,7 @@ def test_a_default_margin_is_that_of_the_papers_numbers_of_its_kind():
 
 def test_p_values_are_corrected_over_all_comparable_cells(tmp_path):
     """The same three differences in three cells of two experiments, and a fourth that is not comparable."""
-    torch, jax = [2.05, 3.10, 4.15], [2.0, 3.0, 4.0]
+    torch, jax = [2.05, 3.12, 4.19], [2.0, 3.0, 4.0]
     write_both(tmp_path, torch, jax)
     alone = only(tmp_path)
     write_both(tmp_path, torch, jax, depth=3)
@@ -184,7 +186,7 @@ def test_p_values_are_corrected_over_all_comparable_cells(tmp_path):
     found = table(tmp_path)
     compared = found[found["verdict"] != "not comparable"]
     assert len(compared) == 3 and compared["p_equivalence"].nunique() == 1
-    assert compared["p_equivalence_holm"].to_numpy() == pytest.approx(3 * alone["p_equivalence"])
+    assert compared["p_equivalence_holm"].to_numpy() == pytest.approx(3 * alone["p_equivalence"], rel=1e-4)
     assert alone["verdict"] == "equivalent" and alone["p_equivalence"] < LEVEL < 3 * alone["p_equivalence"]
     assert set(compared["verdict"]) == {"inconclusive"}
 
@@ -223,7 +225,7 @@ def test_two_networks_are_compared_by_network_b(tmp_path):
 def test_an_experiment_with_an_unknown_metric_is_shown_as_not_comparable(tmp_path):
     for framework in ("torch", "jax"):
         run = write_run(tmp_path, framework, experiment="novel", cell={"colour": "red"})
-        frame = pd.read_parquet(run / "curves.parquet")
+        frame = pd.read_parquet(run / "curves.parquet").query("metric == 'error'")
         frame.assign(metric="beauty").to_parquet(run / "curves.parquet")
     row = only(tmp_path)
     assert (row["verdict"], row["why"]) == ("not comparable", "no metric that is known here was recorded")
@@ -248,7 +250,8 @@ def test_an_experiment_with_an_unknown_metric_is_shown_as_not_comparable(tmp_pat
 def test_speeds_stand_side_by_side(tmp_path, changes, obstacle):
     write_both(tmp_path, [2.0, 3.0, 4.0], [2.0, 3.0, 4.0])
     folder = tmp_path / "feedforward/dataset~mnist/model~fcn/depth~4/method~dni"
-    edit_record(folder / "torch", **{"model_steps_per_second": 1250.0, **changes})
+    record = json.loads((folder / "torch/run.json").read_text())
+    (folder / "torch/run.json").write_text(json.dumps(record | {"model_steps_per_second": 1250.0} | changes))
     row = only(tmp_path)
     assert row["speed_obstacles"].startswith(obstacle) and row["verdict"] == "equivalent"
     assert row["jax_steps_per_second"] == 100
