@@ -14,6 +14,7 @@ from paper_figures import agreement, table_frameworks
 from paper_figures.agreement import OUTCOMES
 from paper_figures.claims import read_claims
 from paper_figures.errors import FigureError
+from paper_figures.runs import read_runs
 from paper_figures.statistics import LEVEL
 from tests.unit.recurrent_runs import write_copy, write_ptb
 from tests.unit.test_figures_runs import edit_record, write_run
@@ -158,6 +159,14 @@ def test_where_the_paper_has_no_number_the_margin_is_the_default(tmp_path):
     assert "| 2.05* |" in text and "0.3 and above 3% a tenth of the error" in text and "curriculum steps:" not in text
 
 
+def test_a_margin_is_never_that_of_a_number_read_off_a_plot(tmp_path):
+    write_both(tmp_path, [2.0, 2.1, 2.2], [2.0, 2.1, 2.2])
+    torch, jax = sorted(read_runs(tmp_path, "feedforward"), key=lambda run: run.record["framework"], reverse=True)
+    turned = read_claims().iloc[::-1]  # so that those of the plot come first
+    row = agreement.compare(torch, jax, turned)
+    assert (row["margin"], row["margin_from"]) == (0.3, "table_feedforward/mnist/fcn/4/dni")
+
+
 def test_a_default_margin_is_that_of_the_papers_numbers_of_its_kind():
     claims = read_claims()
     margins = {outcome.metric: outcome.default_margin(2.0) for outcome in OUTCOMES}
@@ -182,8 +191,9 @@ def test_p_values_are_corrected_over_all_comparable_cells(tmp_path):
     alone = only(tmp_path)
     write_both(tmp_path, torch, jax, depth=3)
     write_both(tmp_path, torch, jax, depth=6, experiment="single_dni", cell={"cut_after": 1})
-    write_both(tmp_path, torch, jax, {"iterations": 2000}, method="cdni")
+    write_both(tmp_path, torch, jax, {"iterations": 400_000}, method="cdni")
     found = table(tmp_path)
+    assert found.loc[found["verdict"] == "not comparable", "difference"].item() == pytest.approx(0.12)
     compared = found[found["verdict"] != "not comparable"]
     assert len(compared) == 3 and compared["p_equivalence"].nunique() == 1
     assert compared["p_equivalence_holm"].to_numpy() == pytest.approx(3 * alone["p_equivalence"], rel=1e-4)
