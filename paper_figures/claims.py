@@ -1,16 +1,21 @@
-"""The table of claims: every published number beside ours, from each framework, with a verdict.
+"""The table of claims: every published number, and every finding in words, beside ours, with a verdict.
 
 `claims.csv` beside this file fixes each published number, its margin and the margin's reason before anything is run.
 `make` writes results/<preset>/claims.csv: one row per claim and framework.
+
+A finding, an ordering or a trend that the paper states, is a claim like any other, whose `value` is the least or the
+greatest that a difference, a slope or a ratio may be; its id begins with "finding/", and it belongs to no drawing.
 
 A claim names the cell that it is about: `experiment`, `dataset`, `model`, `layers`, `method`, and in `cell` the fields
 that follow in the cell's path, spelled as there ("cut_after~1"; empty where none follows). A `*` for a value
 ("stale_decay~*") leaves that field open: of the runs that fit, the one with the best mean of the claim's own metric is
 taken, as the paper did; the column `chosen` says which, and of how many. `replicas` selects those whose setting lies in
 a bin, "p_update 0.03-0.06": the lower end is in it and the upper one is not, but for 1.00, where a probability ends.
-`layers` is empty where the cell has no depth, and `iteration` where training ends by a rule of its own. `direction` is
-"two-sided", or "at most" for a value that is a bound and has no margin (0). What a `metric` is, and how it is judged,
-stands in `measures.MEASURES`.
+`reference` is what a claim about two cells compares its own with: the fields in which the other one differs, spelled as
+in a path ("method~bprop"), and "experiment~<name>" before them where it is another experiment's. Each replica is then
+held against that of its seed. `layers` is empty where the cell has no depth, and `iteration` where training ends by a
+rule of its own. `direction` is "two-sided", or "at most" or "at least" for a value that is a bound and has no margin
+(0). What a `metric` is, and how it is judged, stands in `measures.MEASURES`.
 """
 
 from __future__ import annotations
@@ -26,12 +31,13 @@ import pandas as pd
 from paper_figures.carriers import sealed
 from paper_figures.files import CLAIMS_FILE, table_csv
 from paper_figures.ladder import to_lengths, to_steps
-from paper_figures.measures import MEASURES, Measure, Reading, without_values
+from paper_figures.measures import MEASURES, Measure
 from paper_figures.provenance import stamp
+from paper_figures.readings import Reading, without_values
 from paper_figures.runs import Run, read_runs
 from paper_figures.statistics import Verdict, summarise, verdict
 
-TITLE = "every published number beside ours, with interval, margin and verdict"
+TITLE = "every published number and finding beside ours, with interval, margin or bound, and verdict"
 OUTPUT = "claims.csv"
 
 FRAMEWORKS = {"torch": "PyTorch", "jax": "JAX"}
@@ -58,9 +64,14 @@ def read_claims() -> pd.DataFrame:
     return claims.astype(dict.fromkeys(WHOLE, "Int64"))  # the other empty cells are ""
 
 
+def fields_of(path: str) -> dict[str, str]:
+    """The fields that a path names, as text: {"cut_after": "1"} of "cut_after~1"."""
+    return dict(part.split("~") for part in path.split("/") if part)
+
+
 def cell_of(claim: dict) -> dict[str, str]:
     """The fields of the claim's cell as text, in the order of the path; `OPEN` for one that it leaves open."""
-    further = dict(part.split("~") for part in claim["cell"].split("/") if part)
+    further = fields_of(claim["cell"])
     fields = {"dataset": claim["dataset"], "model": claim["model"], "depth": claim["layers"], "method": claim["method"]}
     return {name: str(value) for name, value in {**fields, **further}.items() if not pd.isna(value)}
 
@@ -96,16 +107,35 @@ def fits(claim: dict, run: Run) -> bool:
 
 def read(claim: dict, run: Run, runs: list[Run]) -> Reading:
     """Our values for the claim, from a run that fits it; its reference, if it has one, is sought among `runs`."""
-    measure, chosen = MEASURES[claim["metric"]], bin_of(claim["replicas"])
+    measure, chosen = MEASURES[claim["metric"]].of_cell(run), bin_of(claim["replicas"])
     iteration = None if pd.isna(claim["iteration"]) else int(claim["iteration"])
-    reading = measure.read(run, measure, iteration, _reference(run, measure, runs))
-    if not chosen or reading.values.empty:
-        return reading
-    seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
-    if not seeds:
-        where = f"{chosen.setting} in {chosen.low:.2f}-{chosen.high:.2f}"
-        return without_values(f"none of the {len(run.record['seeds'])} replicas has {where}")
-    return replace(reading, values=reading.values[seeds])
+    reference = reference_of(claim, run, runs) if claim["reference"] else None
+    if claim["reference"] and reference is None:
+        return without_values(f"no run of {claim['reference']} to compare with")
+    if chosen:
+        seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
+        if not seeds:
+            where = f"{chosen.setting} in {chosen.low:.2f}-{chosen.high:.2f}"
+            return without_values(f"none of the {len(run.record['seeds'])} replicas has {where}")
+        run = replace(run, curves=run.curves[run.curves["seed"].isin(seeds)])
+    return measure.read(run, measure, iteration, reference)
+
+
+def reference_of(claim: dict, run: Run, runs: list[Run]) -> Run | None:
+    """The run that the claim compares `run` with: of the same cell but for the fields that its `reference` names."""
+    others = fields_of(claim["reference"])
+    experiment = others.pop("experiment", claim["experiment"])
+    cell = _as_text(run.record["cell"]) | others
+    for other in runs:
+        # Another experiment's cell may have fewer fields.
+        if other.record["experiment"] == experiment and _as_text(other.record["cell"]).items() <= cell.items():
+            return other
+    return None
+
+
+def of_sections(judged: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The judged claims by section of the paper, in the order of claims.csv."""
+    return dict(iter(judged.groupby("section", sort=False)))
 
 
 def make(results: Path) -> dict[str, bytes]:
@@ -207,10 +237,5 @@ def _verdict(claim: dict, reading: Reading, measure: Measure) -> Verdict:
     return replace(result, why=f"in curriculum steps: {result.why}" if judged else result.why, **lengths)
 
 
-def _reference(run: Run, measure: Measure, runs: list[Run]) -> Run | None:
-    """The run that `measure` compares `run` with: of the same cell but for the fields that it names."""
-    cell, kind = {**run.record["cell"], **measure.reference}, (run.record["experiment"], run.record["framework"])
-    for other in runs:
-        if (other.record["experiment"], other.record["framework"]) == kind and other.record["cell"] == cell:
-            return other
-    return None
+def _as_text(cell: dict) -> dict[str, str]:
+    return {name: str(value) for name, value in cell.items()}

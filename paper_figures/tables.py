@@ -160,13 +160,16 @@ def our_text(row: pd.Series, within: str, separator: str) -> str:
 def markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:
     """A page: the first of `notes`, about the data, in bold, the others, the table, and `foot`, the stamp."""
     conditions, *others = notes
-    # A column of whole numbers is set to the right.
+    rest = "\n\n".join(others)
+    return f"# {heading}\n\n**{conditions}**\n\n{rest}\n\n{markdown_lines(headings, lines)}\n\n{foot}\n"
+
+
+def markdown_lines(headings: list[str], lines: list[list[str]]) -> str:
+    """The table alone; a column of whole numbers is set to the right."""
     sides = [
         "--:" if all(cell.isdigit() or not cell for cell in column) else "---" for column in zip(*lines, strict=True)
     ]
-    rows = "\n".join("| " + " | ".join(row) + " |" for row in [headings, sides, *lines])
-    rest = "\n\n".join(others)
-    return f"# {heading}\n\n**{conditions}**\n\n{rest}\n\n{rows}\n\n{foot}\n"
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, sides, *lines])
 
 
 def _long_form(judged: pd.DataFrame) -> pd.DataFrame:

@@ -38,6 +38,8 @@ TIME_LIMIT = f"--max-minutes {PRESET.max_minutes:g}" if PRESET.max_minutes else 
 
 # Every experiment's workflow file adds its own.
 EXPERIMENTS = []
+# Tables that are drawn from the runs of all experiments, and belong to none.
+ACROSS = ("table_frameworks",)
 
 
 wildcard_constraints:
@@ -116,6 +118,8 @@ class Experiment:
 
 def runs_of(artifact, base):
     """The runs below `base` that a table or figure is drawn from."""
+    if artifact in ACROSS:
+        return all_runs(base)
     return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
 
 

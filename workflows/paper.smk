@@ -40,7 +40,7 @@ rule draw_figure:
 
 
 rule judge_claims:
-    """Judge every published number that the runs can speak about."""
+    """Judge every published number and finding that the runs can speak about."""
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("claims"),
@@ -59,6 +59,7 @@ rule tables:
     """Draw every table."""
     input:
         [path for experiment in EXPERIMENTS for path in experiment.table_files()],
+        expand("{base}/tables/table_frameworks.{suffix}", base=BASES, suffix=["csv", "md", "tex"]),
 
 
 rule figures:

@@ -3,18 +3,21 @@
 import io
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from impls.registry import spec_class
+from impls.presets import cells, load_preset
+from impls.registry import experiments, spec_class
 from paper_figures import artifacts, claims, table_feedforward
-from paper_figures.claims import OPEN, Bin, bin_of, cell_of
+from paper_figures.claims import OPEN, Bin, bin_of, cell_of, fields_of
 from paper_figures.errors import FigureError
 from paper_figures.measures import MEASURES
-from paper_figures.statistics import AT_MOST, TWO_SIDED, bound_p, verdict
+from paper_figures.runs import ROOT
+from paper_figures.statistics import AT_LEAST, AT_MOST, TWO_SIDED, bound_p, verdict
 from tests.unit.test_figures_runs import edit_record, write_run
 
 # Copied from the paper a second time; 3, 4 (5, 6) layers.
@@ -161,8 +164,14 @@ def two_network_margin_rule(claim):
     return gain + 2 * standard_error(guess), f"{gain:.2f} points below the constant guess"
 
 
-def test_every_claim_has_a_margin_and_its_reason():
+def published_numbers():
+    """The claims that are numbers of the paper; its findings in words: test_figures_findings.py."""
     table = claims.read_claims()
+    return table[~table["id"].str.startswith("finding/")]
+
+
+def test_every_number_has_a_margin_and_its_reason():
+    table = published_numbers()
     assert table["artifact"].value_counts().to_dict() == {
         "fig_feedforward_curves": 64,
         "table_feedforward": 48,
@@ -177,8 +186,9 @@ def test_every_claim_has_a_margin_and_its_reason():
         "fig_two_network": 4,
     }
     assert table["id"].is_unique
+    two_sided = ("test_error", "max_solved_task_length", "test_bits_per_character", "data_fraction_to_reach_bptt20")
     assert dict(zip(table["metric"], table["direction"], strict=True)) == {
-        **dict.fromkeys(MEASURES, TWO_SIDED),
+        **dict.fromkeys(two_sided, TWO_SIDED),
         **{metric: direction for metric, (_, _, direction) in TWO_NETWORK.items()},
     }
     for claim in table.to_dict("records"):
@@ -276,6 +286,26 @@ def test_every_claim_names_a_cell_that_can_be_trained():
         assert pd.isna(claim["iteration"]) or claim["iteration"] <= spec.iterations, claim["id"]
 
 
+def test_the_paper_preset_makes_every_claims_cells():
+    """Its own, and that which it is compared with, which the claim can find."""
+    preset = load_preset(ROOT / "config/paper.yaml")
+    trained = [
+        SimpleNamespace(record={"experiment": name, "cell": spec_class(name)(**cell).cell()})
+        for name in experiments()
+        for cell in cells(preset, name)
+    ]
+    for claim in claims.read_claims().to_dict("records"):
+        own = [run for run in trained if claims.fits(claim, run)]
+        assert own, claim["id"]
+        for run in own if claim["reference"] else []:
+            reference = claims.reference_of(claim, run, trained)
+            assert reference is not None and reference is not run, claim["id"]
+            named = fields_of(claim["reference"])
+            assert named.pop("experiment", claim["experiment"]) == reference.record["experiment"], claim["id"]
+            found = {name: str(value) for name, value in reference.record["cell"].items()}
+            assert named.items() <= found.items(), claim["id"]
+
+
 def test_changing_a_published_number_changes_the_verdict(tmp_path, monkeypatch):
     write_run(tmp_path, final=EQUAL)
     assert row(judged(tmp_path))["verdict"] == "reproduced"
@@ -358,7 +388,7 @@ def test_a_claim_is_judged_by_its_own_cell_alone(tmp_path):
     for number, cell in enumerate(others):
         write_run(tmp_path, final=[2 - number / 10] * 3, **cell)  # better than the other, so none is passed over
     table = judged(tmp_path)
-    found = table[(table["ours_iteration"] == 500_000) & (table["artifact"] != "fig_feedforward_curves")]
+    found = table[(table["ours_iteration"] == 500_000) & ~table["artifact"].isin(["fig_feedforward_curves", "claims"])]
     assert dict(zip(found["id"], found["ours"].round(6), strict=True)) == {
         "table_feedforward/mnist/fcn/4/dni": 2.2,
         "table_feedforward/cifar10/fcn/4/dni": 2.0,
@@ -517,6 +547,10 @@ def test_verdicts_on_a_bound(values, bound, word, lower_is_better):
         assert "(all replicas are equal)" in result.why
     not_comparable = verdict(values, bound, 0, False, direction=AT_MOST).word
     assert not_comparable == ("not comparable" if values else "missing")
+    # No less than a bound is the mirror image.
+    mirrored = verdict([-value for value in values], -bound, 0, True, **(settings | {"direction": AT_LEAST}))
+    assert (mirrored.word, mirrored.mean) == (word, pytest.approx(-result.mean, nan_ok=True))
+    assert mirrored.p_equivalence == pytest.approx(result.p_equivalence, nan_ok=True)
 
 
 def test_a_bound_is_tested_on_one_side():
@@ -530,6 +564,14 @@ def test_a_bound_is_tested_on_one_side():
         result.why == f"the one-sided 95% upper bound 0.3686 of the mean is at most 0.4: p = {result.p_equivalence:.2g}"
     )
     assert math.isnan(bound_p([0.1], 0.4))
+    result = verdict(values, 0.031, 0, True, direction=AT_LEAST)
+    assert (
+        result.why
+        == f"the one-sided 95% lower bound 0.03141 of the mean is at least 0.031: p = {result.p_equivalence:.2g}"
+    )
+    assert result.p_equivalence == pytest.approx(stats.ttest_1samp(values, 0.031, alternative="greater").pvalue)
+    failed = verdict(values, 0.369, 0, True, direction=AT_LEAST)
+    assert failed.why == "the one-sided 95% upper bound 0.3686 of the mean is below 0.369"
 
 
 def test_a_bound_that_is_the_mean_is_reproduced_in_one_of_twenty():
@@ -541,7 +583,7 @@ def test_a_bound_that_is_the_mean_is_reproduced_in_one_of_twenty():
 
 @pytest.mark.parametrize(
     ("margin", "direction", "words"),
-    [(0.1, AT_MOST, "margin 0 beside a bound"), (0, TWO_SIDED, "margin > 0"), (0, "at least", "not 'at least'")],
+    [(0.1, AT_MOST, "margin 0 beside a bound"), (0, TWO_SIDED, "margin > 0"), (0, "about", "not 'about'")],
 )
 def test_a_bound_has_no_margin_and_every_direction_is_known(margin, direction, words):
     with pytest.raises(ValueError, match=words):

@@ -19,7 +19,7 @@ TABLE_SUFFIXES, FIGURE_SUFFIXES = ("csv", "md", "tex", "json"), ("pdf", "svg", "
 TABLE = [f"tables/table_feedforward.{suffix}" for suffix in TABLE_SUFFIXES]
 FIGURE = [f"figures/fig_feedforward_curves.{suffix}" for suffix in FIGURE_SUFFIXES]
 OTHERS = [
-    *(f"tables/text_single_dni.{suffix}" for suffix in TABLE_SUFFIXES),
+    *(f"tables/{name}.{suffix}" for name in ("text_single_dni", "table_frameworks") for suffix in TABLE_SUFFIXES),
     *(
         f"figures/{name}.{suffix}"
         for name in ("fig_gradient_quality", "fig_complete_unlock")
