@@ -1,4 +1,4 @@
-"""Which tables and figures there are: every module of this package called `table_*`, `text_*`, `fig_*`, or `claims`.
+"""What can be drawn: every module of this package called `table_*`, `text_*` or `fig_*`, and `claims` and `report`.
 
 Such a module has `TITLE`, `OUTPUT` (the usual place under the results folder) and `make(results) -> {suffix: bytes}`.
 """
@@ -12,11 +12,13 @@ from types import ModuleType
 
 from paper_figures.errors import FigureError
 
+WHOLE = ("claims", "report")  # those about everything in a results folder
+
 
 def names() -> list[str]:
     """All artifacts, sorted."""
     stems = [path.stem for path in Path(__file__).parent.glob("*.py")]
-    return sorted(stem for stem in stems if stem.startswith(("table_", "text_", "fig_")) or stem == "claims")
+    return sorted(stem for stem in stems if stem.startswith(("table_", "text_", "fig_")) or stem in WHOLE)
 
 
 def module(name: str) -> ModuleType:
