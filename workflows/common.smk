@@ -12,6 +12,8 @@ from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.sources import training_sources
+from paper_figures.report_labels import labels
+from paper_figures.sections import section_of
 
 try:
     WHERE = [*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])]
@@ -117,3 +119,18 @@ class Experiment:
 def runs_of(artifact, base):
     """The runs below `base` that a table or figure is drawn from."""
     return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
+
+
+def drawn(base):
+    """What the report shows of a base: all tables and figures that the preset has there, and the claims."""
+    files = [path for e in EXPERIMENTS for path in e.drawings() if path.startswith(f"{base}/")]
+    return [*files, f"{base}/claims.csv"]
+
+
+# In Snakemake's own report, what belongs to no section of the paper.
+VERDICTS_CATEGORY = "Verdicts"
+
+
+def artifact_labels(wildcard=None):
+    """What Snakemake's own report labels a table or figure with, named by a wildcard, or the claims, once it is drawn."""
+    return lambda wildcards: labels(Path(wildcards.base), wildcards[wildcard] if wildcard else "claims")
