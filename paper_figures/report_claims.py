@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from paper_figures import captions
-from paper_figures.claims import FRAMEWORKS, OPEN, OUTPUT, cell_of
+from paper_figures.claims import FRAMEWORKS, OPEN, OUTPUT, WHOLE, cell_of
 from paper_figures.errors import FigureError
 from paper_figures.measures import MEASURES
 from paper_figures.sections import section
@@ -31,6 +31,7 @@ def read_judged(results: Path) -> pd.DataFrame:
         )
     judged = pd.read_csv(path, dtype=dict.fromkeys([*TEXT, "section"], "str"), keep_default_na=False, na_values=[""])
     judged = judged.assign(**judged[[*TEXT, "section"]].astype(object).fillna(""))
+    judged = judged.astype(dict.fromkeys([*WHOLE, "ours_iteration"], "Int64"))
     return judged.assign(heading=judged["section"].map(section))
 
 
@@ -47,7 +48,9 @@ def verdict_counts(judged: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]
     return {
         heading: {
             framework: {
-                word: n for word in words if (n := int(((part["framework"] == framework) & (part["verdict"] == word)).sum()))
+                word: n
+                for word in words
+                if (n := int(((part["framework"] == framework) & (part["verdict"] == word)).sum()))
             }
             for framework in FRAMEWORKS
         }
@@ -139,11 +142,12 @@ def _ours(claim: dict[str, Any]) -> dict[str, Any]:
     interval = f"[{claim['low']:.{measure.digits}f}, {claim['high']:.{measure.digits}f}]"
     replicas = [f"n = {n}"] if n else []
     replicas += [f"{n_diverged} {measure.failure}"] if n_diverged else []
-    at = "" if pd.isna(claim["ours_iteration"]) else f"at {int(claim['ours_iteration']):,}"
-    same = claim["ours_iteration"] == claim["iteration"]
+    iterations = [claim["ours_iteration"], claim["iteration"]]
+    elsewhere = not pd.isna(iterations[0]) and (pd.isna(iterations[1]) or iterations[0] != iterations[1])
+    at = [f"at {int(iterations[0]):,}"] if elsewhere else []
     return {
         "ours": f"{claim['ours']:.{measure.digits}f}" if n else "",
         "ours_key": claim["ours"] if n else "",
         "interval": "" if pd.isna(claim["low"]) else interval,
-        "n": "; ".join([*replicas, *([at] if at and not same else [])]),
+        "n": "; ".join([*replicas, *at]),
     }

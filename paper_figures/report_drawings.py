@@ -36,9 +36,7 @@ def _drawing(results: Path, name: str) -> dict[str, Any]:
 def _links(results: Path, path: Path, suffixes: tuple[str, ...]) -> list[dict[str, str]]:
     """The files of an artifact that are there, as links relative to the report."""
     files = [path.with_suffix(suffix) for suffix in suffixes]
-    return [
-        {"href": file.relative_to(results).as_posix(), "name": file.suffix[1:]} for file in files if file.is_file()
-    ]
+    return [{"href": file.relative_to(results).as_posix(), "name": file.suffix[1:]} for file in files if file.is_file()]
 
 
 def _figure(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a table, a figure or the claims are filed under in Snakemake's own report: data set, method, framework, verdict."""
+"""The labels of a table, a figure or the claims in Snakemake's own report: data set, method, framework, verdict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures import captions
+from paper_figures.artifacts import WHOLE
 from paper_figures.claims import FRAMEWORKS, OUTPUT
 from paper_figures.report_claims import METHODS, verdict_words
 
@@ -19,10 +20,11 @@ def labels(results: Path, artifact: str) -> dict[str, str]:
 
     Args:
         results: the folder of a preset, in which the artifact was drawn already.
-        artifact: its name, or "claims".
+        artifact: its name; "report" has the labels of the claims.
     """
     found = _of_figure(results, artifact) if artifact.startswith("fig_") else _of_table(results, artifact)
     return {
+        "name": artifact,
         "data set": _words(captions.DATASETS, found.get("dataset", [])),
         "method": _words(METHODS, found.get("method", [])),
         "framework": _words(FRAMEWORKS, found.get("framework", [])),
@@ -41,7 +43,7 @@ def _of_figure(results: Path, artifact: str) -> dict[str, list[str]]:
 
 def _of_table(results: Path, artifact: str) -> dict[str, list[str]]:
     """Columns of a table, of its rows with a number of ours; of all rows, how many have which verdict."""
-    path = results / OUTPUT if artifact == "claims" else results / "tables" / f"{artifact}.csv"
+    path = results / OUTPUT if artifact in WHOLE else results / "tables" / f"{artifact}.csv"
     table = pd.read_csv(path, keep_default_na=False).rename(columns={"source": "framework"})
     ours = table[table["framework"].isin(FRAMEWORKS) & ~table["n"].isin(["", "0", 0])]
     found = {name: list(ours[name]) for name in ("dataset", "method", "framework") if name in ours}

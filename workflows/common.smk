@@ -131,6 +131,6 @@ def drawn(base):
 VERDICTS_CATEGORY = "Verdicts"
 
 
-def artifact_labels(wildcard=None):
-    """What Snakemake's own report labels a table or figure with, named by a wildcard, or the claims, once it is drawn."""
-    return lambda wildcards: labels(Path(wildcards.base), wildcards[wildcard] if wildcard else "claims")
+def artifact_labels(name):
+    """What Snakemake's own report labels an artifact with, once it is drawn; `name` may hold a wildcard."""
+    return lambda wildcards: labels(Path(wildcards.base), name.format(**wildcards))

@@ -13,7 +13,7 @@ rule draw_report:
             "{base}/report.html",
             caption="report/report.rst",
             category=VERDICTS_CATEGORY,
-            labels=artifact_labels(),
+            labels=artifact_labels("report"),
         ),
     log:
         "{base}/logs/report.log",

@@ -53,7 +53,7 @@ for (const button of document.querySelectorAll(".sortable th > button")) {
   button.addEventListener("click", () => sortBy(button.parentElement));
 }
 for (const form of document.querySelectorAll("form.filters")) {
-  form.addEventListener("input", () => filterRows(form));
+  for (const event of ["input", "change"]) form.addEventListener(event, () => filterRows(form));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(() => filterRows(form)));
   filterRows(form); // a browser may restore what was typed before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import yaml
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
+from paper_figures.claims import judge, read_claims
+from paper_figures.report_missing import waiting
 
 TABLES = (
     *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
@@ -31,6 +34,7 @@ DRAWN = {
     **{f"tables/{name}": ("csv", "md", "tex", "json") for name in TABLES},
     **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
     "claims": ("csv", "json"),
+    "report": ("html",),
 }
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {
@@ -119,7 +123,7 @@ def test_blocks_with_other_settings_reach_the_commands_of_their_cells(snakemake,
 def test_every_target_says_what_it_is_for(snakemake):
     lines = [line for line in snakemake("--list-target-rules").stdout.splitlines() if line]
     targets = {line.split(" ")[0]: line for line in lines}
-    assert set(targets) == {"all", "tables", "figures", "claims", "data", *experiments()}
+    assert set(targets) == {"all", "tables", "figures", "claims", "report", "data", *experiments()}
     assert all(re.search(r"\(\w.{15,}\)$", line) for line in targets.values()), lines
 
 
@@ -138,8 +142,22 @@ def test_published_figures_need_no_training_and_neither_framework(snakemake, che
     finally:
         shutil.rmtree(checkout / "results")
     # The two tables and two figures of the one experiment that is there, for each device.
-    assert job_counts(dry_run) == {"all": 1, "draw_table": 4, "draw_figure": 4, "judge_claims": 2, "total": 11}
+    once = {"judge_claims": 2, "draw_report": 2, "report": 1}
+    assert job_counts(dry_run) == {"all": 1, "draw_table": 4, "draw_figure": 4, **once, "total": 14}
     assert "results/published/gpu/figures/fig_feedforward_curves.pdf" in dry_run.stdout
+
+
+def test_the_report_names_runs_that_the_papers_preset_makes(snakemake, tmp_path: Path):
+    """Of an empty folder the report says how each claim's run is made: all of those targets, in one dry run."""
+    judged = judge(read_claims(), []).fillna({"why": ""}).assign(verdict="missing")
+    rows = [row for part in waiting(judged, [], tmp_path).values() for row in part]
+    commands = [shlex.split(row["command"]) for row in rows]
+    assert all(command[:3] == ["snakemake", "--configfile", "config/paper.yaml"] for command in commands)
+    targets = {target for command in commands for target in command[3:]}
+    assert len(targets) > 150
+    counts = job_counts(snakemake("--dry-run", "--configfile", "config/paper.yaml", "--", *sorted(targets)))
+    assert counts["train_feedforward"] == len({t for t in targets if t.startswith("results/paper/feedforward/")})
+    assert counts["train_recurrent"] == len({t for t in targets if t.startswith("results/paper/recurrent/")})
 
 
 def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):
