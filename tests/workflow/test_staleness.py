@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PAPER = {"table", "figure", "claims"}
+PAPER = {"table", "figure", "claims", "report"}
 TRAINING = {"torch", "jax"}
 RECURRENT = (
     *("/recurrent/", "table_rnn", "text_ptb", "fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
@@ -26,8 +26,10 @@ EDITS = {
     "impls/data/mnist.py": {"data"} | TRAINING | PAPER,
     "impls/data/cifar10.py": {"data"} | TRAINING | PAPER,
     "impls/data/markov_text.py": {"data"} | TRAINING | PAPER,
-    "paper_figures/style.py": {"figure"},
-    "paper_figures/tables.py": {"table"},
+    "paper_figures/style.py": {"figure", "report"},
+    "paper_figures/tables.py": {"table", "report"},
+    "paper_figures/report_runs.py": {"report"},
+    "paper_figures/templates/report.js": {"report"},
     "paper_figures/claims.csv": PAPER,
     "impls/presets.py": set(),
     "README.md": set(),
@@ -37,7 +39,7 @@ EDITS = {
 def kind(path: str) -> str:
     """What an output file belongs to."""
     kinds = {"/data/": "data", "/torch/": "torch", "/jax/": "jax", "/tables/": "table", "/figures/": "figure"}
-    return next((name for part, name in kinds.items() if part in path), "claims")
+    return next((name for part, name in kinds.items() if part in path), Path(path).stem)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_an_edit_of_one_experiment_leaves_the_others(source: str, smoke_results,
     try:
         path.write_bytes(before + b"\n# edited\n")
         expected = {output for output in everything if any(part in output for part in parts)}
-        assert stale() == expected | ({"results/smoke/claims.csv"} if parts else set())
+        assert stale() == expected | ({"results/smoke/claims.csv", "results/smoke/report.html"} if parts else set())
     finally:
         path.write_bytes(before)
 
