@@ -12,13 +12,13 @@ from types import ModuleType
 
 from paper_figures.errors import FigureError
 
-WHOLE = ("claims", "report")  # those about everything in a results folder
+OTHERS = ("claims", "report")  # those about everything in a results folder
 
 
 def names() -> list[str]:
     """All artifacts, sorted."""
     stems = [path.stem for path in Path(__file__).parent.glob("*.py")]
-    return sorted(stem for stem in stems if stem.startswith(("table_", "text_", "fig_")) or stem in WHOLE)
+    return sorted(stem for stem in stems if stem.startswith(("table_", "text_", "fig_")) or stem in OTHERS)
 
 
 def module(name: str) -> ModuleType:

@@ -14,12 +14,24 @@ from paper_figures.errors import FigureError
 from paper_figures.measures import MEASURES
 from paper_figures.sections import section
 from paper_figures.statistics import TWO_SIDED, VERDICTS
-from paper_figures.tables import as_printed
+from paper_figures.tables import paper_text
 
 METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
 MODELS = {**captions.MODELS, "lstm": "LSTM"}
 WAITING = ("missing", "not comparable", "inconclusive")  # verdicts that a further run could settle
-TEXT = ["cell", "replicas", "obtained", "direction", "reason", "verdict", "why", "chosen", "run"]
+TEXT = [
+    "cell",
+    "reference",
+    "replicas",
+    "obtained",
+    "direction",
+    "reason",
+    "verdict",
+    "why",
+    "chosen",
+    "run",
+    "section",
+]
 
 
 def read_judged(results: Path) -> pd.DataFrame:
@@ -29,8 +41,8 @@ def read_judged(results: Path) -> pd.DataFrame:
         raise FigureError(
             f"{path}: not there yet. Judge the claims first: python -m paper_figures claims --results {results}"
         )
-    judged = pd.read_csv(path, dtype=dict.fromkeys([*TEXT, "section"], "str"), keep_default_na=False, na_values=[""])
-    judged = judged.assign(**judged[[*TEXT, "section"]].astype(object).fillna(""))
+    judged = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=False, na_values=[""])
+    judged = judged.assign(**{name: judged[name].astype(object).fillna("") for name in TEXT if name in judged})
     judged = judged.astype(dict.fromkeys([*WHOLE, "ours_iteration"], "Int64"))
     return judged.assign(heading=judged["section"].map(section))
 
@@ -44,16 +56,8 @@ def verdict_words(judged: pd.DataFrame) -> list[str]:
 def verdict_counts(judged: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
     """How many claims have a verdict: by section of the paper ("All sections" first), framework and verdict."""
     parts = {"All sections": judged, **dict(list(judged.groupby("heading", sort=False)))}
-    words = verdict_words(judged)
     return {
-        heading: {
-            framework: {
-                word: n
-                for word in words
-                if (n := int(((part["framework"] == framework) & (part["verdict"] == word)).sum()))
-            }
-            for framework in FRAMEWORKS
-        }
+        heading: {framework: _counts(part[part["framework"] == framework]) for framework in FRAMEWORKS}
         for heading, part in parts.items()
     }
 
@@ -64,8 +68,38 @@ def claim_rows(judged: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of claims that the paper makes in words, as an ordering or a bound, and not as a number."""
-    return claim_rows(judged[judged["direction"] != TWO_SIDED])
+    """What the paper says in words, an ordering or a bound: for each statement, how the claims that make it stand.
+
+    A row has its `heading` and `name`, and by framework the counts of verdicts and the `side`: how many of our means
+    lie on the paper's side of the bound, whatever may be concluded from them.
+    """
+    in_words = judged[judged["direction"] != TWO_SIDED]
+    in_words = in_words.assign(name=[statement(claim) for claim in in_words.to_dict("records")])
+    rows = []
+    for (heading, name), part in in_words.groupby(["heading", "name"], sort=False):
+        frameworks = {framework: part[part["framework"] == framework] for framework in FRAMEWORKS}
+        counts = {framework: _counts(claims) for framework, claims in frameworks.items()}
+        sides = {framework: _side(claims) for framework, claims in frameworks.items()}
+        rows.append({"heading": heading, "name": name, "counts": counts, "side": sides})
+    return rows
+
+
+def statement(claim: dict[str, Any]) -> str:
+    """A few words for a claim that is a statement and no number, the same for all claims that make it; else ""."""
+    if claim["direction"] == TWO_SIDED:
+        return ""
+    name = claim["id"].split("/")[1] if claim["id"].startswith("finding/") else claim["metric"]
+    return name.replace("_", " ")
+
+
+def _counts(part: pd.DataFrame) -> dict[str, int]:
+    return {word: int((part["verdict"] == word).sum()) for word in verdict_words(part)}
+
+
+def _side(part: pd.DataFrame) -> str:
+    ours, bound = part["ours"], part["value"]
+    good = ours.le(bound).where(part["direction"] == "at most", ours.ge(bound)) & ours.notna()
+    return f"{int(good.sum())} of {int(ours.notna().sum())}" if ours.notna().any() else ""
 
 
 def describe(claim: dict[str, Any]) -> tuple[str, str]:
@@ -79,11 +113,12 @@ def describe(claim: dict[str, Any]) -> tuple[str, str]:
         *(part.replace("~*", " chosen").replace("~", " ").replace("_", " ") for part in claim["cell"].split("/")),
         claim["replicas"].replace("_", " "),
     ]
+    against = claim.get("reference", "").replace("~", " ").replace("_", " ").replace("/", ", ")
     metric = captions.METRICS.get(claim["metric"], claim["metric"].replace("_", " "))
     if claim["unit"] not in metric:
         metric += f", {claim['unit']}"
     at = "" if pd.isna(claim["iteration"]) else f", at {int(claim['iteration']):,} iterations"
-    return ", ".join(filter(None, fields)), metric + at
+    return ", ".join(filter(None, fields)) + (f"; against {against}" if against else ""), metric + at
 
 
 def folder_of(claim: Any) -> str:
@@ -102,12 +137,13 @@ def _row(claim: dict[str, Any]) -> dict[str, Any]:
     bound = claim["direction"] != TWO_SIDED
     return {
         "id": claim["id"],
+        "statement": statement(claim),
         "cell": cell,
         "metric": metric,
         "place": claim["section"],
         "heading": claim["heading"],
         "framework": claim["framework"],
-        "paper": f"{claim['direction']} {claim['value']:g}" if bound else as_printed(pd.Series(claim)),
+        "paper": f"{claim['direction']} {claim['value']:g}" if bound else paper_text(pd.Series(claim)),
         "paper_key": claim["value"],
         "source": _source(claim),
         **_ours(claim),

@@ -13,7 +13,7 @@ from paper_figures.errors import FigureError
 from paper_figures.provenance import short
 from paper_figures.sections import in_order
 
-TABLE_FILES = (".csv", ".md", ".tex")
+TABLE_FILES = (".csv", ".md", ".tex", ".json")
 FIGURE_FILES = (".pdf", ".svg", ".png", ".csv", ".json")
 LARGEST_SVG = 600_000  # bytes; of a larger drawing, with thousands of points, the report holds the .png
 
@@ -60,17 +60,15 @@ def _figure(path: Path) -> dict[str, Any]:
 
 
 def read_markdown(path: Path) -> dict[str, Any]:
-    """The parts of a table's .md, as `tables.markdown` writes it: title, notes (the first is about data), lines, stamp.
-
-    `names` is how many columns come before the one that says whose the numbers are.
-    """
-    blocks = [block.strip() for block in re.split(r"\n{2,}", path.read_text(encoding="utf-8")) if block.strip()]
+    """Title, notes (the first is about data), headings, lines and stamp of a .md, as `tables.markdown` writes it."""
+    text = re.sub(r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    blocks = [block.strip() for block in re.split(r"\n{2,}", text) if block.strip()]
     lines = [[_cells(line) for line in block.splitlines()] for block in blocks if block.startswith("|")]
-    text = [block for block in blocks if not block.startswith(("|", "# "))]
-    if len(lines) != 1 or not blocks[0].startswith("# ") or len(text) < 2:
+    prose = [block for block in blocks if not block.startswith(("|", "# "))]
+    if len(lines) != 1 or not blocks[0].startswith("# ") or len(prose) < 2:
         raise FigureError(f"{path}: not a table of this suite. Draw it again.")
     headings, _, *rows = lines[0]
-    *notes, mark = text
+    *notes, mark = prose
     return {
         "title": blocks[0].removeprefix("# "),
         "headings": headings,

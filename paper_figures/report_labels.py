@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures import captions
-from paper_figures.artifacts import WHOLE
+from paper_figures.artifacts import OTHERS
 from paper_figures.claims import FRAMEWORKS, OUTPUT
 from paper_figures.report_claims import METHODS, verdict_words
 
@@ -43,7 +43,7 @@ def _of_figure(results: Path, artifact: str) -> dict[str, list[str]]:
 
 def _of_table(results: Path, artifact: str) -> dict[str, list[str]]:
     """Columns of a table, of its rows with a number of ours; of all rows, how many have which verdict."""
-    path = results / OUTPUT if artifact in WHOLE else results / "tables" / f"{artifact}.csv"
+    path = results / OUTPUT if artifact in OTHERS else results / "tables" / f"{artifact}.csv"
     table = pd.read_csv(path, keep_default_na=False).rename(columns={"source": "framework"})
     ours = table[table["framework"].isin(FRAMEWORKS) & ~table["n"].isin(["", "0", 0])]
     found = {name: list(ours[name]) for name in ("dataset", "method", "framework") if name in ours}

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from paper_figures.claims import FRAMEWORKS, OPEN, cell_of
-from paper_figures.measures import MEASURES
 from paper_figures.report_claims import WAITING, fill_id, folder_of
 from paper_figures.runs import Run
 
@@ -69,10 +68,11 @@ def _targets(claims: list[dict[str, Any]], folder: str, framework: str) -> list[
         return [experiment]
     folders = {folder: None}
     for claim in claims:
-        reference = MEASURES[claim["metric"]].reference
-        if reference:
-            fields = {**cell_of(claim), **reference}
-            folders["/".join(f"{name}~{value}" for name, value in fields.items())] = None
+        others = dict(part.split("~") for part in claim.get("reference", "").split("/") if part)
+        if "experiment" in others:
+            return [experiment, others["experiment"]]
+        if others:
+            folders["/".join(f"{name}~{value}" for name, value in {**cell_of(claim), **others}.items())] = None
     return [shlex.quote(f"results/paper/{experiment}/{one}/{framework}/run.json") for one in folders]
 
 

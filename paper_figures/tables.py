@@ -114,7 +114,7 @@ def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], within: s
     printed = []
     for net, rows in judged.groupby(lines, sort=False):
         published = rows.drop_duplicates("column").set_index("column")
-        printed.append([*net, "paper", *(_at(published, column, as_printed) for column in columns)])
+        printed.append([*net, "paper", *(_at(published, column, paper_text) for column in columns)])
         for framework, name in FRAMEWORKS.items():
             ours = rows[rows["framework"] == framework].set_index("column")
             cells = [_at(ours, column, lambda row: _ours(row, within, separator)) for column in columns]
@@ -126,14 +126,17 @@ def _at(rows: pd.DataFrame, column: str, write) -> str:
     return write(rows.loc[column]) if column in rows.index else ""
 
 
-def as_printed(row: pd.Series) -> str:
-    """The published number of a claim with as many digits as the paper prints: it is read to half of the last one."""
+def paper_text(row: pd.Series) -> str:
+    """The paper's number as it prints it, or as it was read off a plot; empty where it has none."""
     if row.get("printed"):
         return row["printed"]
-    if row["reading_error"] == 0:
+    if math.isnan(row["value"]):
+        return ""
+    if row["obtained"] == "digitised" or not row["reading_error"]:
         return f"{row['value']:g}"
-    digits = 0 if math.isnan(row["value"]) else max(0, math.ceil(-math.log10(2 * row["reading_error"]) - 1e-9))
-    return "" if math.isnan(row["value"]) else f"{row['value']:.{digits}f}"
+    # With as many digits as the paper prints: it is read to half of the last one.
+    digits = max(0, math.ceil(-math.log10(2 * row["reading_error"]) - 1e-9))
+    return f"{row['value']:.{digits}f}"
 
 
 def _ours(row: pd.Series, within: str, separator: str) -> str:

@@ -28,13 +28,13 @@ function sortBy(heading) {
 
 function filterRows(form) {
   const rows = [...document.getElementById(form.dataset.table).tBodies[0].rows];
-  const words = form.querySelector("[data-filter=text]").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = form.querySelector("[data-filter=text]").value.toLowerCase().match(/"[^"]+"|[^\s"]+/g) ?? [];
   const choices = [...form.querySelectorAll("select")].filter((select) => select.value);
   let shown = 0;
   for (const row of rows) {
     const text = row.textContent.toLowerCase();
     const fits =
-      words.every((word) => text.includes(word)) &&
+      words.every((word) => text.includes(word.replaceAll('"', ""))) &&
       choices.every((select) => row.dataset[select.dataset.filter] === select.value);
     row.hidden = !fits;
     shown += fits;
@@ -61,7 +61,7 @@ for (const form of document.querySelectorAll("form.filters")) {
 for (const link of document.querySelectorAll("a[data-verdict]")) {
   link.addEventListener("click", () => {
     const form = document.querySelector("form[data-table=claims-table]");
-    form.querySelector("[data-filter=text]").value = "";
+    form.querySelector("[data-filter=text]").value = link.dataset.text ? `"${link.dataset.text}"` : "";
     for (const select of form.querySelectorAll("select")) select.value = link.dataset[select.dataset.filter];
     filterRows(form);
   });

@@ -1,6 +1,7 @@
 """The report: what it says of synthetic runs, and that it is one whole file."""
 
 import itertools
+import math
 import re
 import shlex
 
@@ -11,7 +12,7 @@ from impls.__main__ import build_parser
 from paper_figures import artifacts
 from paper_figures.claims import read_claims
 from paper_figures.errors import FigureError
-from paper_figures.report_claims import WAITING, claim_rows, read_judged
+from paper_figures.report_claims import WAITING, claim_rows, read_judged, statements
 from paper_figures.report_labels import labels
 from paper_figures.report_missing import waiting
 from paper_figures.report_runs import all_runs
@@ -42,12 +43,23 @@ def test_counts_are_those_of_the_claims(results, page):
     counted = {
         (link["data-section"], link["data-framework"], link["data-verdict"]): int(link["data-count"])
         for link in page.all("a", "data-count")
+        if "data-text" not in link
     }
     by_section = judged.assign(section=judged["section"].str.partition(",")[0])
     expected = by_section.groupby(["section", "framework", "verdict"]).size().to_dict()
     whole = judged.groupby(["framework", "verdict"]).size()
     assert counted == expected | {("", *key): n for key, n in whole.items()}
     assert {"reproduced", "differs (worse)", "inconclusive", "not comparable", "missing"} <= set(judged["verdict"])
+
+
+def test_what_the_paper_says_in_words_is_counted_by_statement(results):
+    judged = read_judged(results).query("direction != 'two-sided'").copy()
+    judged["id"] = [f"finding/comes_sooner/{name}" for name in judged["id"]]
+    judged["ours"] = [0.4, 0.9, 1.2, math.nan][: len(judged)]
+    (row,) = statements(judged)
+    assert (row["heading"], row["name"]) == ("Two networks at two rates", "comes sooner")
+    assert row["counts"] == {"torch": {"missing": 2}, "jax": {"missing": 2}}
+    assert row["side"] == {"torch": "1 of 2", "jax": "0 of 1"}  # at most 0.5, at most 1
 
 
 def test_every_claim_has_a_row_with_margin_reason_and_why(results, page):
@@ -128,6 +140,16 @@ def test_what_is_missing_has_a_command(results):
     assert waits == set(commands)
 
 
+def test_what_a_claim_is_held_against_is_made_with_it(results):
+    judged = read_judged(results)
+    claim = judged[judged["id"] == "table_feedforward/mnist/fcn/6/dni"].head(1)
+    paths = "'results/paper/feedforward/dataset~mnist/model~fcn/depth~6/method~{}/torch/run.json'"
+    (row,) = waiting(claim.assign(reference="method~bprop"), [], results)["feedforward"]
+    assert row["command"].endswith(f"{paths.format('dni')} {paths.format('bprop')}")
+    (row,) = waiting(claim.assign(reference="experiment~single_dni/method~bprop"), [], results)["feedforward"]
+    assert row["command"].endswith("config/paper.yaml feedforward single_dni")
+
+
 def test_a_run_of_the_papers_preset_that_decides_nothing_wants_more_replicas(tmp_path):
     results = tmp_path / "paper"
     write_run(results, seeds=(0,))
@@ -159,7 +181,7 @@ def test_it_wants_the_claims_first(tmp_path):
 
 
 def test_every_drawing_has_a_section():
-    names = [name for name in artifacts.names() if name not in artifacts.WHOLE]
+    names = [name for name in artifacts.names() if name not in artifacts.OTHERS]
     assert sorted(name for part in in_order(names).values() for name in part) == names
     assert list(in_order(names))[-1] == ADDITIONS
     assert set(read_claims()["artifact"]) <= set(sections())

@@ -149,7 +149,7 @@ def test_it_asks_the_network_for_nothing(open_at):
 def test_a_count_leads_to_its_claims(open_at, results: Path, width: int):
     page = open_at(width)
     judged = pd.read_csv(results / "claims.csv")
-    whole = "a[data-count][data-section='']"
+    whole = "a[data-count][data-section='']"  # those of single sections have the same code
     counts = page.find_elements(By.CSS_SELECTOR, whole)
     expected = judged.groupby(["framework", "verdict"]).size().to_dict()
     found = {(c.get_attribute("data-framework"), c.get_attribute("data-verdict")): c for c in counts}
@@ -158,6 +158,9 @@ def test_a_count_leads_to_its_claims(open_at, results: Path, width: int):
         click(page, found[key])
         assert len(shown(page, CLAIMS)) == expected[key]
         assert page.find_element(By.CSS_SELECTOR, "#claims .shown").text == f"{expected[key]} of {len(judged)} rows"
+    statement = page.find_element(By.CSS_SELECTOR, "a[data-count][data-text]")
+    click(page, statement)
+    assert len(shown(page, CLAIMS)) == int(statement.get_attribute("data-count"))
     click(page, page.find_element(By.CSS_SELECTOR, "#claims button[type=reset]"))
     assert len(column(page, CLAIMS, 0)) == len(judged)
 
