@@ -18,6 +18,11 @@ from paper_figures.tables import paper_text
 
 METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
 MODELS = {**captions.MODELS, "lstm": "LSTM"}
+# Statements whose name is not in their id.
+STATEMENTS = {
+    "steps_fraction_a": "network A comes to its final error in less than half the steps",
+    "steps_fraction_b": "network B learns faster",
+}
 WAITING = ("missing", "not comparable", "inconclusive")  # verdicts that a further run could settle
 TEXT = [
     "cell",
@@ -88,8 +93,9 @@ def statement(claim: dict[str, Any]) -> str:
     """A few words for a claim that is a statement and no number, the same for all claims that make it; else ""."""
     if claim["direction"] == TWO_SIDED:
         return ""
-    name = claim["id"].split("/")[1] if claim["id"].startswith("finding/") else claim["metric"]
-    return name.replace("_", " ")
+    if claim["id"].startswith("finding/"):
+        return claim["id"].split("/")[1].replace("_", " ")
+    return STATEMENTS.get(claim["metric"], claim["metric"].replace("_", " "))
 
 
 def _counts(part: pd.DataFrame) -> dict[str, int]:

@@ -67,7 +67,4 @@ for (const link of document.querySelectorAll("a[data-verdict]")) {
   });
 }
 window.addEventListener("hashchange", openTarget);
-window.addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details")) part.open = true;
-});
 openTarget();
