@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from paper_figures import captions
+from paper_figures.carriers import sealed, with_comment
 from paper_figures.claims import FRAMEWORKS
 from paper_figures.provenance import short, stamp
 from paper_figures.report_claims import claim_rows, read_judged, statements, verdict_counts, verdict_words
@@ -29,7 +30,11 @@ SETTLED = ("reproduced", "consistent", "differs", "inconclusive")  # verdicts of
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of report.html, by suffix; raises `FigureError` where the claims have not been judged yet."""
+    """The contents of report.html, and of the .json with its stamp, by suffix.
+
+    Raises:
+        FigureError: the claims have not been judged yet, or a file of the results cannot be used.
+    """
     runs = all_runs(results)
     judged = read_judged(results)
     shown = drawings(results)
@@ -65,7 +70,7 @@ def make(results: Path) -> dict[str, bytes]:
         stamp=short(mark),
         draw=mark["command"].replace(f" {Path(__file__).stem} ", " NAME "),
     )
-    return {".html": page.encode()}
+    return sealed({".html": with_comment(".html", page, mark)}, TITLE, mark)
 
 
 def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ rule draw_report:
             category=VERDICTS_CATEGORY,
             labels=artifact_labels("report"),
         ),
+        json="{base}/report.json",
     log:
         "{base}/logs/report.log",
     message:

@@ -10,6 +10,7 @@ import pytest
 
 from impls.__main__ import build_parser
 from paper_figures import artifacts
+from paper_figures.__main__ import main
 from paper_figures.claims import read_claims
 from paper_figures.errors import FigureError
 from paper_figures.report_claims import WAITING, claim_rows, read_judged, statements
@@ -169,7 +170,16 @@ def test_stand_ins_are_announced_first(stand_ins, page):
 
 
 def test_the_same_files_give_the_same_bytes(results):
-    assert artifacts.module("report").make(results)[".html"] == (results / "report.html").read_bytes()
+    for suffix, content in artifacts.module("report").make(results).items():
+        assert (results / "report.html").with_suffix(suffix).read_bytes() == content
+
+
+def test_verify_knows_the_report(results, tmp_path, capsys):
+    assert main(["verify", str(results / "report.html"), str(results / "report.json")]) == 0
+    edited = tmp_path / "report.html"
+    edited.write_text((results / "report.html").read_text().replace("1 diverged", "0 diverged"))
+    assert main(["verify", str(edited), "--results", str(results)]) == 1
+    assert "edited" in capsys.readouterr().out
 
 
 def test_it_wants_the_claims_first(tmp_path):

@@ -34,7 +34,7 @@ DRAWN = {
     **{f"tables/{name}": ("csv", "md", "tex", "json") for name in TABLES},
     **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
     "claims": ("csv", "json"),
-    "report": ("html",),
+    "report": ("html", "json"),
 }
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {
