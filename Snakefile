@@ -19,6 +19,10 @@ if not workflow.overwrite_configfiles:
     configfile: "config/quick.yaml"
 
 
+# The front page of Snakemake's own report: snakemake --report results/quick/snakemake-report.html
+report: "workflows/report/description.rst"
+
+
 # A system on which `make reproduce` works; jobs run in it only with --software-deployment-method apptainer.
 container: "docker://python:3.12"
 
@@ -36,13 +40,21 @@ include: "workflows/train.smk"
 include: "workflows/data.smk"
 include: "workflows/paper.smk"
 include: "workflows/publish.smk"
+include: "workflows/report.smk"
 
 
 rule all:
-    """Train every cell of the preset, draw its tables and figures, judge its claims (the default)."""
+    """Train every cell of the preset, draw its tables and figures, judge its claims, put them on a page (the default)."""
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
         rules.claims.input,
         rules.values.input,
+        rules.report.input,
+
+
+onsuccess:
+    made = {path for job in workflow.dag.jobs for path in job.output}
+    for page in sorted(made.intersection(REPORTS)):
+        print(f"The report, for your browser: {page}")

@@ -20,6 +20,8 @@ Draws the paper's tables and figures from the runs under a results folder. Needs
       one of them, into results/quick/tables
   python -m paper_figures fig_feedforward_curves --results results/published/cpu-2-cores --output /tmp/curves.pdf
       from the published runs, into /tmp/curves.pdf, .svg, .png (and the numbers, .csv, and where they came from, .json)
+  python -m paper_figures report --results results/quick
+      everything that is drawn there, on one page that opens from disk: results/quick/report.html
   python -m paper_figures sources table_feedforward
       the source files that it depends on, one per line
   python -m paper_figures stamp curves.pdf

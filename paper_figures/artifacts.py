@@ -1,4 +1,4 @@
-"""Which tables and figures there are: every module called `table_*`, `text_*` or `fig_*`, and `claims` and `values`.
+"""What can be drawn: every module called `table_*`, `text_*` or `fig_*`, and `claims`, `values` and `report`.
 
 Such a module has `TITLE`, `OUTPUT` (the usual place under the results folder) and `make(results) -> {suffix: bytes}`.
 """
@@ -12,7 +12,7 @@ from types import ModuleType
 
 from paper_figures.errors import FigureError
 
-OTHERS = ("claims", "values")
+OTHERS = ("claims", "values", "report")  # those about everything in a results folder
 
 
 def names() -> list[str]:

@@ -12,6 +12,8 @@ from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.sources import training_sources
+from paper_figures.report_labels import labels
+from paper_figures.sections import section_of
 
 try:
     WHERE = [*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])]
@@ -126,3 +128,23 @@ def runs_of(artifact, base):
 def all_runs(base):
     """Every run below `base`."""
     return [path for experiment in EXPERIMENTS for path in experiment.runs(base)]
+
+
+def across_files(base):
+    """Files of the tables that belong to no experiment, below `base`."""
+    return expand(f"{base}/tables/{{table}}.{{suffix}}", table=ACROSS, suffix=["csv", "md", "tex", "json"])
+
+
+def drawn(base):
+    """What the report shows of a base: all tables and figures that the preset has there, and the claims."""
+    files = [path for e in EXPERIMENTS for path in e.drawings() if path.startswith(f"{base}/")]
+    return [*files, *across_files(base), f"{base}/claims.csv"]
+
+
+# In Snakemake's own report, what belongs to no section of the paper.
+VERDICTS_CATEGORY = "Verdicts"
+
+
+def artifact_labels(name):
+    """What Snakemake's own report labels an artifact with, once it is drawn; `name` may hold a wildcard."""
+    return lambda wildcards: labels(Path(wildcards.base), name.format(**wildcards))

@@ -8,7 +8,13 @@ rule draw_table:
         runs=lambda wildcards: runs_of(wildcards.table, wildcards.base),
         sources=lambda wildcards: drawing_sources(wildcards.table),
     output:
-        csv="{base}/tables/{table}.csv",
+        csv=report(
+            "{base}/tables/{table}.csv",
+            caption="report/table.rst",
+            category=lambda wildcards: section_of(wildcards.table),
+            subcategory="Tables",
+            labels=artifact_labels("{table}"),
+        ),
         md="{base}/tables/{table}.md",
         tex="{base}/tables/{table}.tex",
         json="{base}/tables/{table}.json",
@@ -27,7 +33,13 @@ rule draw_figure:
         sources=lambda wildcards: drawing_sources(wildcards.figure),
     output:
         pdf="{base}/figures/{figure}.pdf",
-        svg="{base}/figures/{figure}.svg",
+        svg=report(
+            "{base}/figures/{figure}.svg",
+            caption="report/figure.rst",
+            category=lambda wildcards: section_of(wildcards.figure),
+            subcategory="Figures",
+            labels=artifact_labels("{figure}"),
+        ),
         png="{base}/figures/{figure}.png",
         csv="{base}/figures/{figure}.csv",
         json="{base}/figures/{figure}.json",
@@ -45,7 +57,12 @@ rule judge_claims:
         runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("claims"),
     output:
-        csv="{base}/claims.csv",
+        csv=report(
+            "{base}/claims.csv",
+            caption="report/claims.rst",
+            category=VERDICTS_CATEGORY,
+            labels=artifact_labels("claims"),
+        ),
         json="{base}/claims.json",
     log:
         "{base}/logs/claims.log",
@@ -59,7 +76,7 @@ rule tables:
     """Draw every table."""
     input:
         [path for experiment in EXPERIMENTS for path in experiment.table_files()],
-        expand("{base}/tables/table_frameworks.{suffix}", base=BASES, suffix=["csv", "md", "tex"]),
+        [path for base in BASES for path in across_files(base)],
 
 
 rule figures:

@@ -24,10 +24,7 @@ rule pack_crate:
     """Pack runs, tables, figures, claims and sources into one archive, with an RO-Crate description of them."""
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
-        drawings=lambda wildcards: [
-            path for e in EXPERIMENTS for path in e.drawings() if path.startswith(f"{wildcards.base}/")
-        ],
-        claims="{base}/claims.csv",
+        drawings=lambda wildcards: drawn(wildcards.base),
         values="{base}/values.tex",
         sources=packed_sources(),
     output:

@@ -275,7 +275,7 @@ def test_drawing_needs_no_framework_and_gives_the_same_bytes_in_another_process(
     write_run(tmp_path, "torch", iterations=1000)
     write_run(tmp_path, "jax", iterations=1000, diverged=1)
     names = ("claims", "table_feedforward", "text_stale_gradients", "fig_feedforward_curves", "fig_sparse_updates")
-    names += ("table_rnn", "fig_copy_progress")
+    names += ("table_rnn", "fig_copy_progress", "report")
     program = f"""
 import sys
 from paper_figures.__main__ import main

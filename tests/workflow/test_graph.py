@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import yaml
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
+from paper_figures.claims import judge, read_claims
+from paper_figures.report_missing import waiting
 
 TABLES = (
     *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
@@ -33,8 +36,9 @@ DRAWN = {
     **{f"figures/{name}": ("pdf", "svg", "png", "csv", "json") for name in FIGURES},
     "claims": ("csv", "json"),
     "values": ("tex", "json"),
+    "report": ("html", "json"),
 }
-TARGETS = ("all", "tables", "figures", "claims", "values", "crate", "readme", "data")
+TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "readme", "data")
 # Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
@@ -139,7 +143,7 @@ def test_published_figures_need_no_training_and_neither_framework(snakemake, wit
         shutil.rmtree(checkout / "results")
     # The two tables and two figures of the one experiment that is there, and the table of all, for each device.
     drawn = {"draw_table": 6, "draw_figure": 4, "judge_claims": 2, "write_values": 2}
-    assert job_counts(dry_run) == {"all": 1, **drawn, "total": 15}
+    assert job_counts(dry_run) == {"all": 1, **drawn, "draw_report": 2, "total": 17}
     assert job_counts(packed) == {"crate": 1, "readme": 1, "pack_crate": 2, **drawn, "total": 18}
     assert "results/published/gpu/figures/fig_feedforward_curves.pdf" in dry_run.stdout
 
@@ -161,6 +165,19 @@ except RuntimeError as error:
 """
     subprocess.run([sys.executable, "-c", program], cwd=root, env=os.environ | without_training, check=True)
     assert (tmp_path / "refused").read_text() == "torch must not be needed here", "nothing was refused at all"
+
+
+def test_the_report_names_runs_that_the_papers_preset_makes(snakemake, tmp_path: Path):
+    """Of an empty folder the report says how each claim's run is made: all of those targets, in one dry run."""
+    judged = judge(read_claims(), []).fillna({"why": ""}).assign(verdict="missing")
+    rows = [row for part in waiting(judged, [], tmp_path).values() for row in part]
+    commands = [shlex.split(row["command"]) for row in rows]
+    assert all(command[:3] == ["snakemake", "--configfile", "config/paper.yaml"] for command in commands)
+    targets = {target for command in commands for target in command[3:]}
+    assert len(targets) > 150
+    counts = job_counts(snakemake("--dry-run", "--configfile", "config/paper.yaml", "--", *sorted(targets)))
+    assert counts["train_feedforward"] == len({t for t in targets if t.startswith("results/paper/feedforward/")})
+    assert counts["train_recurrent"] == len({t for t in targets if t.startswith("results/paper/recurrent/")})
 
 
 def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):

@@ -1,4 +1,4 @@
-"""The Makefile and .ci/run, with a stand-in for Python that writes down how it is called: nothing is installed."""
+"""The Makefile and .ci/run, with stand-ins for Python and apt-get that write down how they are called."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ case "$*" in
     "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
 esac
 """
+FAKE_APT = """\
+#!/bin/sh
+echo "apt-get $@" >> "$CALLS"
+"""
+BROWSER = ("chromium", "chromedriver")
 PYTEST = "-m pytest --numprocesses 2 --dist loadgroup"
 INSTALL = "-m pip install --constraint constraints.txt --editable .[torch,jax,workflow,dev]"
 
@@ -31,15 +36,28 @@ def make(root: Path, tmp_path: Path) -> Callable[..., tuple[subprocess.Completed
     for name in ("Makefile", "pyproject.toml", "constraints.txt", ".ci/run"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(root / name, tmp_path / name)
-    python, calls = tmp_path / "fake-python", tmp_path / "calls"
-    python.write_text(FAKE_PYTHON)
-    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    python, calls, programs = tmp_path / "fake-python", tmp_path / "calls", tmp_path / "bin"
+    programs.mkdir()
+    # The system's programs, with a stand-in for the one that installs others.
+    for program in {path.name: path for path in [*Path("/bin").iterdir(), *Path("/usr/bin").iterdir()]}.values():
+        if program.name not in (*BROWSER, "apt-get"):
+            (programs / program.name).symlink_to(program)
+    for script, text in ((python, FAKE_PYTHON), (programs / "apt-get", FAKE_APT)):
+        script.write_text(text)
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
 
-    def run(*command: str, broken: str = "no call at all") -> tuple[subprocess.CompletedProcess, list[str]]:
+    def run(
+        *command: str, broken: str = "no call at all", browser: bool = True
+    ) -> tuple[subprocess.CompletedProcess, list[str]]:
         calls.write_text("")
+        for name in BROWSER:
+            (programs / name).unlink(missing_ok=True)
+            if browser:
+                shutil.copy(programs / "apt-get", programs / name)
         ours = {"PYTHON": str(python), "CALLS": str(calls), "BROKEN": broken}
         # Started by `make test`, these tests must not hand on what that make was told.
-        outer = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        outer = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+        outer["PATH"] = str(programs)
         result = subprocess.run(command, cwd=tmp_path, env=outer | ours, capture_output=True, text=True)
         return result, calls.read_text().splitlines()
 
@@ -122,6 +140,16 @@ def test_ci_lints_and_then_ends_with_the_tests(make):
         "-m snakefmt --check Snakefile workflows",
         "-m snakemake --lint",
         PYTEST,
+    ]
+
+
+def test_ci_installs_the_browser_where_there_is_none(make):
+    assert not any(call.startswith("apt-get") for call in make(".ci/run")[1])
+    result, calls = make(".ci/run", browser=False)
+    assert result.returncode == 0, result.stderr
+    assert calls[:2] == [
+        "apt-get update --quiet=2",
+        "apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver",
     ]
 
 

@@ -30,8 +30,8 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def smoke(snakemake, checkout: Path) -> Path:
-    """The folder of the smoke preset's results, made once."""
-    snakemake(*SMOKE)
+    """The folder of the smoke preset's results, made once; the run ends with where the report is."""
+    assert "results/smoke/report.html" in snakemake(*SMOKE).stdout.splitlines()[-1]
     return checkout / "results/smoke"
 
 
@@ -53,9 +53,10 @@ def test_every_cell_has_curves_and_a_record(smoke: Path, checkout: Path):
 
 
 def test_the_table_the_figure_and_the_claims_exist_and_claim_nothing(smoke: Path):
-    for name in (*TABLE, *FIGURE, *OTHERS, "claims.csv", "values.tex", "values.json"):
+    for name in (*TABLE, *FIGURE, *OTHERS, "claims.csv", "values.tex", "values.json", "report.html"):
         assert (smoke / name).stat().st_size > 0, name
     assert "stand-in" in (smoke / "tables/table_feedforward.md").read_text()
+    assert "Nothing here is\ncomparable with the paper." in (smoke / "report.html").read_text()
     for name in ("claims.csv", "tables/table_feedforward.csv"):
         text = (smoke / name).read_text()
         assert "not comparable" in text, name
@@ -66,11 +67,29 @@ def test_a_second_call_has_nothing_to_do(smoke: Path, snakemake):
     assert "Nothing to be done" in snakemake(*SMOKE).stderr
 
 
+def test_snakemakes_own_report_needs_no_network(smoke: Path, snakemake):
+    """By section of the paper, with labels. Whatever it asks of the network goes to a port where nothing listens."""
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    page = smoke / "snakemake-report.html"
+    snakemake(*SMOKE, "--report", str(page), **nowhere)
+    text = page.read_text()
+    for words in (
+        "Every layer DNI",
+        "Single DNI",
+        "Verdicts",
+        "STAND-IN DATA",
+        "No backprop, Backprop",
+        "not comparable",
+    ):
+        assert words in text, words
+
+
 def test_published_runs_are_drawn_without_either_framework(smoke: Path, snakemake, without_training, checkout: Path):
     published = checkout / "results/published/test-device"
     shutil.copytree(smoke / "feedforward", published / "feedforward")
-    snakemake("crate", "--config", "source=published", **without_training)  # everything that is drawn, and the archive
-    for name in (*TABLE, *FIGURE, "claims.csv", "values.tex", "crate.zip"):
+    # Everything that is drawn, and the archive.
+    snakemake("report", "crate", "--config", "source=published", **without_training)
+    for name in (*TABLE, *FIGURE, "claims.csv", "values.tex", "crate.zip", "report.html"):
         assert (published / name).stat().st_size > 0, name
     assert not (checkout / "results/quick").exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PAPER = {"table", "figure", "claims", "values"}
+PAPER = {"table", "figure", "claims", "values", "report"}
 TRAINING = {"torch", "jax"}
 RECURRENT = (
     *("/recurrent/", "table_rnn", "text_ptb", "fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
@@ -26,8 +26,10 @@ EDITS = {
     "impls/data/mnist.py": {"data"} | TRAINING | PAPER,
     "impls/data/cifar10.py": {"data"} | TRAINING | PAPER,
     "impls/data/markov_text.py": {"data"} | TRAINING | PAPER,
-    "paper_figures/style.py": {"figure"},
-    "paper_figures/tables.py": {"table", "values"},
+    "paper_figures/style.py": {"figure", "report"},
+    "paper_figures/tables.py": {"table", "values", "report"},
+    "paper_figures/report_runs.py": {"report"},
+    "paper_figures/templates/report.js": {"report"},
     "paper_figures/claims.csv": PAPER,
     "impls/presets.py": set(),
     "README.md": set(),
@@ -37,8 +39,7 @@ EDITS = {
 def kind(path: str) -> str:
     """What an output file belongs to."""
     kinds = {"/data/": "data", "/torch/": "torch", "/jax/": "jax", "/tables/": "table", "/figures/": "figure"}
-    kinds["/values."] = "values"
-    return next((name for part, name in kinds.items() if part in path), "claims")
+    return next((name for part, name in kinds.items() if part in path), Path(path).stem)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_an_edit_of_one_experiment_leaves_the_others(source: str, smoke_results,
     try:
         path.write_bytes(before + b"\n# edited\n")
         expected = {output for output in everything if any(part in output for part in parts)}
-        across = {path for path in everything if "table_frameworks" in path}
+        across = {path for path in everything if "table_frameworks" in path or kind(path) == "report"}
         assert stale() == expected | (of_all | across if parts else set())
     finally:
         path.write_bytes(before)
