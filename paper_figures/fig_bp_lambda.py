@@ -54,8 +54,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     grid[0, 0].set_xticks(list(LAMBDAS.colours), ["0\nsynthetic", *between, "1\nbackprop"])
     grid[0, 0].set_xlim(-0.1, 1.1)
     panels.log_values(grid[0, 0], ends, headroom=1.15)
-    panels.log_iterations(grid[1, 0], points)
     panels.log_values(grid[1, 0], points, headroom=2)
+    panels.log_iterations(grid[1, 0], panels.inside(grid[1, 0], points))
     for method, (above, below) in zip(METHODS, grid.T, strict=True):
         above.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
         _final_errors(above, ends[ends["method"] == method])

@@ -37,7 +37,8 @@ def make(results: Path) -> dict[str, bytes]:
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "Dashed: the paper's curves, read off its plots to 0.1 percentage points; diamonds: its table.",
+        "Dashed: the paper's curves, read off its plots to 0.1 percentage points; diamonds: its table. One label "
+        "serves ours and the paper's where they end together.",
         captions.DEPTH_CHOSEN_ON_TEST,
     ]
     return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
@@ -56,18 +57,17 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_values(grid[0, 0], points, footroom=0.7)
     for axes, (method, name) in zip(grid.flat, captions.METHODS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
-        _panel(axes, points[points["method"] == method], reach=points["iteration"].max())
+        _panel(axes, points[points["method"] == method])
     panels.label_axes(grid, "training iterations", "test error (%)")
     return figure
 
 
-def _panel(axes: Axes, points: pd.DataFrame, reach: int) -> None:
-    # Where our curves go nearly as far as the paper's, one label serves both.
-    labels = [end for end in panels.draw_curves(axes, points, DEPTHS) if end[0] < 0.5 * reach]
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    ours, papers = panels.draw_curves(axes, points, DEPTHS), []
     for depth, colour in style.DEPTHS.items():
         rows = points[points["depth"] == depth]
         printed, digitised = (rows[rows["obtained"] == kind] for kind in ("table", "digitised"))
         axes.plot(digitised["iteration"], digitised["value"], color=colour, **style.PAPER_LINE)
         axes.plot(printed["iteration"], printed["value"], color=colour, **style.PAPER_MARK)
-        labels += [(x, y, str(depth), colour) for x, y in zip(printed["iteration"], printed["value"], strict=True)]
-    style.label_ends(axes, labels)
+        papers += [(x, y, str(depth), colour) for x, y in zip(printed["iteration"], printed["value"], strict=True)]
+    style.label_ends(axes, panels.join_ends(axes, ours, papers, "◇"))

@@ -39,8 +39,8 @@ def make(results: Path) -> dict[str, bytes]:
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     legend = [*panels.frameworks_legend(), *MODEL_DEPTHS.legend()]
     figure, grid = panels.grid(head, 2, 2, 2.0, legend=[legend])
-    panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points, headroom=2)
+    panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points))
     for axes, depth in zip(grid.flat, NET_DEPTHS, strict=True):
         axes.set_title(f"Net of {depth} layers", loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["depth"] == depth], MODEL_DEPTHS))

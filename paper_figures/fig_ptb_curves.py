@@ -53,7 +53,7 @@ def make(results: Path) -> dict[str, bytes]:
         ),
         "The paper's curves are of another text than the stand-in and so not shown."
         if all_stand_ins
-        else "Dashed: the paper's curves, read off its plot to 0.001 bits.",
+        else "Dashed: the paper's curves, read off its plot to 0.001 bits; panels without them: none was read there.",
     ]
     draw = partial(_draw, limits=limits)
     return figure_files(__file__, TITLE, results, runs, points, sentences, draw, length_stated=False)
@@ -113,11 +113,9 @@ def _bits(axes: Axes, points: pd.DataFrame, limits: list[float]) -> None:
 
 def _panel(axes: Axes, points: pd.DataFrame, lengths: panels.Family) -> None:
     # Curves come from the upper left.
-    labels = panels.draw_curves(axes, points, lengths, note="upper right", x="time_steps")
+    ours, papers = panels.draw_curves(axes, points, lengths, note="upper right", x="time_steps"), []
     for length, curve in points[points["source"] == "paper"].groupby("truncation_length"):
         colour, last = lengths.colours[length], curve.iloc[-1]
         axes.plot(curve["time_steps"], curve["value"], color=colour, zorder=1.9, **style.PAPER_LINE)
-        # Where our curve goes nearly as far, one label serves both.
-        labels = [label for label in labels if label[2] != str(length) or label[0] < 0.5 * last["time_steps"]]
-        labels.append((last["time_steps"], last["value"], str(length), colour))
-    style.label_ends(axes, labels)
+        papers.append((last["time_steps"], last["value"], str(length), colour))
+    style.label_ends(axes, panels.join_ends(axes, ours, papers, "□"))

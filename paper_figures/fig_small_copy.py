@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures import captions, panels, style
-from paper_figures.curves import NUMBERS, summary
+from paper_figures.curves import NUMBERS, shown_range, summary
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.measures import MEASURES, data_per_iteration
 from paper_figures.runs import Run, of_cell, read_runs
@@ -81,7 +81,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
     climbs, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
-    legend = [*panels.frameworks_legend(), Line2D([], [], **END), Line2D([], [], **CROSS)]
+    legend = [*panels.dots_legend(style.REPLICA_DOTS), Line2D([], [], **END), Line2D([], [], **CROSS)]
     legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in PHASES.values()]
     figure, ((left, right),) = panels.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
     left.get_gridspec().set_width_ratios((3.2, 1))
@@ -101,7 +101,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
         _, colour, shift = PHASES[row.metric]
         look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
-        right.hlines(row.y + shift, row.low, row.high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
+        low, high = shown_range(pd.Series(row._asdict()))
+        right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
         right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
     return figure
 

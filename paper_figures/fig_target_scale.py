@@ -51,8 +51,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     methods = [method for method in ("dni", "cdni") if method == "cdni" or (points["method"] == method).any()]
     legend = [*panels.frameworks_legend(), *SETTINGS.legend()]
     figure, grid = panels.grid(head, 1, len(methods), 2.6, legend=[legend])
-    panels.log_iterations(grid[0, 0], points, label_room=0.17 * len(methods))
     panels.log_values(grid[0, 0], points, headroom=3)
+    panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points), label_room=0.17 * len(methods))
     for axes, method in zip(grid.flat, methods, strict=True):
         axes.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["method"] == method], SETTINGS))

@@ -87,8 +87,7 @@ def _factors(run: Run, joint: Run) -> dict[str, float]:
 
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
-    looks = style.FRAMEWORK_DOTS.items()
-    dots = [Line2D([], [], label=FRAMEWORKS[key], color=style.INK, linestyle="none", **look) for key, look in looks]
+    dots = panels.dots_legend(style.FRAMEWORK_DOTS)
     colours = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in CLOCKS.values()]
     same = Line2D([], [], label="as joint backprop", color=style.FAINT, **style.DOTTED)
     never = Line2D([], [], label="never so low", **CROSS)
@@ -103,7 +102,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for axes, (network, title) in zip(grid.flat, NETWORKS.items(), strict=True):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["network"] == network])
-    panels.label_axes(grid, "period", "DNI over joint backprop")
+    panels.label_axes(grid, "period", "DNI over joint backprop (ratio)")
     return figure
 
 

@@ -49,5 +49,5 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
         here = points[points["method"] == method]
         panels.draw_dotted(axes, here[here["split"] == "test"], DEPTHS)
         style.label_ends(axes, panels.draw_curves(axes, here[here["split"] == "train"], DEPTHS))
-    panels.label_axes(grid, "training iterations", "training error (%)")
+    panels.label_axes(grid, "training iterations", "training error, dotted: test (%)")
     return figure

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from paper_figures import style
 from paper_figures.claims import FRAMEWORKS
-from paper_figures.curves import at_the_end, paper_iterations
+from paper_figures.curves import FEW, at_the_end, paper_iterations, shown_range
 
 End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
 Found = dict[str, dict[str, list]]  # by framework and by what is said of them: values of a family
@@ -114,6 +114,13 @@ def frameworks_legend() -> list[Line2D]:
     ]
 
 
+def dots_legend(looks: dict[str, dict], colour: str = style.INK) -> list[Line2D]:
+    """One dot for each framework; `looks` are those of the style."""
+    return [
+        Line2D([], [], label=FRAMEWORKS[key], color=colour, linestyle="none", **look) for key, look in looks.items()
+    ]
+
+
 def log_iterations(
     axes: Axes, points: pd.DataFrame, label_room: float = 0.06, x: str = "iteration", unit: float = 1
 ) -> None:
@@ -132,6 +139,11 @@ def log_iterations(
     axes.set_xscale("log")
     axes.set_xlim(low, high * (high / low) ** (label_room / (1 - label_room)))
     plain_ticks(axes.xaxis)
+
+
+def inside(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
+    """The points that are below the top of a panel, for an x axis that begins where the curves do."""
+    return points[points["value"] <= axes.get_ylim()[1]]
 
 
 def log_values(axes: Axes, points: pd.DataFrame, headroom: float = 1.4, footroom: float = 0.8) -> None:
@@ -191,15 +203,15 @@ def draw_curves(
 ) -> list[End]:
     """Our curves of one panel, in both frameworks, with intervals; crosses where the first replica of one diverged.
 
-    A note in the corner `note` (none where it is empty) names those that diverged and those that are missing. The
-    column `x` lies along the x axis. Limits of the axes must be final.
+    A note in the corner `note` (none where it is empty) names those that diverged, those of one replica, and those that
+    are missing. The column `x` lies along the x axis. Limits of the axes must be final.
 
     Returns:
         A label for the last value of each colour.
     """
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     points = points[points["iteration"] > 0]  # iteration 0 has no place on a log scale
-    missing, diverged, ends = {}, {}, []
+    missing, diverged, single, ends = {}, {}, {}, []
     for framework, framework_name in FRAMEWORKS.items():
         for value, colour in family.colours.items():
             curve = points[(points[family.field] == value) & (points["source"] == framework)]
@@ -207,11 +219,12 @@ def draw_curves(
                 missing.setdefault(framework_name, {}).setdefault("", []).append(value)
                 continue
             axes.plot(curve[x], curve["value"], color=colour, **style.FRAMEWORK_LINES[framework])
-            low = curve["low"].clip(lower=axes.get_ylim()[0])
-            axes.fill_between(curve[x], low, curve["high"], color=colour, alpha=0.15, linewidth=0)
+            _draw_range(axes, curve, colour, x)
             if curve["n_diverged"].any():
                 count = _mark_divergence(axes, curve, colour, x)
                 diverged.setdefault(framework_name, {}).setdefault(count, []).append(value)
+            elif curve["n"].iloc[-1] == 1:
+                single.setdefault(framework_name, {}).setdefault("", []).append(value)
     for value, colour in family.colours.items():
         curve = points[(points[family.field] == value) & (points["obtained"] == "run")].dropna(subset="value")
         last = curve[curve["iteration"] == curve["iteration"].max()]
@@ -219,13 +232,28 @@ def draw_curves(
             y = max(last["value"].mean(), axes.get_ylim()[0])  # zero lies below a logarithmic axis
             ends.append((last[x].iloc[0], y, family.name(value), colour))
     if note:
-        write_failures(axes, missing, diverged, family, note)
+        write_failures(axes, missing, diverged, family, note, single)
     return ends
 
 
-def write_failures(axes: Axes, missing: Found, diverged: Found, family: Family, corner: str = "lower left") -> None:
-    """A note of what diverged and what is missing."""
-    lines = {"× diverged": diverged, "missing": missing}
+def join_ends(axes: Axes, ours: Sequence[End], papers: Sequence[End], mark: str) -> list[End]:
+    """Labels of both: one where ends of the same text lie together, and the paper's with `mark` where both are near."""
+
+    def place(end: End) -> np.ndarray:
+        return axes.transData.transform(end[:2]) * 72 / axes.figure.dpi  # in points
+
+    own = {end[2]: place(end) for end in ours}
+    apart = [end for end in papers if end[2] not in own or np.abs(place(end) - own[end[2]]).max() > style.SMALL]
+    column = {text: x for text, (x, _) in own.items()}
+    near = any(abs(place(end)[0] - x) <= 2 * style.SMALL for end in apart for x in column.values())
+    return [*ours, *((x, y, f"{mark} {text}" if near else text, colour) for x, y, text, colour in apart)]
+
+
+def write_failures(
+    axes: Axes, missing: Found, diverged: Found, family: Family, corner: str = "lower left", single: Found | None = None
+) -> None:
+    """A note of what diverged, what is one replica's, so has no interval, and what is missing."""
+    lines = {"× diverged": diverged, "one replica": single or {}, "missing": missing}
     write_note(axes, [f"{word}: {_in_words(found, family)}" for word, found in lines.items() if found], corner)
 
 
@@ -242,14 +270,20 @@ def draw_dotted(axes: Axes, points: pd.DataFrame, family: Family) -> None:
 
 
 def draw_dot(axes: Axes, x: float, row: pd.Series, **look: Any) -> None:
-    """One mean with its interval, crossed where a replica diverged; nothing where all did. Limits must be final."""
+    """One mean with its interval (ticks at the replicas where there are two), crossed where a replica diverged.
+
+    Nothing where all did. Limits of the axes must be final.
+    """
     if np.isnan(row["value"]):
         return
     axes.plot(x, row["value"], zorder=3, **look)
-    low = max(row["low"], axes.get_ylim()[0])  # an interval may reach below zero
-    axes.plot(
-        [x, x], [low, row["high"]], color=look["color"], linewidth=0.25 * look["markersize"], alpha=look.get("alpha")
-    )
+    low, high = shown_range(row)
+    ends = [max(low, axes.get_ylim()[0]), high]  # an interval may reach below zero
+    width, faint = 0.25 * look["markersize"], look.get("alpha")
+    shown = {"linewidth": width}
+    if row["n"] == FEW:
+        shown = {"linestyle": "none", "marker": "_", "markersize": 2 * look["markersize"], "markeredgewidth": width}
+    axes.plot([x, x], ends, color=look["color"], alpha=faint, **shown)
     if row["n_diverged"]:
         axes.plot(x, row["value"], color=look["color"], **style.DIVERGED_MARK)
 
@@ -274,6 +308,17 @@ def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
     for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
         row[0].set_ylabel(label)
     grid[0, 0].figure.align_ylabels(grid[:, 0])
+
+
+def _draw_range(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> None:
+    """A band over the interval; where there are two replicas, thin lines along them."""
+    low, high = shown_range(curve)
+    low = low.clip(lower=axes.get_ylim()[0])
+    band = (curve["n"] > FEW).to_numpy()
+    axes.fill_between(curve[x], low, high, where=band, color=colour, alpha=0.15, linewidth=0)
+    if not band.all():
+        for end in (low, high):
+            axes.plot(curve[x], end.mask(band), color=colour, zorder=1.8, **style.TWO_REPLICAS)
 
 
 def _mark_divergence(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> str:

@@ -13,6 +13,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
 
@@ -22,7 +23,9 @@ from paper_figures.provenance import short
 TWO_COLUMNS = 7.0  # inches
 DPI = 200
 SMALL, NORMAL = 6.5, 8.0  # points
-HEAD_MARGIN, HEAD_LINE, PANEL_TITLE = 0.08, NORMAL * 1.4 / 72, 0.25  # inches
+HEAD_MARGIN, PANEL_TITLE = 0.08, 0.27  # inches
+HEAD_LINES = (NORMAL * 1.4 / 72, SMALL * 1.3 * 1.17 / 72)  # inches: of a line of data, and of one of settings
+READABLE = 4.5  # contrast of text with white, at least
 
 # From light to dark: told apart by lightness alone, so in grey and with any colour vision.
 DEPTHS = {3: "#e09a2f", 4: "#c9504f", 5: "#7d3488", 6: "#1b1446"}
@@ -46,6 +49,7 @@ REPLICA_DOTS = {
     "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
     "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
 }
+TWO_REPLICAS = {"linewidth": 0.4, "alpha": 0.7}
 PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
 PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
 DIVERGED_MARK = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
@@ -106,6 +110,19 @@ def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
     return {".pdf": pdf.getvalue(), ".svg": svg.getvalue(), ".png": png.getvalue()}
 
 
+def contrast(colour: str) -> float:
+    """Of a colour with white, from 1 (white) to 21 (black), by the Web Content Accessibility Guidelines."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 1.05 / (0.05 + sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)))
+
+
+def readable(colour: str) -> str:
+    """The colour itself, or as much darker as text in it must be to be read on white: pale lines can be seen."""
+    rgb = to_rgb(colour)
+    shares = (share / 100 for share in range(100, 0, -2))
+    return next(shade for share in shares if contrast(shade := to_hex([share * part for part in rgb])) >= READABLE)
+
+
 def spread(positions: Sequence[float], gap: float) -> list[float]:
     """The nearest positions (least squares) in the same order that are at least `gap` apart; for labels of a column.
 
@@ -149,7 +166,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
         rise = max(0, floor + SMALL / 2 - min(places))
         for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
             text_offset = (offset, place + rise - height)
-            write_beside(axes, text, (x, y), text_offset, color=colour, va="center_baseline", fontweight="bold")
+            look = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
+            write_beside(axes, text, (x, y), text_offset, **look)
 
 
 def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
@@ -161,11 +179,11 @@ def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tupl
 
 def write_head(figure: Figure, data: str, settings: str) -> None:
     """Above the panels: the data (in red and bold where it is a stand-in) and the settings; makes room for them."""
-    height = figure.get_figheight()
+    height, (data_line, _) = figure.get_figheight(), HEAD_LINES
     wrapped_data, wrapped_settings = _wrapped_head(data, settings)
     weight, colour = ("bold", ALARM) if data.startswith(ALARM_WORD) else ("normal", INK)
     left, top = figure.subplotpars.left, height - HEAD_MARGIN
-    below = top - HEAD_LINE * (wrapped_data.count("\n") + 1)
+    below = top - data_line * (wrapped_data.count("\n") + 1)
     figure.text(left, top / height, wrapped_data, va="top", fontsize=NORMAL, fontweight=weight, color=colour)
     figure.text(left, below / height, wrapped_settings, va="top", fontsize=SMALL, color=FAINT, linespacing=1.3)
     figure.subplots_adjust(top=1 - head_height(data, settings) / height)
@@ -173,8 +191,8 @@ def write_head(figure: Figure, data: str, settings: str) -> None:
 
 def head_height(data: str, settings: str) -> float:
     """Inches from the top of a figure with a head to its panels, whose titles are in between."""
-    lines = sum(text.count("\n") + 1 for text in _wrapped_head(data, settings))
-    return HEAD_MARGIN + lines * HEAD_LINE + PANEL_TITLE
+    counts = (text.count("\n") + bool(text) for text in _wrapped_head(data, settings))
+    return HEAD_MARGIN + sum(count * line for count, line in zip(counts, HEAD_LINES, strict=True)) + PANEL_TITLE
 
 
 def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
