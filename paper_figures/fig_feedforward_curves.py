@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.claims import read_claims
 from paper_figures.curves import our_points, paper_points
 from paper_figures.figures import figure_files, replicas_sentence
@@ -47,18 +47,18 @@ def make(results: Path) -> dict[str, bytes]:
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     ink = {"color": style.INK}
     legend = [
-        *panels.frameworks_legend(),
+        *layout.frameworks_legend(),
         Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE),
         Line2D([], [], label="paper's table", **ink, **style.PAPER_MARK),
         *DEPTHS.legend(),
     ]
-    figure, grid = panels.grid(head, 2, 2, 2.05, legend=[legend])
+    figure, grid = layout.grid(head, 2, 2, 2.05, legend=[legend])
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points, footroom=0.7)
     for axes, (method, name) in zip(grid.flat, captions.METHODS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["method"] == method])
-    panels.label_axes(grid, "training iterations", "test error (%)")
+    layout.label_axes(grid, "training iterations", "test error (%)")
     return figure
 
 

@@ -11,21 +11,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from paper_figures import style
+from paper_figures import page, style
 from paper_figures.claims import FRAMEWORKS
 from paper_figures.curves import FEW, at_the_end, paper_iterations, shown_range
 
 End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
 Found = dict[str, dict[str, list]]  # by framework and by what is said of them: values of a family
 
-# Inches.
-LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
+NARROWER = 2.5  # how many times a panel is in one column of a page, where its labels are as long as in two
 TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
-BETWEEN_COLUMNS, BETWEEN_ROWS = 0.3, 0.34
 
 
 @dataclass(frozen=True)
@@ -67,60 +64,6 @@ class Family:
         ]
 
 
-def grid(
-    head: list[str],
-    rows: int,
-    columns: int,
-    row_height: float,
-    *,
-    legend: Sequence[Sequence[Line2D]],
-    sharex: bool | str = True,
-    sharey: bool | str = True,
-    between_rows: float = BETWEEN_ROWS,
-    between_columns: float = BETWEEN_COLUMNS,
-) -> tuple[Figure, np.ndarray]:
-    """A figure as wide as the page with its head, its legend and empty panels [rows, columns] of `row_height` inches.
-
-    Args:
-        head: the two lines of `figures`: data and settings.
-        legend: its lines, each with its handles.
-        between_rows, between_columns: inches, where panels need room between them for labels of their own.
-    """
-    above = style.head_height(*head)
-    below = BOTTOM + LEGEND_LINE * len(legend)
-    height = above + below + rows * row_height + (rows - 1) * between_rows
-    figure = style.new_figure(style.TWO_COLUMNS, height)
-    width = (style.TWO_COLUMNS - LEFT - RIGHT - (columns - 1) * between_columns) / columns
-    panels = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
-    figure.subplots_adjust(
-        left=LEFT / style.TWO_COLUMNS,
-        right=1 - RIGHT / style.TWO_COLUMNS,
-        bottom=below / height,
-        wspace=between_columns / width,
-        hspace=between_rows / row_height,
-    )
-    style.write_head(figure, *head)
-    for number, handles in enumerate(reversed(legend)):
-        place = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
-        layout = {"ncols": len(handles), "columnspacing": 1.4, "handlelength": 2.6, "borderpad": 0, "borderaxespad": 0}
-        figure.legend(handles=list(handles), frameon=False, **layout, **place)
-    return figure, panels
-
-
-def frameworks_legend() -> list[Line2D]:
-    """One line for each framework, in the order of drawing."""
-    return [
-        Line2D([], [], label=name, color=style.INK, **style.FRAMEWORK_LINES[key]) for key, name in FRAMEWORKS.items()
-    ]
-
-
-def dots_legend(looks: dict[str, dict], colour: str = style.INK) -> list[Line2D]:
-    """One dot for each framework; `looks` are those of the style."""
-    return [
-        Line2D([], [], label=FRAMEWORKS[key], color=colour, linestyle="none", **look) for key, look in looks.items()
-    ]
-
-
 def log_iterations(
     axes: Axes, points: pd.DataFrame, label_room: float = 0.06, x: str = "iteration", unit: float = 1
 ) -> None:
@@ -136,6 +79,7 @@ def log_iterations(
     )
     # One evaluation alone would have an axis of no length.
     low, high = low * 0.9, max(high, low * 2)
+    label_room = min(0.5, label_room * (NARROWER if page.narrow() else 1))
     axes.set_xscale("log")
     axes.set_xlim(low, high * (high / low) ** (label_room / (1 - label_room)))
     plain_ticks(axes.xaxis)
@@ -184,8 +128,10 @@ def plain_ticks(axis: Axis) -> None:
     for steps in TICK_STEPS:
         chosen = np.log10([step * 10.0**n for n in range(-12, 12) for step in steps if low <= step * 10.0**n <= high])
         if len(chosen) < 2 or np.diff(chosen).min() * inches / np.log10(high / low) > needed:
+            axis.set_major_locator(LogLocator(subs=steps, numticks=50))
             break
-    axis.set_major_locator(LogLocator(subs=steps, numticks=50))
+    else:  # not even powers of ten have room: every second one
+        axis.set_major_locator(FixedLocator(10 ** chosen[::2]))
     axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=50))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(NullFormatter())
@@ -299,15 +245,6 @@ def write_note(axes: Axes, lines: Sequence[str], corner: str = "lower left") -> 
     place = {"ha": horizontal, "va": {"lower": "bottom", "upper": "top"}[vertical], "transform": axes.transAxes}
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
     axes.text(x, y, text, fontsize=style.SMALL, color=style.FAINT, linespacing=1.3, bbox=box, zorder=7, **place)
-
-
-def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
-    """Names the outer axes of a grid; one y label serves all rows, or each has its own."""
-    for axes in grid[-1]:
-        axes.set_xlabel(x_label)
-    for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
-        row[0].set_ylabel(label)
-    grid[0, 0].figure.align_ylabels(grid[:, 0])
 
 
 def _draw_range(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> None:

@@ -17,10 +17,9 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
 
-from paper_figures import carriers
+from paper_figures import carriers, page
 from paper_figures.provenance import short
 
-TWO_COLUMNS = 7.0  # inches
 DPI = 200
 SMALL, NORMAL = 6.5, 8.0  # points
 HEAD_MARGIN, PANEL_TITLE = 0.08, 0.27  # inches
@@ -147,23 +146,26 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset: float = 5) -> None:
     """Writes a label right of each (x, y, text, colour), moved up or down where neighbours would overlap.
 
-    Limits, scales and position of the axes must be final, and a note at the bottom left written: labels keep above it.
+    Limits, scales and position of the axes must be final, and a note written: labels keep above it, or below one at the
+    top.
     """
     points = 72 / axes.figure.dpi
-    bottom, middle = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5))
+    bottom, middle, top = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5, 1))
     notes = [text.get_window_extent().transformed(Affine2D().scale(points)) for text in axes.texts]
-    notes = [note for note in notes if note.y0 < middle]
     columns: list[list[tuple[float, float, tuple]]] = []  # labels whose horizontal extents may overlap
     for end in sorted(ends, key=lambda end: end[0]):
         x, y = axes.transData.transform(end[:2]) * points
-        if not columns or x - columns[-1][-1][0] > 2 * SMALL:
+        if not columns or x - columns[-1][-1][0] > max(2, 0.75 * len(columns[-1][-1][2][2])) * SMALL:
             columns.append([])
         columns[-1].append((x, y, end))
     for column in columns:
         places = spread([y for _, y, _ in column], SMALL * 1.05)
         start = min(x for x, _, _ in column)
-        floor = max([bottom, *(note.y1 for note in notes if note.x1 > start)])
-        rise = max(0, floor + SMALL / 2 - min(places))
+        beside = [note for note in notes if note.x1 > start]
+        floor = max([bottom, *(note.y1 for note in beside if note.y0 < middle)])
+        ceiling = min([top, *(note.y0 for note in beside if note.y0 >= middle)])
+        sink = max(0, max(places) + SMALL / 2 - ceiling)
+        rise = max(0, floor + SMALL / 2 - min(places) + sink) - sink
         for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
             text_offset = (offset, place + rise - height)
             look = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
@@ -196,4 +198,7 @@ def head_height(data: str, settings: str) -> float:
 
 
 def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
-    return textwrap.fill(data, 98 if data.startswith(ALARM_WORD) else 115), textwrap.fill(settings, 130)
+    # Inches of a head's line, and in it letters that are about 0.6 times as wide as high, and bold ones 0.7 times.
+    inches = page.width() - 0.75
+    letters, small = inches * 72 / NORMAL / (0.64 if data.startswith(ALARM_WORD) else 0.55), inches * 72 / SMALL / 0.56
+    return textwrap.fill(data, int(letters)), textwrap.fill(settings, int(small))

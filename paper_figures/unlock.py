@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.claims import FRAMEWORKS, bin_of, fits, read_claims
 from paper_figures.curves import paper_iterations
 from paper_figures.figures import figure_files
@@ -124,9 +124,9 @@ def _sentences(runs: list[Run]) -> list[str]:
 
 
 def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
-    dots = panels.dots_legend(style.REPLICA_DOTS, COLOUR)
+    dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
     bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
-    figure, grid = panels.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
+    figure, grid = layout.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
     values = points["value"][points["value"] > 0]
     limits = values.min() * 0.8, values.max() * 1.25
     grid[0, 0].set(yscale="log", ylim=limits, xlim=(-0.04, 1.04), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
@@ -137,7 +137,7 @@ def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
     for axes, snapshot in zip(grid[0], SNAPSHOTS, strict=True):
         title = _panel_title(snapshot, points[points["snapshot"] == snapshot], at_paper_scale(runs))
         axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
-    panels.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
+    layout.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
     return figure
 
 
