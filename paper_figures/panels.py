@@ -252,7 +252,7 @@ def _draw_range(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> None:
     low, high = shown_range(curve)
     low = low.clip(lower=axes.get_ylim()[0])
     band = (curve["n"] > FEW).to_numpy()
-    axes.fill_between(curve[x], low, high, where=band, color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(curve[x], low, high, where=band, color=colour, **style.BAND)
     if not band.all():
         for end in (low, high):
             axes.plot(curve[x], end.mask(band), color=colour, zorder=1.8, **style.TWO_REPLICAS)

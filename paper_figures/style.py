@@ -48,6 +48,7 @@ REPLICA_DOTS = {
     "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
     "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
 }
+BAND = {"alpha": 0.1, "linewidth": 0}  # so pale that several on top of each other still show their lines
 TWO_REPLICAS = {"linewidth": 0.4, "alpha": 0.7}
 PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
 PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
@@ -198,7 +199,7 @@ def head_height(data: str, settings: str) -> float:
 
 
 def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
-    # Inches of a head's line, and in it letters that are about 0.6 times as wide as high, and bold ones 0.7 times.
-    inches = page.width() - 0.75
-    letters, small = inches * 72 / NORMAL / (0.64 if data.startswith(ALARM_WORD) else 0.55), inches * 72 / SMALL / 0.56
-    return textwrap.fill(data, int(letters)), textwrap.fill(settings, int(small))
+    # Letters are about half as wide as high; bold ones, and those of the settings, with their names and digits, more.
+    points = 72 * (page.width() - 0.75)
+    letters = points / NORMAL / (0.57 if data.startswith(ALARM_WORD) else 0.49)
+    return textwrap.fill(data, int(letters)), textwrap.fill(settings, int(points / SMALL / 0.53))

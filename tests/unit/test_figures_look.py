@@ -129,7 +129,7 @@ def test_two_replicas_are_shown_in_place_of_their_interval(tmp_path, draw):
     write_run(tmp_path, "jax", seeds=(0, 1, 2), evaluate_every=100_000, **at)
     axes = draw("fig_linear_dni", tmp_path).axes[0]
     (band,) = [part for part in axes.findobj(PolyCollection) if part.get_paths()]
-    assert band.get_alpha() == 0.15
+    assert band.get_alpha() == style.BAND["alpha"]
 
 
 def test_one_replica_is_named_as_having_no_interval(tmp_path, draw):
