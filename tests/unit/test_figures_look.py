@@ -179,6 +179,7 @@ def test_one_column_is_a_file_and_a_command_of_its_own(tmp_path, capsys):
     assert main(["fig_target_scale", "--results", str(tmp_path), "--columns", "1"]) == 0
     record = json.loads((tmp_path / "figures" / "fig_target_scale_one_column.json").read_text())
     assert record["stamp"]["command"].endswith(" --columns 1")
+    assert main(["verify", str(tmp_path / "figures"), "--results", str(tmp_path)]) == 0
     assert main(["fig_small_copy", "--results", str(tmp_path), "--columns", "1"]) == 2
     assert main(["text_deep", "--results", str(tmp_path), "--columns", "1"]) == 2
     assert "--columns is of figures" in capsys.readouterr().err
@@ -193,12 +194,24 @@ def test_every_table_fits_a_page_in_letters_of_seven_points_or_more(results, nam
     tabulars = text.split(r"\begin{tabular}{@{}")[1:]
     tabulars = [tabular for tabular in tabulars if re.match("l+c+@", tabular)]
     for tabular in tabulars:
-        rows = [row for row in re.split(r" \\\\\n", tabular.split(r"\midrule")[1]) if "&" in row]
+        rows = [row for row in re.split(r" \\\\\n", tabular.split(r"\toprule")[1]) if " & " in row]
         cells = [[re.split(r"\\\\", cell) for cell in row.split(" & ")] for row in rows]
         plain = [["".join(max(map(_plain, cell), key=len)) for cell in row] for row in cells]
         widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
         assert sum(widths) * 0.8 * character + between * (len(widths) - 1) <= tex.TEXT_WIDTH
         assert sum(max(map(len, row)) for row in cells) * line < tex.TEXT_HEIGHT
+
+
+def test_where_many_columns_have_numbers_their_cells_are_narrower(tmp_path):
+    def cell():
+        return re.search(r"\$\\pm\$ 0.\d+(.*?)\\end", artifacts.module("table_rnn").make(tmp_path)[".tex"].decode())[1]
+
+    for length in (2, 3, 4, 5):
+        write_ptb(tmp_path, method="bptt", length=length)
+    assert cell() == r" (3)\\{\scriptsize differs (worse)}"
+    for length in (8, 20, 40):
+        write_ptb(tmp_path, method="bptt", length=length)
+    assert cell() == r"\\{\scriptsize (3) differs}\\{\scriptsize (worse)}"
 
 
 def _plain(latex):
