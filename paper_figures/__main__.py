@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from paper_figures import artifacts
+from paper_figures import artifacts, page
 from paper_figures.errors import FigureError
 from paper_figures.files import write_together
 
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "stamp":
             _stamp(*options.of)
         else:
-            _make(options.command, options.results, options.output)
+            _make(options.command, options.results, options.output, options.columns)
     except (FigureError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="where to write; every suffix that is made replaces its own (default: under --results)",
+    )
+    parser.add_argument(
+        "--columns",
+        type=int,
+        choices=tuple(page.WIDTHS),
+        default=2,
+        help="a figure as wide as one column of a page, in NAME_one_column.pdf, or as two (default: 2)",
     )
     return parser
 
@@ -117,12 +124,18 @@ def _verify(names: list[str], results: Path | None) -> int:
     return verify([Path(name) for name in names], results)
 
 
-def _make(name: str, results: Path | None, output: Path | None) -> None:
+def _make(name: str, results: Path | None, output: Path | None, columns: int) -> None:
     module = artifacts.module(name)
     if results is None:
         raise FigureError(f"which runs? Give their folder: python -m paper_figures {name} --results results/quick")
-    contents = module.make(results)
-    output = output or results / module.OUTPUT
+    usual = results / module.OUTPUT
+    if columns == 1:
+        if not name.startswith("fig_"):
+            raise FigureError(f"{name}: --columns is of figures; leave it out.")
+        usual = usual.with_stem(f"{usual.stem}_one_column")
+    with page.printed_in(columns):
+        contents = module.make(results)
+    output = output or usual
     if output.suffix not in contents:
         raise FigureError(f"{output}: {name} makes {' '.join(contents)}; give a name that ends in one of them.")
     files = {output.with_suffix(suffix): content for suffix, content in contents.items()}

@@ -63,12 +63,18 @@ def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
     changes = Counter(
         change for run in runs for change in run.record["differs_from_paper"] + run.record["changed_choices"]
     )
-    parts += [text if n == len(runs) else f"{text} in {n} of {len(runs)} runs" for text, n in sorted(changes.items())]
+    lengths = {change for change in changes if change.startswith("iterations = ")}  # said below
+    parts += [
+        _with_commas(text) + ("" if n == len(runs) else f" in {n} of {len(runs)} runs")
+        for text, n in sorted(changes.items())
+        if text not in lengths
+    ]
     reached = [run.record["iteration_reached"] for run in runs]
     least, most = f"{min(reached):,}", f"{max(reached):,}"
     length = f"{least if least == most else f'{least} to {most}'} iterations"
+    usual = {change.partition("(")[2] for change in lengths}  # "default: 2500000)"
     if paper_iterations is None:
-        parts.append(length)
+        parts.append(f"{length} ({_with_commas(usual.pop())}" if len(usual) == 1 else length)
     elif min(reached) < paper_iterations:
         parts.append(f"{length} (paper: {paper_iterations:,})")
     partial = sum(run.record["status"] == "partial" for run in runs)
@@ -92,6 +98,11 @@ def verdict_legend(words: set[str]) -> str:
     """The meaning of the verdicts that occur in `words`."""
     plain = {word.split(" (")[0] for word in words}
     return "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in plain) + "."
+
+
+def _with_commas(text: str) -> str:
+    """Whole numbers of five digits or more with their thousands apart."""
+    return re.sub(r"(?<![\d.])\d{5,}(?![\d.])", lambda number: f"{int(number[0]):,}", text)
 
 
 def _describe(entry: dict) -> str:

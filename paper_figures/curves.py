@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from paper_figures.claims import read_claims
 from paper_figures.runs import Run
-from paper_figures.statistics import summarise
+from paper_figures.statistics import summarise, t_interval
 
 NUMBERS = ["iteration", "value", "low", "high", "n", "n_diverged"]
+FEW = 2  # replicas: too few for an interval that says anything
+T_OF_TWO = t_interval([-1.0, 1.0])[1]  # how many times further the interval of two replicas reaches than they do
 
 
 def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metric: str = "error") -> pd.DataFrame:
@@ -37,6 +40,16 @@ def summary(values: Sequence[float]) -> tuple[float, float, float, int, int]:
     """(mean, low, high, n, n_diverged) of one value per replica, as in `NUMBERS`."""
     found = summarise(values)
     return found.mean, found.low, found.high, found.n, found.n_diverged
+
+
+def shown_range(points: pd.DataFrame | pd.Series) -> tuple[pd.Series | float, pd.Series | float]:
+    """Ends of what is drawn around a mean: the 95% interval or, where there are two replicas, the two themselves.
+
+    An interval of two is 13 times as long as the two are apart, and would fill panels without saying anything.
+    """
+    share = np.where(points["n"] == FEW, 1 / T_OF_TWO, 1.0)
+    value = points["value"]
+    return value - share * (value - points["low"]), value + share * (points["high"] - value)
 
 
 def at_the_end(points: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.curves import our_points
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.runs import of_cell, read_runs
@@ -53,8 +53,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     found = set(zip(points["dataset"], points["method"], strict=True))
     cells = [cell for cell in product(TASKS, METHODS) if cell in found or not found]
     dotted = Line2D([], [], label="knows nothing of the target", color=style.INK, **style.DOTTED)
-    legend = [*panels.frameworks_legend(), dotted, *LENGTHS.legend()]
-    figure, grid = panels.grid(head, len(ROWS), len(cells), 1.25, legend=[legend], sharey="row", between_rows=0.16)
+    legend = [*layout.frameworks_legend(), dotted, *LENGTHS.legend()]
+    figure, grid = layout.grid(head, len(ROWS), len(cells), 1.25, legend=[legend], sharey="row", between_rows=0.16)
     points = points.assign(thousands=points["iteration"] / 1000)  # so that labels have room in four columns
     panels.log_iterations(grid[0, 0], points, label_room=0.05 * len(cells), x="thousands", unit=1000)
     for metric, row in zip(ROWS, grid, strict=True):
@@ -70,7 +70,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for (dataset, method), axes in zip(cells, grid[0], strict=True):
         name = f"{captions.DATASETS[dataset]}, {captions.RECURRENT_METHODS[method]}"
         axes.set_title(name, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
-    panels.label_axes(grid, "thousand iterations", *ROWS.values())
+    layout.label_axes(grid, "thousand iterations", *ROWS.values())
     for axes in grid[:, 0]:
         axes.yaxis.label.set_size(style.SMALL)
     return figure

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, page, panels, style
 from paper_figures.claims import FRAMEWORKS
 from paper_figures.curves import at_the_end, our_points
 from paper_figures.figures import figure_files, replicas_sentence
@@ -45,23 +45,25 @@ def make(results: Path) -> dict[str, bytes]:
 
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
-    legend = [*panels.frameworks_legend(), *LAMBDAS.legend()]
-    figure, grid = panels.grid(
+    legend = [*layout.frameworks_legend(), *LAMBDAS.legend()]
+    figure, grid = layout.grid(
         head, 2, len(METHODS), 1.9, legend=[legend], sharex="row", sharey="row", between_rows=0.6
     )
     ends = at_the_end(points)
     _, *between, _ = map(LAMBDAS.name, LAMBDAS.colours)
+    if page.narrow():
+        between[::2] = "", ""  # 0.25 and 0.75: no room
     grid[0, 0].set_xticks(list(LAMBDAS.colours), ["0\nsynthetic", *between, "1\nbackprop"])
     grid[0, 0].set_xlim(-0.1, 1.1)
     panels.log_values(grid[0, 0], ends, headroom=1.15)
-    panels.log_iterations(grid[1, 0], points)
     panels.log_values(grid[1, 0], points, headroom=2)
+    panels.log_iterations(grid[1, 0], panels.inside(grid[1, 0], points))
     for method, (above, below) in zip(METHODS, grid.T, strict=True):
         above.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
         _final_errors(above, ends[ends["method"] == method])
         style.label_ends(below, panels.draw_curves(below, points[points["method"] == method], LAMBDAS))
-    panels.label_axes(grid[:1], "λ", "final test error (%)")
-    panels.label_axes(grid[1:], "training iterations", "test error (%)")
+    layout.label_axes(grid[:1], "λ", "final test error (%)")
+    layout.label_axes(grid[1:], "training iterations", "test error (%)")
     return figure
 
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.claims import FRAMEWORKS, cell_of, read_claims
 from paper_figures.figures import figure_files
 from paper_figures.ladder import LADDERS, to_steps
@@ -88,8 +88,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     ours = ours.assign(millions=ours["data"] / 1e6)
     diamond = Line2D([], [], label="paper's table", color=style.INK, **style.PAPER_MARK)
     height = 1.55 if len(lengths) > 2 else 2.2
-    legend = [*panels.frameworks_legend(), diamond, *METHODS.legend()]
-    figure, grid = panels.grid(
+    legend = [*layout.frameworks_legend(), diamond, *METHODS.legend()]
+    figure, grid = layout.grid(
         head, len(lengths), len(TASKS), height, legend=[legend], sharey="col", between_columns=0.65
     )
     panels.log_iterations(grid[0, 0], ours, x="millions", unit=1000)
@@ -100,7 +100,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
             title = f"{captions.DATASETS[dataset]}, T = {length}"
             axes.set_title(title, loc="left", fontweight="bold", pad=4)
             _panel(axes, dataset, here[here["truncation_length"] == length])
-    panels.label_axes(grid, "data consumed (million time steps × batch)", "task length solved")
+    layout.label_axes(grid, "data consumed (million time steps × batch)", "task length solved")
     return figure
 
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import panels, style
+from paper_figures import layout, page, panels, style
 from paper_figures.claims import FRAMEWORKS
 from paper_figures.curves import NUMBERS, summary
 from paper_figures.figures import figure_files, replicas_sentence
@@ -99,18 +99,18 @@ def _most_common(depths: list[int]) -> str:
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     dot = {"linestyle": "none", **style.DOT}
     legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, _, inside in CHOICES.values()]
-    figure, grid = panels.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
+    figure, grid = layout.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
     first = grid[0, 0]
     first.set_xticks(list(NET_DEPTHS.colours))
     first.set_xlim(min(NET_DEPTHS.colours) - 0.5, max(NET_DEPTHS.colours) + 0.5)
     # Intervals count up to twice the values; below there is room for a note.
     least, most = points["value"].min() / 2, points["value"].max() * 2
     intervals = [points.assign(value=points[end].clip(least, most)) for end in ("value", "low", "high")]
-    panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.6)
+    panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.2 if page.narrow() else 0.6)
     for axes, (framework, name) in zip(grid.flat, FRAMEWORKS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["source"] == framework])
-    panels.label_axes(grid, "layers of the net (at the dots: hidden layers of M)", "test error (%)")
+    layout.label_axes(grid, "layers of the net (at the dots: hidden layers of M)", "test error (%)")
     return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.claims import read_claims
 from paper_figures.curves import our_points, paper_points
 from paper_figures.figures import figure_files, replicas_sentence
@@ -37,7 +37,8 @@ def make(results: Path) -> dict[str, bytes]:
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "Dashed: the paper's curves, read off its plots to 0.1 percentage points; diamonds: its table.",
+        "Dashed: the paper's curves, read off its plots to 0.1 percentage points; diamonds: its table. One label "
+        "serves ours and the paper's where they end together.",
         captions.DEPTH_CHOSEN_ON_TEST,
     ]
     return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
@@ -46,28 +47,27 @@ def make(results: Path) -> dict[str, bytes]:
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     ink = {"color": style.INK}
     legend = [
-        *panels.frameworks_legend(),
+        *layout.frameworks_legend(),
         Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE),
         Line2D([], [], label="paper's table", **ink, **style.PAPER_MARK),
         *DEPTHS.legend(),
     ]
-    figure, grid = panels.grid(head, 2, 2, 2.05, legend=[legend])
+    figure, grid = layout.grid(head, 2, 2, 2.05, legend=[legend])
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points, footroom=0.7)
     for axes, (method, name) in zip(grid.flat, captions.METHODS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
-        _panel(axes, points[points["method"] == method], reach=points["iteration"].max())
-    panels.label_axes(grid, "training iterations", "test error (%)")
+        _panel(axes, points[points["method"] == method])
+    layout.label_axes(grid, "training iterations", "test error (%)")
     return figure
 
 
-def _panel(axes: Axes, points: pd.DataFrame, reach: int) -> None:
-    # Where our curves go nearly as far as the paper's, one label serves both.
-    labels = [end for end in panels.draw_curves(axes, points, DEPTHS) if end[0] < 0.5 * reach]
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    ours, papers = panels.draw_curves(axes, points, DEPTHS), []
     for depth, colour in style.DEPTHS.items():
         rows = points[points["depth"] == depth]
         printed, digitised = (rows[rows["obtained"] == kind] for kind in ("table", "digitised"))
         axes.plot(digitised["iteration"], digitised["value"], color=colour, **style.PAPER_LINE)
         axes.plot(printed["iteration"], printed["value"], color=colour, **style.PAPER_MARK)
-        labels += [(x, y, str(depth), colour) for x, y in zip(printed["iteration"], printed["value"], strict=True)]
-    style.label_ends(axes, labels)
+        papers += [(x, y, str(depth), colour) for x, y in zip(printed["iteration"], printed["value"], strict=True)]
+    style.label_ends(axes, panels.join_ends(axes, ours, papers, "◇"))

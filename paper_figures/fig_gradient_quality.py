@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.curves import our_points
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.runs import of_cell, read_runs
@@ -49,8 +49,8 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     dotted = Line2D([], [], label="zero or unrelated gradient", color=style.INK, **style.DOTTED)
-    legend = [*panels.frameworks_legend(), dotted, *CUTS.legend()]
-    figure, grid = panels.grid(head, len(ROWS), len(METHODS), 1.7, legend=[legend], sharey="row")
+    legend = [*layout.frameworks_legend(), dotted, *CUTS.legend()]
+    figure, grid = layout.grid(head, len(ROWS), len(METHODS), 1.7, legend=[legend], sharey="row")
     panels.log_iterations(grid[0, 0], points)
     # A note has its place below the curves of the first row.
     panels.log_values(grid[0, 0], points[points["metric"].isin(["l2_error", "true_norm"])], math.inf, footroom=0.4)
@@ -67,5 +67,5 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
             corner = "lower left" if axes is column[0] else ""
             ends = panels.draw_curves(axes, here[here["metric"] == metric], CUTS, note=corner)
             style.label_ends(axes, ends)
-    panels.label_axes(grid, "training iterations", *ROWS.values())
+    layout.label_axes(grid, "training iterations", *ROWS.values())
     return figure

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from paper_figures import panels, style
+from paper_figures import layout, panels, style
 from paper_figures.curves import our_points
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.runs import of_cell, read_runs
@@ -37,12 +37,12 @@ def make(results: Path) -> dict[str, bytes]:
 
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
-    legend = [*panels.frameworks_legend(), *MODEL_DEPTHS.legend()]
-    figure, grid = panels.grid(head, 2, 2, 2.0, legend=[legend])
-    panels.log_iterations(grid[0, 0], points)
+    legend = [*layout.frameworks_legend(), *MODEL_DEPTHS.legend()]
+    figure, grid = layout.grid(head, 2, 2, 2.0, legend=[legend])
     panels.log_values(grid[0, 0], points, headroom=2)
+    panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points))
     for axes, depth in zip(grid.flat, NET_DEPTHS, strict=True):
         axes.set_title(f"Net of {depth} layers", loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["depth"] == depth], MODEL_DEPTHS))
-    panels.label_axes(grid, "training iterations", "test error (%)")
+    layout.label_axes(grid, "training iterations", "test error (%)")
     return figure

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.claims import cell_of, read_claims
 from paper_figures.curves import at_the_end, our_points
 from paper_figures.figures import figure_files, replicas_sentence
@@ -53,7 +53,7 @@ def make(results: Path) -> dict[str, bytes]:
         ),
         "The paper's curves are of another text than the stand-in and so not shown."
         if all_stand_ins
-        else "Dashed: the paper's curves, read off its plot to 0.001 bits.",
+        else "Dashed: the paper's curves, read off its plot to 0.001 bits; panels without them: none was read there.",
     ]
     draw = partial(_draw, limits=limits)
     return figure_files(__file__, TITLE, results, runs, points, sentences, draw, length_stated=False)
@@ -74,14 +74,14 @@ def _entropy_rates(runs: list[Run]) -> list[float]:
 
 def _draw(points: pd.DataFrame, head: list[str], limits: list[float]) -> Figure:
     ink = {"color": style.INK}
-    legend = panels.frameworks_legend()
+    legend = layout.frameworks_legend()
     if (points["source"] == "paper").any():
         legend.append(Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE))
     if limits:
         words = " and ".join(f"{limit:.2f}" for limit in limits)
         legend.append(Line2D([], [], label=f"limit: the stand-in's entropy rate ({words} bits)", **ink, **style.DOTTED))
     methods = captions.RECURRENT_METHODS
-    figure, grid = panels.grid(head, 1, len(methods), 2.9, legend=[legend, LENGTHS.legend()])
+    figure, grid = layout.grid(head, 1, len(methods), 2.9, legend=[legend, LENGTHS.legend()])
     _bits(grid[0, 0], points, limits)
     inside = points[points["value"] < grid[0, 0].get_ylim()[1]]
     panels.log_iterations(grid[0, 0], inside, label_room=0.1, x="time_steps")
@@ -93,7 +93,7 @@ def _draw(points: pd.DataFrame, head: list[str], limits: list[float]) -> Figure:
         lengths = [length for length in LENGTHS.colours if length <= LONGEST.get(method, length)]
         kept = {length: LENGTHS.colours[length] for length in sorted({*lengths, *mine["truncation_length"]})}
         _panel(axes, mine, replace(LENGTHS, colours=kept))
-    panels.label_axes(grid, "training iterations × T", "test bits per character")
+    layout.label_axes(grid, "training iterations × T", "test bits per character")
     return figure
 
 
@@ -113,11 +113,9 @@ def _bits(axes: Axes, points: pd.DataFrame, limits: list[float]) -> None:
 
 def _panel(axes: Axes, points: pd.DataFrame, lengths: panels.Family) -> None:
     # Curves come from the upper left.
-    labels = panels.draw_curves(axes, points, lengths, note="upper right", x="time_steps")
+    ours, papers = panels.draw_curves(axes, points, lengths, note="upper right", x="time_steps"), []
     for length, curve in points[points["source"] == "paper"].groupby("truncation_length"):
         colour, last = lengths.colours[length], curve.iloc[-1]
         axes.plot(curve["time_steps"], curve["value"], color=colour, zorder=1.9, **style.PAPER_LINE)
-        # Where our curve goes nearly as far, one label serves both.
-        labels = [label for label in labels if label[2] != str(length) or label[0] < 0.5 * last["time_steps"]]
-        labels.append((last["time_steps"], last["value"], str(length), colour))
-    style.label_ends(axes, labels)
+        papers.append((last["time_steps"], last["value"], str(length), colour))
+    style.label_ends(axes, panels.join_ends(axes, ours, papers, "□"))

@@ -11,8 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
-from paper_figures.curves import NUMBERS, summary
+from paper_figures import captions, layout, page, panels, style
+from paper_figures.curves import NUMBERS, shown_range, summary
+from paper_figures.errors import FigureError
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.measures import MEASURES, data_per_iteration
 from paper_figures.runs import Run, of_cell, read_runs
@@ -80,12 +81,16 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     cells, order = list(points[CELL].itertuples(index=False, name=None)), {name: n for n, name in enumerate(CHANGES)}
     rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
+    if page.narrow():
+        raise FigureError(
+            "the names of the rows and what is beside them have no room in one column; leave --columns out."
+        )
     climbs, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
-    legend = [*panels.frameworks_legend(), Line2D([], [], **END), Line2D([], [], **CROSS)]
+    legend = [*layout.dots_legend(style.REPLICA_DOTS), Line2D([], [], **END), Line2D([], [], **CROSS)]
     legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in PHASES.values()]
-    figure, ((left, right),) = panels.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
+    figure, ((left, right),) = layout.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
     left.get_gridspec().set_width_ratios((3.2, 1))
-    figure.subplots_adjust(left=NAMES / style.TWO_COLUMNS)
+    figure.subplots_adjust(left=NAMES / page.width())
     panels.log_iterations(left, climbs, label_room=0.03, x="millions", unit=1000)
     left.set(xlabel="data consumed (million time steps × batch)", ylim=(shown - 0.5, -0.5))
     right.set(xlabel="explained variance", xlim=(LOWEST, 1), xticks=[LOWEST, 0, 0.5, 1])
@@ -101,7 +106,8 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
         _, colour, shift = PHASES[row.metric]
         look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
-        right.hlines(row.y + shift, row.low, row.high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
+        low, high = shown_range(pd.Series(row._asdict()))
+        right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
         right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
     return figure
 
@@ -120,7 +126,7 @@ def _draw_climbs(axes: Axes, climbs: pd.DataFrame) -> None:
     for source, look in style.REPLICA_DOTS.items():
         mine, size = solved[solved["source"] == source], look["markersize"] ** 2
         axes.scatter(mine["millions"], mine["lane"], size, mine["value"], alpha=look.get("alpha"), zorder=3, **shades)
-    room = (end / start) ** (NUMBER / axes.get_position().width / style.TWO_COLUMNS)
+    room = (end / start) ** (NUMBER / axes.get_position().width / page.width())
     for y, row in solved.groupby("y"):
         beyond = math.inf  # the longest task comes first
         for length, x in row.groupby("value")["millions"].min()[::-1].items():

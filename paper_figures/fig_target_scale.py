@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.curves import our_points
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.runs import of_cell, read_runs
@@ -49,12 +49,12 @@ def make(results: Path) -> dict[str, bytes]:
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     # cDNI always; DNI where a preset trains it.
     methods = [method for method in ("dni", "cdni") if method == "cdni" or (points["method"] == method).any()]
-    legend = [*panels.frameworks_legend(), *SETTINGS.legend()]
-    figure, grid = panels.grid(head, 1, len(methods), 2.6, legend=[legend])
-    panels.log_iterations(grid[0, 0], points, label_room=0.17 * len(methods))
+    legend = [*layout.frameworks_legend(), *SETTINGS.legend()]
+    figure, grid = layout.grid(head, 1, len(methods), 2.6, legend=[legend])
     panels.log_values(grid[0, 0], points, headroom=3)
+    panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points), label_room=0.17 * len(methods))
     for axes, method in zip(grid.flat, methods, strict=True):
         axes.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["method"] == method], SETTINGS))
-    panels.label_axes(grid, "training iterations", "test error (%)")
+    layout.label_axes(grid, "training iterations", "test error (%)")
     return figure

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import panels, style
+from paper_figures import layout, panels, style
 from paper_figures.curves import NUMBERS, our_points
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.measures import constant_guess
@@ -78,14 +78,14 @@ def _updates(runs: list[Run]) -> list[str]:
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     guess = Line2D([], [], label="best constant guess", **GUESS)
-    legend = [[*panels.frameworks_legend(), guess], replace(METHODS, names=NAMES).legend()]
-    figure, grid = panels.grid(head, len(TITLES), 1, 2.1, legend=legend, sharey=False)
+    legend = [[*layout.frameworks_legend(), guess], replace(METHODS, names=NAMES).legend()]
+    figure, grid = layout.grid(head, len(TITLES), 1, 2.1, legend=legend, sharey=False)
     points = points.assign(millions=points["digits"] / 1e6)
     panels.log_iterations(grid[0, 0], points, label_room=0.12, x="millions", unit=250)
     for axes, (metric, title) in zip(grid.flat, TITLES.items(), strict=True):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["metric"] == metric])
-    panels.label_axes(grid, "digits consumed (millions)", "test error (%)")
+    layout.label_axes(grid, "digits consumed (millions)", "test error (%)")
     return figure
 
 

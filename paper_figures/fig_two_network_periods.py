@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import panels, style
+from paper_figures import layout, panels, style
 from paper_figures.claims import FRAMEWORKS
 from paper_figures.curves import summary
 from paper_figures.figures import figure_files
@@ -87,12 +87,11 @@ def _factors(run: Run, joint: Run) -> dict[str, float]:
 
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
-    looks = style.FRAMEWORK_DOTS.items()
-    dots = [Line2D([], [], label=FRAMEWORKS[key], color=style.INK, linestyle="none", **look) for key, look in looks]
+    dots = layout.dots_legend(style.FRAMEWORK_DOTS)
     colours = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in CLOCKS.values()]
     same = Line2D([], [], label="as joint backprop", color=style.FAINT, **style.DOTTED)
     never = Line2D([], [], label="never so low", **CROSS)
-    figure, grid = panels.grid(head, 1, len(NETWORKS), 2.2, legend=[[*dots, *colours, same, never]])
+    figure, grid = layout.grid(head, 1, len(NETWORKS), 2.2, legend=[[*dots, *colours, same, never]])
     values = points["value"].dropna()
     first = grid[0, 0]
     low, high = min([0.3, *(0.8 * values)]), max([1.2, *(1.2 * values)])
@@ -103,7 +102,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for axes, (network, title) in zip(grid.flat, NETWORKS.items(), strict=True):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["network"] == network])
-    panels.label_axes(grid, "period", "DNI over joint backprop")
+    layout.label_axes(grid, "period", "DNI over joint backprop (ratio)")
     return figure
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.curves import our_points
 from paper_figures.figures import figure_files, replicas_sentence
 from paper_figures.runs import of_cell, read_runs
@@ -40,8 +40,8 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     dotted = Line2D([], [], label="test error", color=style.INK, **style.DOTTED)
-    legend = [*panels.frameworks_legend(), dotted, *DEPTHS.legend()]
-    figure, grid = panels.grid(head, 1, len(METHODS), 2.5, legend=[legend])
+    legend = [*layout.frameworks_legend(), dotted, *DEPTHS.legend()]
+    figure, grid = layout.grid(head, 1, len(METHODS), 2.5, legend=[legend])
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points)
     for axes, method in zip(grid.flat, METHODS, strict=True):
@@ -49,5 +49,5 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
         here = points[points["method"] == method]
         panels.draw_dotted(axes, here[here["split"] == "test"], DEPTHS)
         style.label_ends(axes, panels.draw_curves(axes, here[here["split"] == "train"], DEPTHS))
-    panels.label_axes(grid, "training iterations", "training error (%)")
+    layout.label_axes(grid, "training iterations", "training error, dotted: test (%)")
     return figure

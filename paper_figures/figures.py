@@ -62,6 +62,7 @@ def replicas_sentence(runs: list[Run], shown: str) -> str:
     counts = sorted({len(run.record["seeds"]) for run in runs})
     count = " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
     return (
-        f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean (none for one replica); "
-        "replicas that diverged are counted and left out of the mean."
+        f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean (of two replicas, "
+        "thin lines or ticks at the two in its place; none for one); replicas that diverged are counted and left out "
+        "of the mean."
     )

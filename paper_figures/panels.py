@@ -11,21 +11,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from paper_figures import style
+from paper_figures import page, style
 from paper_figures.claims import FRAMEWORKS
-from paper_figures.curves import at_the_end, paper_iterations
+from paper_figures.curves import FEW, at_the_end, paper_iterations, shown_range
 
 End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
 Found = dict[str, dict[str, list]]  # by framework and by what is said of them: values of a family
 
-# Inches.
-LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
+NARROWER = 2.5  # how many times a panel is in one column of a page, where its labels are as long as in two
 TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
-BETWEEN_COLUMNS, BETWEEN_ROWS = 0.3, 0.34
 
 
 @dataclass(frozen=True)
@@ -67,53 +64,6 @@ class Family:
         ]
 
 
-def grid(
-    head: list[str],
-    rows: int,
-    columns: int,
-    row_height: float,
-    *,
-    legend: Sequence[Sequence[Line2D]],
-    sharex: bool | str = True,
-    sharey: bool | str = True,
-    between_rows: float = BETWEEN_ROWS,
-    between_columns: float = BETWEEN_COLUMNS,
-) -> tuple[Figure, np.ndarray]:
-    """A figure as wide as the page with its head, its legend and empty panels [rows, columns] of `row_height` inches.
-
-    Args:
-        head: the two lines of `figures`: data and settings.
-        legend: its lines, each with its handles.
-        between_rows, between_columns: inches, where panels need room between them for labels of their own.
-    """
-    above = style.head_height(*head)
-    below = BOTTOM + LEGEND_LINE * len(legend)
-    height = above + below + rows * row_height + (rows - 1) * between_rows
-    figure = style.new_figure(style.TWO_COLUMNS, height)
-    width = (style.TWO_COLUMNS - LEFT - RIGHT - (columns - 1) * between_columns) / columns
-    panels = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
-    figure.subplots_adjust(
-        left=LEFT / style.TWO_COLUMNS,
-        right=1 - RIGHT / style.TWO_COLUMNS,
-        bottom=below / height,
-        wspace=between_columns / width,
-        hspace=between_rows / row_height,
-    )
-    style.write_head(figure, *head)
-    for number, handles in enumerate(reversed(legend)):
-        place = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
-        layout = {"ncols": len(handles), "columnspacing": 1.4, "handlelength": 2.6, "borderpad": 0, "borderaxespad": 0}
-        figure.legend(handles=list(handles), frameon=False, **layout, **place)
-    return figure, panels
-
-
-def frameworks_legend() -> list[Line2D]:
-    """One line for each framework, in the order of drawing."""
-    return [
-        Line2D([], [], label=name, color=style.INK, **style.FRAMEWORK_LINES[key]) for key, name in FRAMEWORKS.items()
-    ]
-
-
 def log_iterations(
     axes: Axes, points: pd.DataFrame, label_room: float = 0.06, x: str = "iteration", unit: float = 1
 ) -> None:
@@ -129,9 +79,15 @@ def log_iterations(
     )
     # One evaluation alone would have an axis of no length.
     low, high = low * 0.9, max(high, low * 2)
+    label_room = min(0.5, label_room * (NARROWER if page.narrow() else 1))
     axes.set_xscale("log")
     axes.set_xlim(low, high * (high / low) ** (label_room / (1 - label_room)))
     plain_ticks(axes.xaxis)
+
+
+def inside(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
+    """The points that are below the top of a panel, for an x axis that begins where the curves do."""
+    return points[points["value"] <= axes.get_ylim()[1]]
 
 
 def log_values(axes: Axes, points: pd.DataFrame, headroom: float = 1.4, footroom: float = 0.8) -> None:
@@ -172,8 +128,10 @@ def plain_ticks(axis: Axis) -> None:
     for steps in TICK_STEPS:
         chosen = np.log10([step * 10.0**n for n in range(-12, 12) for step in steps if low <= step * 10.0**n <= high])
         if len(chosen) < 2 or np.diff(chosen).min() * inches / np.log10(high / low) > needed:
+            axis.set_major_locator(LogLocator(subs=steps, numticks=50))
             break
-    axis.set_major_locator(LogLocator(subs=steps, numticks=50))
+    else:  # not even powers of ten have room: every second one
+        axis.set_major_locator(FixedLocator(10 ** chosen[::2]))
     axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=50))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(NullFormatter())
@@ -191,15 +149,15 @@ def draw_curves(
 ) -> list[End]:
     """Our curves of one panel, in both frameworks, with intervals; crosses where the first replica of one diverged.
 
-    A note in the corner `note` (none where it is empty) names those that diverged and those that are missing. The
-    column `x` lies along the x axis. Limits of the axes must be final.
+    A note in the corner `note` (none where it is empty) names those that diverged, those of one replica, and those that
+    are missing. The column `x` lies along the x axis. Limits of the axes must be final.
 
     Returns:
         A label for the last value of each colour.
     """
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     points = points[points["iteration"] > 0]  # iteration 0 has no place on a log scale
-    missing, diverged, ends = {}, {}, []
+    missing, diverged, single, ends = {}, {}, {}, []
     for framework, framework_name in FRAMEWORKS.items():
         for value, colour in family.colours.items():
             curve = points[(points[family.field] == value) & (points["source"] == framework)]
@@ -207,11 +165,12 @@ def draw_curves(
                 missing.setdefault(framework_name, {}).setdefault("", []).append(value)
                 continue
             axes.plot(curve[x], curve["value"], color=colour, **style.FRAMEWORK_LINES[framework])
-            low = curve["low"].clip(lower=axes.get_ylim()[0])
-            axes.fill_between(curve[x], low, curve["high"], color=colour, alpha=0.15, linewidth=0)
+            _draw_range(axes, curve, colour, x)
             if curve["n_diverged"].any():
                 count = _mark_divergence(axes, curve, colour, x)
                 diverged.setdefault(framework_name, {}).setdefault(count, []).append(value)
+            elif curve["n"].iloc[-1] == 1:
+                single.setdefault(framework_name, {}).setdefault("", []).append(value)
     for value, colour in family.colours.items():
         curve = points[(points[family.field] == value) & (points["obtained"] == "run")].dropna(subset="value")
         last = curve[curve["iteration"] == curve["iteration"].max()]
@@ -219,13 +178,28 @@ def draw_curves(
             y = max(last["value"].mean(), axes.get_ylim()[0])  # zero lies below a logarithmic axis
             ends.append((last[x].iloc[0], y, family.name(value), colour))
     if note:
-        write_failures(axes, missing, diverged, family, note)
+        write_failures(axes, missing, diverged, family, note, single)
     return ends
 
 
-def write_failures(axes: Axes, missing: Found, diverged: Found, family: Family, corner: str = "lower left") -> None:
-    """A note of what diverged and what is missing."""
-    lines = {"× diverged": diverged, "missing": missing}
+def join_ends(axes: Axes, ours: Sequence[End], papers: Sequence[End], mark: str) -> list[End]:
+    """Labels of both: one where ends of the same text lie together, and the paper's with `mark` where both are near."""
+
+    def place(end: End) -> np.ndarray:
+        return axes.transData.transform(end[:2]) * 72 / axes.figure.dpi  # in points
+
+    own = {end[2]: place(end) for end in ours}
+    apart = [end for end in papers if end[2] not in own or np.abs(place(end) - own[end[2]]).max() > style.SMALL]
+    column = {text: x for text, (x, _) in own.items()}
+    near = any(abs(place(end)[0] - x) <= 2 * style.SMALL for end in apart for x in column.values())
+    return [*ours, *((x, y, f"{mark} {text}" if near else text, colour) for x, y, text, colour in apart)]
+
+
+def write_failures(
+    axes: Axes, missing: Found, diverged: Found, family: Family, corner: str = "lower left", single: Found | None = None
+) -> None:
+    """A note of what diverged, what is one replica's, so has no interval, and what is missing."""
+    lines = {"× diverged": diverged, "one replica": single or {}, "missing": missing}
     write_note(axes, [f"{word}: {_in_words(found, family)}" for word, found in lines.items() if found], corner)
 
 
@@ -242,14 +216,20 @@ def draw_dotted(axes: Axes, points: pd.DataFrame, family: Family) -> None:
 
 
 def draw_dot(axes: Axes, x: float, row: pd.Series, **look: Any) -> None:
-    """One mean with its interval, crossed where a replica diverged; nothing where all did. Limits must be final."""
+    """One mean with its interval (ticks at the replicas where there are two), crossed where a replica diverged.
+
+    Nothing where all did. Limits of the axes must be final.
+    """
     if np.isnan(row["value"]):
         return
     axes.plot(x, row["value"], zorder=3, **look)
-    low = max(row["low"], axes.get_ylim()[0])  # an interval may reach below zero
-    axes.plot(
-        [x, x], [low, row["high"]], color=look["color"], linewidth=0.25 * look["markersize"], alpha=look.get("alpha")
-    )
+    low, high = shown_range(row)
+    ends = [max(low, axes.get_ylim()[0]), high]  # an interval may reach below zero
+    width, faint = 0.25 * look["markersize"], look.get("alpha")
+    shown = {"linewidth": width}
+    if row["n"] == FEW:
+        shown = {"linestyle": "none", "marker": "_", "markersize": 2 * look["markersize"], "markeredgewidth": width}
+    axes.plot([x, x], ends, color=look["color"], alpha=faint, **shown)
     if row["n_diverged"]:
         axes.plot(x, row["value"], color=look["color"], **style.DIVERGED_MARK)
 
@@ -267,13 +247,15 @@ def write_note(axes: Axes, lines: Sequence[str], corner: str = "lower left") -> 
     axes.text(x, y, text, fontsize=style.SMALL, color=style.FAINT, linespacing=1.3, bbox=box, zorder=7, **place)
 
 
-def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
-    """Names the outer axes of a grid; one y label serves all rows, or each has its own."""
-    for axes in grid[-1]:
-        axes.set_xlabel(x_label)
-    for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
-        row[0].set_ylabel(label)
-    grid[0, 0].figure.align_ylabels(grid[:, 0])
+def _draw_range(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> None:
+    """A band over the interval; where there are two replicas, thin lines along them."""
+    low, high = shown_range(curve)
+    low = low.clip(lower=axes.get_ylim()[0])
+    band = (curve["n"] > FEW).to_numpy()
+    axes.fill_between(curve[x], low, high, where=band, color=colour, **style.BAND)
+    if not band.all():
+        for end in (low, high):
+            axes.plot(curve[x], end.mask(band), color=colour, zorder=1.8, **style.TWO_REPLICAS)
 
 
 def _mark_divergence(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> str:

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from paper_figures import page
 from paper_figures.files import CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
 
@@ -62,7 +63,7 @@ def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
     commit, dirty = _git_state()
     contents = {
         "artifact": artifact,
-        "command": f"python -m paper_figures {artifact} --results {_portable(results)}",
+        "command": f"python -m paper_figures {artifact} --results {_portable(results)}{page.option()}",
         "git_commit": commit,
         "git_dirty": dirty,
         "sources_sha256": _hash(files),

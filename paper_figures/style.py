@@ -13,16 +13,18 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
 
-from paper_figures import carriers
+from paper_figures import carriers, page
 from paper_figures.provenance import short
 
-TWO_COLUMNS = 7.0  # inches
 DPI = 200
 SMALL, NORMAL = 6.5, 8.0  # points
-HEAD_MARGIN, HEAD_LINE, PANEL_TITLE = 0.08, NORMAL * 1.4 / 72, 0.25  # inches
+HEAD_MARGIN, PANEL_TITLE = 0.08, 0.27  # inches
+HEAD_LINES = (NORMAL * 1.4 / 72, SMALL * 1.3 * 1.17 / 72)  # inches: of a line of data, and of one of settings
+READABLE = 4.5  # contrast of text with white, at least
 
 # From light to dark: told apart by lightness alone, so in grey and with any colour vision.
 DEPTHS = {3: "#e09a2f", 4: "#c9504f", 5: "#7d3488", 6: "#1b1446"}
@@ -46,6 +48,8 @@ REPLICA_DOTS = {
     "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
     "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
 }
+BAND = {"alpha": 0.1, "linewidth": 0}  # so pale that several on top of each other still show their lines
+TWO_REPLICAS = {"linewidth": 0.4, "alpha": 0.7}
 PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
 PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
 DIVERGED_MARK = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
@@ -106,6 +110,19 @@ def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
     return {".pdf": pdf.getvalue(), ".svg": svg.getvalue(), ".png": png.getvalue()}
 
 
+def contrast(colour: str) -> float:
+    """Of a colour with white, from 1 (white) to 21 (black), by the Web Content Accessibility Guidelines."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 1.05 / (0.05 + sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)))
+
+
+def readable(colour: str) -> str:
+    """The colour itself, or as much darker as text in it must be to be read on white: pale lines can be seen."""
+    rgb = to_rgb(colour)
+    shares = (share / 100 for share in range(100, 0, -2))
+    return next(shade for share in shares if contrast(shade := to_hex([share * part for part in rgb])) >= READABLE)
+
+
 def spread(positions: Sequence[float], gap: float) -> list[float]:
     """The nearest positions (least squares) in the same order that are at least `gap` apart; for labels of a column.
 
@@ -130,26 +147,30 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset: float = 5) -> None:
     """Writes a label right of each (x, y, text, colour), moved up or down where neighbours would overlap.
 
-    Limits, scales and position of the axes must be final, and a note at the bottom left written: labels keep above it.
+    Limits, scales and position of the axes must be final, and a note written: labels keep above it, or below one at the
+    top.
     """
     points = 72 / axes.figure.dpi
-    bottom, middle = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5))
+    bottom, middle, top = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5, 1))
     notes = [text.get_window_extent().transformed(Affine2D().scale(points)) for text in axes.texts]
-    notes = [note for note in notes if note.y0 < middle]
     columns: list[list[tuple[float, float, tuple]]] = []  # labels whose horizontal extents may overlap
     for end in sorted(ends, key=lambda end: end[0]):
         x, y = axes.transData.transform(end[:2]) * points
-        if not columns or x - columns[-1][-1][0] > 2 * SMALL:
+        if not columns or x - columns[-1][-1][0] > max(2, 0.75 * len(columns[-1][-1][2][2])) * SMALL:
             columns.append([])
         columns[-1].append((x, y, end))
     for column in columns:
         places = spread([y for _, y, _ in column], SMALL * 1.05)
         start = min(x for x, _, _ in column)
-        floor = max([bottom, *(note.y1 for note in notes if note.x1 > start)])
-        rise = max(0, floor + SMALL / 2 - min(places))
+        beside = [note for note in notes if note.x1 > start]
+        floor = max([bottom, *(note.y1 for note in beside if note.y0 < middle)])
+        ceiling = min([top, *(note.y0 for note in beside if note.y0 >= middle)])
+        sink = max(0, max(places) + SMALL / 2 - ceiling)
+        rise = max(0, floor + SMALL / 2 - min(places) + sink) - sink
         for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
             text_offset = (offset, place + rise - height)
-            write_beside(axes, text, (x, y), text_offset, color=colour, va="center_baseline", fontweight="bold")
+            look = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
+            write_beside(axes, text, (x, y), text_offset, **look)
 
 
 def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
@@ -161,11 +182,11 @@ def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tupl
 
 def write_head(figure: Figure, data: str, settings: str) -> None:
     """Above the panels: the data (in red and bold where it is a stand-in) and the settings; makes room for them."""
-    height = figure.get_figheight()
+    height, (data_line, _) = figure.get_figheight(), HEAD_LINES
     wrapped_data, wrapped_settings = _wrapped_head(data, settings)
     weight, colour = ("bold", ALARM) if data.startswith(ALARM_WORD) else ("normal", INK)
     left, top = figure.subplotpars.left, height - HEAD_MARGIN
-    below = top - HEAD_LINE * (wrapped_data.count("\n") + 1)
+    below = top - data_line * (wrapped_data.count("\n") + 1)
     figure.text(left, top / height, wrapped_data, va="top", fontsize=NORMAL, fontweight=weight, color=colour)
     figure.text(left, below / height, wrapped_settings, va="top", fontsize=SMALL, color=FAINT, linespacing=1.3)
     figure.subplots_adjust(top=1 - head_height(data, settings) / height)
@@ -173,9 +194,12 @@ def write_head(figure: Figure, data: str, settings: str) -> None:
 
 def head_height(data: str, settings: str) -> float:
     """Inches from the top of a figure with a head to its panels, whose titles are in between."""
-    lines = sum(text.count("\n") + 1 for text in _wrapped_head(data, settings))
-    return HEAD_MARGIN + lines * HEAD_LINE + PANEL_TITLE
+    counts = (text.count("\n") + bool(text) for text in _wrapped_head(data, settings))
+    return HEAD_MARGIN + sum(count * line for count, line in zip(counts, HEAD_LINES, strict=True)) + PANEL_TITLE
 
 
 def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
-    return textwrap.fill(data, 98 if data.startswith(ALARM_WORD) else 115), textwrap.fill(settings, 130)
+    # Letters are about half as wide as high; bold ones, and those of the settings, with their names and digits, more.
+    points = 72 * (page.width() - 0.75)
+    letters = points / NORMAL / (0.57 if data.startswith(ALARM_WORD) else 0.49)
+    return textwrap.fill(data, int(letters)), textwrap.fill(settings, int(points / SMALL / 0.53))

@@ -12,7 +12,7 @@ from paper_figures.claims import FRAMEWORKS, cell_of, judge, read_claims
 from paper_figures.errors import FigureError
 from paper_figures.runs import ROOT, read_experiments
 from paper_figures.statistics import VERDICTS
-from paper_figures.tables import our_text, paper_text
+from paper_figures.tables import in_one_line, our_text, paper_text
 
 PUBLISHED = ROOT / "results" / "published"
 UNJUDGED = ("not comparable", "missing")
@@ -123,7 +123,8 @@ class Summary:
             first = claim.iloc[0]
             by_framework = claim.set_index("framework")
             cells = [
-                our_text(by_framework.loc[name], " ", " ") if name in by_framework.index else "" for name in FRAMEWORKS
+                our_text(by_framework.loc[name], in_one_line) if name in by_framework.index else ""
+                for name in FRAMEWORKS
             ]
             link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
             lines.append([describe(first), f"{paper_text(first)} {first['unit']}", *cells, *link])

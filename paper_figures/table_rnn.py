@@ -34,6 +34,7 @@ def make(results: Path) -> dict[str, bytes]:
         runs,
         judged,
         lines=["Data", "Unit", "Method"],
+        blocks="Unit",
         columns=[f"T = {length}" for length in sorted(set(lengths), key=int)],
         notes=[
             "Copy, Repeat Copy (higher is better): the longest task solved, T_task, after 2,500,000 iterations; the "

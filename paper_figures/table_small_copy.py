@@ -67,7 +67,7 @@ def make(results: Path) -> dict[str, bytes]:
     table = pd.DataFrame([row for found in rows for row in found], columns=COLUMNS)
     whole = dict.fromkeys(["seed", "iteration", "n", "n_diverged"], "Int64")
     page = markdown(HEADING, headings, lines, notes, short(mark))
-    printed = tex.table(headings, lines, notes, short(mark), "tab:dni-small-copy", 4)
+    printed = tex.table([tex.Block(headings, lines, 4)], notes, short(mark), "tab:dni-small-copy")
     return table_contents(table_csv(table.astype(whole)), page, printed, HEADING, mark)
 
 

@@ -8,6 +8,8 @@ and ends in `table_files`.
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +23,11 @@ from paper_figures.provenance import short, stamp
 from paper_figures.runs import Run, read_runs
 
 HOW_TO_READ = (
-    "{}: mean ± half-width of its 95% t interval (replicas), and the verdict on the paper's number where there is one."
+    "{}: mean ± half-width of its 95% t interval (replicas; one alone has no interval), and the verdict on the paper's "
+    "number where there is one."
 )
-MANY_COLUMNS = 6  # so many have no room for a number and its interval on one line of LaTeX
+SOME_FAILED = "In brackets (2 of 3): one of three replicas {} and is not in the mean."
+NARROW = 12  # characters of the lines below a number and its interval in LaTeX, in narrow columns
 KEYS = ["id", "dataset", "model", "layers", "method", "cell"]
 
 
@@ -64,6 +68,7 @@ def table_files(
     lines: list[str],
     columns: list[str],
     notes: list[str],
+    blocks: str = "",
 ) -> dict[str, bytes]:
     """The contents of a table's .csv (one row per number), .md, .tex and .json files, by suffix.
 
@@ -77,6 +82,8 @@ def table_files(
             framework.
         columns: headings of the numbers' columns, in order; `column` says in which one a number stands.
         notes: sentences of this table, between the legend and the machines.
+        blocks: one of `lines`. In LaTeX, each of its values has a part of the table and is the title of it, with no
+            column that would be empty there.
     """
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
@@ -84,10 +91,11 @@ def table_files(
     # No one length where some of the trainings end by a rule of their own.
     paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
     metrics = ", ".join(captions.METRICS[metric] for metric in judged["metric"].unique())
+    how_to_read = HOW_TO_READ.format(metrics[0].upper() + metrics[1:])
     notes = [
         captions.data_line(used),
         captions.settings_line(used, paper_iterations),
-        HOW_TO_READ.format(metrics[0].upper() + metrics[1:]),
+        how_to_read,
         captions.verdict_legend(set(judged["verdict"])),
         *notes,
         captions.machines_line(used),
@@ -95,12 +103,17 @@ def table_files(
     notes = [note for note in notes if note]
     headings = [*lines, "From", *columns]
     label = "tab:dni-" + artifact.partition("_")[2].replace("_", "-")
-    within = "\n" if len(columns) >= MANY_COLUMNS else " "
-    printed = tex.table(
-        headings, _lines(judged, lines, columns, within, "\n"), notes, short(mark), label, len(lines) + 1
-    )
-    page = markdown(heading, headings, _lines(judged, lines, columns, " ", " "), notes, short(mark))
-    return table_contents(table_csv(_long_form(judged)), page, printed, heading, mark)
+    parts = judged.groupby(blocks, sort=False) if blocks else [("", judged)]
+    printed = [
+        _block(part, [name for name in lines if name != blocks], columns, str(title) if blocks else "")
+        for title, part in parts
+    ]
+    failures = sorted({MEASURES[metric].failure for metric in judged.loc[judged["n_diverged"] > 0, "metric"]})
+    read_here = " ".join([how_to_read, *map(SOME_FAILED.format, failures)])
+    explained = [read_here if note == how_to_read else note for note in notes]
+    page = markdown(heading, headings, _lines(judged, lines, columns, in_one_line), notes, short(mark))
+    latex = tex.table(printed, explained, short(mark), label)
+    return table_contents(table_csv(_long_form(judged)), page, latex, heading, mark)
 
 
 def table_contents(csv: bytes, page: str, printed: str, heading: str, mark: dict) -> dict[str, bytes]:
@@ -109,15 +122,25 @@ def table_contents(csv: bytes, page: str, printed: str, heading: str, mark: dict
     return sealed(contents, heading, mark)
 
 
-def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], within: str, separator: str) -> list[list[str]]:
-    """The cells of each printed line; `within` stands after a number, `separator` between its interval and verdict."""
+def _block(judged: pd.DataFrame, lines: list[str], columns: list[str], title: str) -> tex.Block:
+    """A part of the table in LaTeX: cells of two lines where they fit, or else of more and narrower ones."""
+    used = [column for column in columns if column in set(judged["column"])]
+    for write in (_in_two_lines, _in_narrow_lines):
+        block = tex.Block([*lines, "From", *used], _lines(judged, lines, used, write), len(lines) + 1, title)
+        if tex.fits(block):
+            break
+    return block
+
+
+def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], write: Callable) -> list[list[str]]:
+    """The cells of each printed line; `write` makes that of a row with a number of ours."""
     printed = []
     for net, rows in judged.groupby(lines, sort=False):
         published = rows.drop_duplicates("column").set_index("column")
         printed.append([*net, "paper", *(_at(published, column, paper_text) for column in columns)])
         for framework, name in FRAMEWORKS.items():
             ours = rows[rows["framework"] == framework].set_index("column")
-            cells = [_at(ours, column, lambda row: our_text(row, within, separator)) for column in columns]
+            cells = [_at(ours, column, lambda row: our_text(row, write)) for column in columns]
             printed.append([*("" for _ in lines), name, *cells])
     return printed
 
@@ -139,22 +162,38 @@ def paper_text(row: pd.Series) -> str:
     return f"{row['value']:.{digits}f}"
 
 
-def our_text(row: pd.Series, within: str, separator: str) -> str:
-    """Our number with its interval, replicas and verdict; `within` and `separator` stand as `_lines` says."""
+def our_text(row: pd.Series, write: Callable) -> str:
+    """Our number with its interval, replicas and verdict, as `write` sets them: in one line, or in several."""
     if row["n"] + row["n_diverged"] == 0:
         return row["verdict"]
     measure = MEASURES[row["metric"]]
-    failed = f"; {row['n_diverged']} {measure.failure}" if row["n_diverged"] else ""
-    replicas = f"({row['n']}{failed})"
     number = f"{row['ours']:.{measure.digits}f}" if row["n"] else "–"
     low, high = row["low"], row["high"]
-    interval = f"± {(high - low) / 2:.{measure.digits}f} "
+    interval = f"± {(high - low) / 2:.{measure.digits}f}"
     if measure.on_ladder:  # its steps are not equally long
-        interval = f"[{low:.{measure.digits}f}, {high:.{measure.digits}f}] "
+        interval = f"[{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
     chosen = row["chosen"].partition(",")[0].partition("~")[2]
-    at = f" at {chosen}" if chosen else ""
-    spread = "" if math.isnan(low) else interval
-    return f"{number}{within}{spread}{replicas}{at}{separator if row['verdict'] else ''}{row['verdict']}"
+    at = f"at {chosen}" if chosen else ""
+    return write(number, "" if math.isnan(low) else interval, row, at)
+
+
+def in_one_line(number: str, interval: str, row: pd.Series, at: str) -> str:
+    failed = f"; {row['n_diverged']} {MEASURES[row['metric']].failure}" if row["n_diverged"] else ""
+    return " ".join(filter(None, [number, interval, f"({row['n']}{failed})", at, row["verdict"]]))
+
+
+def _in_two_lines(number: str, interval: str, row: pd.Series, at: str) -> str:
+    above = " ".join(filter(None, [number, interval, _count(row), at]))
+    return "\n".join(filter(None, [above, row["verdict"]]))
+
+
+def _in_narrow_lines(number: str, interval: str, row: pd.Series, at: str) -> str:
+    above, below = (" ".join(filter(None, words)) for words in ([number, interval, at], [_count(row), row["verdict"]]))
+    return "\n".join([above, *textwrap.wrap(below, NARROW, break_long_words=False)])
+
+
+def _count(row: pd.Series) -> str:
+    return f"({row['n']} of {row['n'] + row['n_diverged']})" if row["n_diverged"] else f"({row['n']})"
 
 
 def markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import dataclass, replace
+
 _SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -15,8 +18,65 @@ _SPECIAL = {
     ">": r"$>$",
 }
 
+TEXT_WIDTH, TEXT_HEIGHT = 497, 645  # points of a page: two columns and the gap between them
+CAPTION_LINE = 125  # characters, each line 9.5 points high
+GROUP_SPACE, BLOCK_SPACE = 6, 45  # points between two groups; of a block's rules and headings and the space around it
+# From the largest, none below 7 points: commands, and points between two columns, of a character and of a line.
+SIZES = (
+    (r"\footnotesize", 12, 4.6, 9.5),
+    (r"\footnotesize\setlength{\tabcolsep}{3pt}", 6, 4.6, 9.5),
+    (r"\scriptsize\setlength{\tabcolsep}{3pt}", 6, 4.15, 8),
+    (r"\scriptsize\setlength{\tabcolsep}{2pt}", 4, 4.15, 8),
+)
+SLIM, SLIM_WIDTH = set(" .,:;()[]ijlt"), 0.6  # characters that are narrower, and how much of an ordinary one's width
 
-NARROW = 8  # more columns than this are set smaller, and closer together
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a table with columns of its own.
+
+    Attributes:
+        headings, lines: plain text; a line break inside a cell puts the rest below it. A line whose first cell is not
+            empty starts a group.
+        names: how many columns come before the numbers; they are set to the left, the numbers centred.
+        title: above the headings; none where it is empty.
+    """
+
+    headings: list[str]
+    lines: list[list[str]]
+    names: int
+    title: str = ""
+
+    def wrapped(self) -> Block:
+        """The same with headings of numbers broken to the width of what is below them, at least ten characters."""
+        wrapped = list(self.headings)
+        for column in range(self.names, len(wrapped)):
+            room = max([10, *(int(_width(line[column])) for line in self.lines)])
+            wrapped[column] = "\n".join(textwrap.wrap(wrapped[column], room, break_long_words=False))
+        return replace(self, headings=wrapped)
+
+    def width(self, between: float, character: float) -> float:
+        """Roughly, in points."""
+        columns = zip(*[self.headings, *self.lines], strict=True)
+        widest = [max(map(_width, column)) for column in columns]
+        return sum(widest) * character + between * (len(widest) - 1)
+
+    def height(self, line_height: float) -> float:
+        """Roughly, in points."""
+        count = sum(max(cell.count("\n") + 1 for cell in line) for line in self.lines)
+        groups = sum(bool(line[0]) for line in self.lines) if self.has_groups else 0
+        return BLOCK_SPACE + count * line_height + groups * GROUP_SPACE
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any group has several lines: groups then stand apart from each other."""
+        return any(not line[0] for line in self.lines)
+
+
+def fits(block: Block) -> bool:
+    """Whether a block is no wider than the page in the smallest size."""
+    _, between, character, _ = SIZES[-1]
+    return block.wrapped().width(between, character) <= TEXT_WIDTH
 
 
 def escape(text: str) -> str:
@@ -25,45 +85,61 @@ def escape(text: str) -> str:
     return escaped.replace("--", "-{}-").encode("ascii", "replace").decode()  # two hyphens would become a dash
 
 
-def table(headings: list[str], lines: list[list[str]], notes: list[str], foot: str, label: str, names: int) -> str:
-    r"""A `table*` environment (two-column width; needs \usepackage{booktabs}).
+def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
+    r"""A `table*` environment (two-column width; needs \usepackage{booktabs}), in the largest size that fits.
 
     Args:
-        headings, lines: plain text; a line break inside a cell puts the rest below it, smaller. A line whose first cell
-            is not empty starts a group, with a rule above.
         notes: the caption's sentences; foot: small print under it.
-        names: how many columns come before the numbers; they are set to the left, the numbers centred.
     """
-    narrow = len(headings) > NARROW
-    body = []
-    for line in lines:
-        if line[0] and body:
-            body.append(r"\addlinespace")
-        body.append(" & ".join(_cell(cell, r"\tiny" if narrow else r"\scriptsize") for cell in line) + r" \\")
-    rows = "\n".join(body)
+    blocks = [block.wrapped() for block in blocks]
+    room = TEXT_HEIGHT - 9.5 * (len(" ".join([*notes, foot])) / CAPTION_LINE + 2)
+    fitting = (
+        size
+        for size, between, character, line in SIZES
+        if max(block.width(between, character) for block in blocks) <= TEXT_WIDTH
+        and sum(block.height(line) for block in blocks) <= room
+    )
+    size = next(fitting, SIZES[-1][0])
+    body = "\n\\par\\medskip\n".join(map(_tabular, blocks))
     caption = "\n  ".join(escape(note) for note in notes)
     small = escape(foot).replace("/", r"/\allowbreak{}")  # so that a path can be broken
-    size = r"\scriptsize\setlength{\tabcolsep}{3pt}" if narrow else r"\footnotesize"
     return rf"""% Needs \usepackage{{booktabs}}.
 \begin{{table*}}
 \centering{size}
-\begin{{tabular}}{{@{{}}{"l" * names}{"c" * (len(headings) - names)}@{{}}}}
-\toprule
-{" & ".join(escape(heading) for heading in headings)} \\
-\midrule
-{rows}
-\bottomrule
-\end{{tabular}}
-\caption{{{caption}}}
+{body}
+\caption{{\footnotesize {caption}}}
 \label{{{label}}}
-\par\smallskip{{\tiny {small}}}
+\par\smallskip{{\scriptsize {small}}}
 \end{{table*}}
 """
 
 
-def _cell(text: str, size: str) -> str:
+def _tabular(block: Block) -> str:
+    body = []
+    for line in block.lines:
+        if line[0] and body and block.has_groups:
+            body.append(r"\addlinespace")
+        body.append(" & ".join(map(_cell, line)) + r" \\")
+    rows = "\n".join(body)
+    count = len(block.headings)
+    title = rf"\multicolumn{{{count}}}{{@{{}}l}}{{{escape(block.title)}}} \\" + "\n" if block.title else ""
+    return rf"""\begin{{tabular}}{{@{{}}{"l" * block.names}{"c" * (count - block.names)}@{{}}}}
+\toprule
+{title}{" & ".join(map(_cell, block.headings))} \\
+\midrule
+{rows}
+\bottomrule
+\end{{tabular}}"""
+
+
+def _cell(text: str) -> str:
     number, *below = text.split("\n")
     if not below:
         return escape(number)
-    small = "".join(rf"\\{{{size} {escape(line)}}}" for line in below)
+    small = "".join(rf"\\{{\scriptsize {escape(line)}}}" for line in below)
     return rf"\begin{{tabular}}[t]{{@{{}}c@{{}}}}{escape(number)}{small}\end{{tabular}}"
+
+
+def _width(cell: str) -> float:
+    """Of a cell's longest line, in ordinary characters."""
+    return max(sum(SLIM_WIDTH if character in SLIM else 1.0 for character in line) for line in cell.split("\n"))

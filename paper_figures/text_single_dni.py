@@ -31,5 +31,8 @@ def make(results: Path) -> dict[str, bytes]:
         judged,
         lines=["Cut after layer"],
         columns=list(captions.METHODS.values()),
-        notes=["No backprop sends no gradient across the cut. " + captions.DEPTH_CHOSEN_ON_TEST],
+        notes=[
+            "No backprop sends no gradient across the cut. Where the paper's line is empty, it prints no number. "
+            + captions.DEPTH_CHOSEN_ON_TEST
+        ],
     )

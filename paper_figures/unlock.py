@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import captions, panels, style
+from paper_figures import captions, layout, panels, style
 from paper_figures.claims import FRAMEWORKS, bin_of, fits, read_claims
 from paper_figures.curves import paper_iterations
 from paper_figures.figures import figure_files
@@ -43,7 +44,9 @@ COLUMNS = [
 ]
 
 COLOUR = style.DEPTHS[4]  # these nets have four layers
-PAPER_BAR = {"color": style.FAINT, "linewidth": 2.4, "alpha": 0.6}
+# On top of the dots, with a white rim: it must be seen among a hundred of them.
+RIM = [patheffects.withStroke(linewidth=3, foreground="white")]
+PAPER_BAR = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
 DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
@@ -109,7 +112,8 @@ def _sentences(runs: list[Run]) -> list[str]:
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
     sentences = [
         f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",
-        "Grey bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points.",
+        "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points; "
+        "panels without bars: none was read there.",
     ]
     if not at_paper_scale(runs):
         sentences.append(
@@ -120,10 +124,9 @@ def _sentences(runs: list[Run]) -> list[str]:
 
 
 def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
-    looks = style.REPLICA_DOTS.items()
-    dots = [Line2D([], [], label=FRAMEWORKS[key], color=COLOUR, linestyle="none", **look) for key, look in looks]
+    dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
     bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
-    figure, grid = panels.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
+    figure, grid = layout.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
     values = points["value"][points["value"] > 0]
     limits = values.min() * 0.8, values.max() * 1.25
     grid[0, 0].set(yscale="log", ylim=limits, xlim=(-0.04, 1.04), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
@@ -134,7 +137,7 @@ def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
     for axes, snapshot in zip(grid[0], SNAPSHOTS, strict=True):
         title = _panel_title(snapshot, points[points["snapshot"] == snapshot], at_paper_scale(runs))
         axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
-    panels.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
+    layout.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
     return figure
 
 
@@ -149,7 +152,7 @@ def _panel_title(snapshot: int, points: pd.DataFrame, paper_scale: bool) -> str:
 def _panel(axes: Axes, points: pd.DataFrame) -> None:
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     paper = points[points["source"] == "paper"]
-    axes.hlines(paper["value"], paper["p_low"], paper["p_high"], zorder=1.8, capstyle="butt", **PAPER_BAR)
+    axes.hlines(paper["value"], paper["p_low"], paper["p_high"], zorder=3, capstyle="butt", **PAPER_BAR)
     notes: dict[str, str] = {}
     for framework, name in FRAMEWORKS.items():
         ours = points[points["source"] == framework]

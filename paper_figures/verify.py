@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paper_figures import artifacts, carriers, differences, provenance
+from paper_figures import artifacts, carriers, differences, page, provenance
 from paper_figures.errors import FigureError
 from paper_figures.files import sha256
 from paper_figures.runs import ROOT
@@ -115,7 +115,8 @@ class Verifier:
             if self.progress:
                 print(f"{self.progress}: remaking {artifact} of {_shown(results)}", file=sys.stderr, flush=True)
             try:
-                with provenance.redrawing(stamp) as redrawing:
+                columns = page.columns_of(stamp["command"]) if stamp else 2
+                with provenance.redrawing(stamp) as redrawing, page.printed_in(columns):
                     files = artifacts.module(artifact).make(results)
                 self._remade[key] = Remade(files, redrawing.found)
             except Exception as error:  # the runs and the code at hand may be anything: what is wrong is the answer

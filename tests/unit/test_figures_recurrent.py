@@ -91,13 +91,18 @@ def test_tex_is_ascii_balanced_and_rectangular(tmp_path, name):
     text = artifacts.module(name).make(tmp_path)[".tex"].decode("ascii")
     bare = re.sub(r"\\\\|\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")
-    body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
-    (ampersands,) = {line.count(" & ") for line in body.splitlines() if line.endswith(r" \\")}
-    columns = re.search(r"\\begin{tabular}{@{}(l+c+)@{}}", text)[1]
-    assert len(columns) == ampersands + 1 == len(lines_of(tmp_path, name)[0])
-    if name == "table_rnn":  # number, interval and verdict on lines of their own, in narrow columns
-        assert r"\scriptsize\setlength{\tabcolsep}" in text and r"time steps $\uparrow$" in text
-        assert re.search(r"14.5\\\\{\\tiny \[.*\] \(2; 1 diverged\)}\\\\{\\tiny differs \(worse\)}", text)
+    widths = []
+    for tabular in text.split(r"\begin{tabular}{@{}")[1:]:  # not those inside cells
+        body = tabular.split(r"\midrule")[1].split(r"\bottomrule")[0]
+        (ampersands,) = {line.count(" & ") for line in body.splitlines() if line.endswith(r" \\")}
+        widths.append(ampersands + 1)
+        assert len(re.match("l+c+", tabular)[0]) == widths[-1]
+    # A part of the table for each unit, with the columns that are not empty in it, and the unit above them.
+    assert widths == ([7, 10] if name == "table_rnn" else [5])
+    if name == "table_rnn":
+        assert r"\multicolumn{7}{@{}l}{time steps $\uparrow$}" in text
+        assert re.search(r"14.5 \[.*\] \(2 of 3\)\\\\{\\scriptsize differs \(worse\)}", text)
+        assert "In brackets (2 of 3): one of three replicas diverged" in " ".join(text.split())
 
 
 def test_text_ptb_shows_both_results_and_the_share(tmp_path):

@@ -382,7 +382,7 @@ def test_every_figure_is_legible_and_says_what_is_behind_it(folder_of, draw, art
 
 SAID = {
     ("fig_two_network", diverged): ["× diverged: PyTorch DNI (1 of 3); JAX DNI (3 of 3)"] * 2,
-    ("fig_two_network", smoke): ["missing: joint, without"] * 2,
+    ("fig_two_network", smoke): ["one replica: DNI missing: joint, without"] * 2,
     ("fig_two_network", nothing): ["missing: all"] * 2,
     ("fig_two_network_periods", diverged): [
         " × never so low: PyTorch T = 4, 8 (1 of 3); JAX T = 2 (2 of 3), T = 4, 8 (3 of 3) no goal: T = 2 (1 of 3)"
