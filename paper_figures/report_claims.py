@@ -23,6 +23,7 @@ STATEMENTS = {
     "steps_fraction_a": "network A comes to its final error in less than half the steps",
     "steps_fraction_b": "network B learns faster",
 }
+NAMES = {"dni": "DNI", "cdni": "cDNI", "bptt": "BPTT", "bprop": "backprop"}  # as they are written in a statement
 WAITING = ("missing", "not comparable", "inconclusive")  # verdicts that a further run could settle
 TEXT = [
     "cell",
@@ -86,16 +87,16 @@ def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
         counts = {framework: _counts(claims) for framework, claims in frameworks.items()}
         sides = {framework: _side(claims) for framework, claims in frameworks.items()}
         rows.append({"heading": heading, "name": name, "counts": counts, "side": sides})
-    return rows
+    order = list(judged["heading"].unique())
+    return sorted(rows, key=lambda row: order.index(row["heading"]))
 
 
 def statement(claim: dict[str, Any]) -> str:
     """A few words for a claim that is a statement and no number, the same for all claims that make it; else ""."""
     if claim["direction"] == TWO_SIDED:
         return ""
-    if claim["id"].startswith("finding/"):
-        return claim["id"].split("/")[1].replace("_", " ")
-    return STATEMENTS.get(claim["metric"], claim["metric"].replace("_", " "))
+    name = claim["id"].split("/")[1] if claim["id"].startswith("finding/") else claim["metric"]
+    return STATEMENTS.get(name, " ".join(NAMES.get(word, word) for word in name.split("_")))
 
 
 def _counts(part: pd.DataFrame) -> dict[str, int]:

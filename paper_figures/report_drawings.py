@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from pathlib import Path
@@ -60,22 +61,29 @@ def _figure(path: Path) -> dict[str, Any]:
 
 
 def read_markdown(path: Path) -> dict[str, Any]:
-    """Title, notes (the first is about data), headings, lines and stamp of a .md, as `tables.markdown` writes it."""
+    """Title, notes (the first is about data), tables and stamp of a .md, as `tables.markdown` writes it."""
     text = re.sub(r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     blocks = [block.strip() for block in re.split(r"\n{2,}", text) if block.strip()]
-    lines = [[_cells(line) for line in block.splitlines()] for block in blocks if block.startswith("|")]
-    prose = [block for block in blocks if not block.startswith(("|", "# "))]
-    if len(lines) != 1 or not blocks[0].startswith("# ") or len(prose) < 2:
+    prose = [block for block in blocks if not block.startswith(("|", "#"))]
+    tables = [
+        {"title": before.removeprefix("## ") if before.startswith("## ") else "", **_table(block)}
+        for before, block in itertools.pairwise(blocks)
+        if block.startswith("|")
+    ]
+    if not tables or not blocks[0].startswith("# ") or len(prose) < 2:
         raise FigureError(f"{path}: not a table of this suite. Draw it again.")
-    headings, _, *rows = lines[0]
     *notes, mark = prose
     return {
         "title": blocks[0].removeprefix("# "),
-        "headings": headings,
-        "lines": rows,
+        "tables": tables,
         "notes": [note.strip("*") if note.startswith("**") else note for note in notes],
         "stamp": mark,
     }
+
+
+def _table(block: str) -> dict[str, Any]:
+    headings, _, *lines = map(_cells, block.splitlines())
+    return {"headings": headings, "lines": lines}
 
 
 def _cells(line: str) -> list[str]:

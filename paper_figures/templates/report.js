@@ -55,7 +55,11 @@ for (const button of document.querySelectorAll(".sortable th > button")) {
 for (const form of document.querySelectorAll("form.filters")) {
   for (const event of ["input", "change"]) form.addEventListener(event, () => filterRows(form));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => filterRows(form)));
+  form.addEventListener("reset", (event) => {
+    event.preventDefault(); // by itself it would empty the fields after this
+    for (const field of form.querySelectorAll("[data-filter]")) field.value = "";
+    filterRows(form);
+  });
   filterRows(form); // a browser may restore what was typed before
 }
 for (const link of document.querySelectorAll("a[data-verdict]")) {
