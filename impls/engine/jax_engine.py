@@ -61,6 +61,7 @@ class Runner:
         _keep_compilations()
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
+        jax.config.update("jax_default_device", self.device)  # where the twins' zeros go, too
         self.dtype = DTYPES[precision]
         self.splits = {
             name: {

@@ -1,4 +1,4 @@
-"""Precision mode bf16: factors of products are rounded, sums and parameters are not, and both frameworks do the same."""
+"""Precision mode bf16: factors of products are rounded, sums and parameters are not, the same in both frameworks."""
 
 from __future__ import annotations
 
@@ -38,13 +38,11 @@ def rounded(x: np.ndarray) -> np.ndarray:
     return x.astype(ml_dtypes.bfloat16).astype(np.float64)
 
 
-def results(
-    framework: str, operation: str, x: np.ndarray, weight: np.ndarray, gradient: np.ndarray
-) -> list[np.ndarray]:
-    """The result of `matmul` or `convolution`, and the gradients of its input and its weight."""
+def results(framework: str, operation: str, *values: np.ndarray) -> list[np.ndarray]:
+    """Of `matmul` or `convolution`, for (x, weight, gradient): the result, and the gradients of x and of the weight."""
     ops = importlib.import_module(f"impls.engine.{framework}_ops")
     engine(framework).use_precision("bf16")
-    arrays = [torch.from_numpy(v) if framework == "torch" else jax.numpy.asarray(v) for v in (x, weight, gradient)]
+    arrays = [torch.from_numpy(v) if framework == "torch" else jax.numpy.asarray(v) for v in values]
     output, _, pullback = ops.vjp(
         lambda p, x: (getattr(ops, operation)(x, p["weight"]), None), {"weight": arrays[1]}, arrays[0]
     )
