@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import importlib
 import json
 import statistics
 import time
@@ -99,7 +100,7 @@ def plain_loops(names: list[str], device: str) -> dict[str, float]:
             continue
         training = Training(name, "torch", device=device)
         splits, spec = training.case.splits(), training.case.spec()
-        calls = plain_loop.steps(spec, splits, training.block, dtype=torch.float32, device=training.device)
+        _, calls = plain_loop.prepared(spec, splits, training.block, torch.float32, training.device)
         seconds: list[float] = []
         while len(seconds) < 1 + LEAST or (len(seconds) < 1 + LAUNCHES and sum(seconds) < SECONDS):
             started = time.perf_counter()
@@ -124,8 +125,6 @@ def main() -> None:
     prepare_environment(usable_cpus())
     device = options.device
     if device == "auto":
-        import importlib
-
         device = importlib.import_module(f"impls.engine.{options.framework}_engine").default_device()
 
     def keep(found: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ Shape legend: T time steps of a chunk, B batch, D pixels, I inputs, O outputs, H
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,10 @@ def adam(spec: Any, modules: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(modules.parameters(), spec.learning_rate, spec.adam_decays, spec.adam_epsilon)
 
 
-def steps(spec: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]], block: Leaves, *, dtype, device) -> list[Any]:
-    """A call per iteration of `block`, the inputs of a run of one replica: each trains the plain net once.
+def prepared(
+    spec: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]], block: Leaves, dtype: torch.dtype, device: str
+) -> tuple[PlainDni | PlainCopy, list[Callable[[], Tensor]]]:
+    """The plain net, and a call per iteration of `block`, the inputs of a run of one replica: each trains it once.
 
     The data of each step lie ready on the device.
     """
@@ -124,7 +127,7 @@ def steps(spec: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]], block: Le
             (torch.from_numpy(images[chosen]).to(device), torch.from_numpy(labels[chosen].astype(np.int64)).to(device))
             for chosen in block["indices"][:, 0]
         ]
-        return [lambda k=k: net.step(*batches[k]) for k in range(count)]
+        return net, [lambda k=k: net.step(*batches[k]) for k in range(count)]
     net = PlainCopy(spec, weights, dtype, device)
     task, chunks = begin(spec, torch.zeros(1, dtype=dtype, device=device)), []
     for k in range(count):
@@ -134,4 +137,4 @@ def steps(spec: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]], block: Le
         }
         chunk, task = read_sequences(spec, task, inputs, dtype)
         chunks.append({name: value[0] for name, value in chunk.items()})
-    return [lambda k=k: net.step(chunks[k]) for k in range(count)]
+    return net, [lambda k=k: net.step(chunks[k]) for k in range(count)]
