@@ -61,6 +61,7 @@ class Timings:
     def __init__(self, framework: str, device: str, deadline: float) -> None:
         self.framework, self.device, self.deadline = framework, device, deadline
         self.sizes = SIZES[device]
+        self.cut_short = False  # whether the part under way left something out for lack of time
         self.timed: dict[str, dict[str, Any]] = {}
 
     def rates(self) -> dict[str, dict[str, float]]:
@@ -91,7 +92,8 @@ class Timings:
             raise GpuOnly("gaps between kernels")
         found = {}
         for name in GAPS:
-            self.check_time()
+            if self.stops_after(found):
+                break
             training = self.training(name, CASES[name])
             training.launch()
             seconds = statistics.median(training.launch() for _ in range(self.sizes.launches))
@@ -113,6 +115,8 @@ class Timings:
         """Operations per second of cells full of matrix products, in the modes that have tensor cores."""
         found = {}
         for (name, (experiment, fields, share)), precision in itertools.product(BOUND.items(), ("tf32", "bf16")):
+            if self.stops_after(found):
+                break
             case = Case(experiment, fields, self.sizes.steps, max(1, round(share * self.sizes.replicas)))
             measured = self.time_case(f"{name}, x{case.replicas}", case, precision)
             operations = case.replicas * case.spec().operations_per_step()
@@ -156,6 +160,16 @@ class Timings:
     def training(self, name: str, case: Case, precision: str = "fp32") -> Training:
         return Training(name, self.framework, precision, self.device, case)
 
+    def stops_after(self, found: dict) -> bool:
+        """Whether the time is over and something was found, which is then all; raises where nothing was."""
+        try:
+            self.check_time()
+        except OutOfTime:
+            if not found:
+                raise
+            self.cut_short = True
+        return self.cut_short
+
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
             raise OutOfTime("the budget ended before this part did")
@@ -167,7 +181,8 @@ class Timings:
         return getattr(kernels, f"under_{self.framework}")()
 
 
-PARTS = ("rates", "replicas", "table", "gaps", "bound")
+# Parts, in their order, and their shares of the time: one that ends early leaves the rest to those that follow.
+PARTS = {"rates": 1, "replicas": 3, "gaps": 3, "bound": 4, "table": 7}
 
 
 def whole_table(measured: dict[tuple[int, str], float]) -> dict[str, dict[str, Any]]:
@@ -190,11 +205,16 @@ def whole_table(measured: dict[tuple[int, str], float]) -> dict[str, dict[str, A
 def run(timings: Any, parts: tuple[str, ...], keep: Callable[[dict], None]) -> None:
     """Run parts one after the other; a failure is kept as `error` and costs only its own part."""
     found: dict[str, dict[str, Any]] = {}
-    for part in parts:
+    end = timings.deadline
+    for number, part in enumerate(parts):
         started = time.monotonic()
+        share = PARTS[part] / sum(PARTS[name] for name in parts[number:])
+        timings.deadline, timings.cut_short = started + share * (end - started), False
         try:
             timings.check_time()
             found[part] = {"found": getattr(timings, part)()}
+            if timings.cut_short:
+                found[part]["cut_short"] = "not all of it was done when its time was over"
         except GpuOnly as error:
             found[part] = {"left_out": f"{error}: only on a GPU"}
         except Exception as error:
@@ -211,7 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_timings", description=__doc__)
     parser.add_argument("--framework", choices=("torch", "jax"), required=True)
     parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=tuple(PARTS))
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()

@@ -155,14 +155,34 @@ def test_one_part_that_fails_costs_no_other(capsys):
     def needs_a_gpu() -> dict:
         raise GpuOnly("kernels")
 
-    fake = SimpleNamespace(framework="torch", a=fails, b=needs_a_gpu, c=lambda: {"x": 1}, check_time=lambda: None)
+    parts = {"rates": fails, "gaps": needs_a_gpu, "table": lambda: {"x": 1}}
+    fake = SimpleNamespace(framework="torch", deadline=time.monotonic() + 99, check_time=lambda: None, **parts)
     kept = []
-    gpu_timings.run(fake, ("a", "b", "c"), lambda found: kept.append(json.loads(json.dumps(found))))
+    gpu_timings.run(fake, tuple(parts), lambda found: kept.append(json.loads(json.dumps(found))))
     assert [len(found) for found in kept] == [1, 2, 3], "kept after each"
-    assert kept[-1]["a"]["error"] == "ValueError: first line"
-    assert kept[-1]["b"]["left_out"] == "kernels: only on a GPU"
-    assert kept[-1]["c"]["found"] == {"x": 1}
+    assert kept[-1]["rates"]["error"] == "ValueError: first line"
+    assert kept[-1]["gaps"]["left_out"] == "kernels: only on a GPU"
+    assert kept[-1]["table"]["found"] == {"x": 1} and "cut_short" not in kept[-1]["table"]
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_part_has_its_share_of_the_time_and_keeps_what_it_found_when_that_is_over(monkeypatch):
+    timings = Timings("torch", "cpu", time.monotonic() + 180)
+    deadlines = {}
+
+    def time_case(name: str, case: Case, precision: str = "fp32") -> dict:
+        timings.deadline = 0  # over from now on
+        return {"seconds_per_step": 1.0}
+
+    monkeypatch.setattr(timings, "time_case", time_case)
+    monkeypatch.setattr(timings, "rates", lambda: deadlines.update(rates=timings.deadline - time.monotonic()) or {})
+    kept = []
+    gpu_timings.run(timings, ("rates", "bound", "table"), kept.append)
+    assert deadlines["rates"] == pytest.approx(180 / 12, abs=1)
+    assert len(kept[-1]["bound"]["found"]) == 1 and kept[-1]["bound"]["cut_short"]
+    assert len(kept[-1]["table"]["found"]) == 16 and "cut_short" not in kept[-1]["table"]
+    found = {"correctness": {}, "timings": {"torch": kept[-1]}, "device": "cuda"}
+    assert gpu_check.problems(found) == ["torch: bound: not all of it was done when its time was over"]
 
 
 def test_cells_between_measured_depths_lie_on_their_line():
