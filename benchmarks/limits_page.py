@@ -190,7 +190,8 @@ def _cases(found: dict) -> str:
             seconds, by = at_the_limit(found, row)
             measured = row["record"]["seconds_per_step"]
             counted = [_number(row["operations_per_step"] / 1e9), _number(row["bytes_per_step"] / 1e6)]
-            reached = [_number(1e3 * measured), f"{seconds / measured:.0%}"]
+            share = seconds / measured
+            reached = [_number(1e3 * measured), f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"]
             rate = _number(row["record"]["model_steps_per_second"])
             lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, rate])
     text = "A step of all replicas (`x3`: three of them); one step is one update."
