@@ -8,11 +8,15 @@ import sys
 import traceback
 from pathlib import Path
 
+from benchmarks import gpu_check
 from benchmarks.calibrate import calibrate
 from benchmarks.compare import compare
+from benchmarks.limits_page import PAGE, limits_page
 from benchmarks.trees import BadInput
 
-DESCRIPTION = "Did a change make training slower? docs/regression-gate.md explains how this is found out."
+DESCRIPTION = """\
+Speed of training: did a change make it slower (compare, calibrate; docs/regression-gate.md), how near it comes to what
+this machine can do (limits; docs/engine.md), and does a GPU compute and run as it should (gpu-check; docs/ci.md)."""
 COMPARE = """\
 Compares the speed of two revisions, in pairs of fresh processes, benchmark by benchmark. BASE and HEAD are each a git
 revision (checked out apart, removed afterwards), a folder with the code as it is (such as `.`), or both are .json files
@@ -22,6 +26,23 @@ examples:
   python -m benchmarks compare main .
   python -m benchmarks compare v1.0 HEAD --benchmarks 'feedforward/*' --framework torch --markdown summary.md
   python -m benchmarks compare saved.json saved.json
+"""
+LIMITS = """\
+Measures this machine's ceilings (matrix products and convolutions at the shapes of the paper's nets, passes over
+memory, what a call costs), then every benchmark's step, and says which share of its limit each reaches: counted
+operations and bytes, time at the limit, measured time. Beside them: what public implementations took, and a plain eager
+loop. For an otherwise idle machine; about five minutes on two cores. Exit code 0, 1 if a case failed, 4 if nothing was
+measured.
+
+examples:
+  python -m benchmarks limits
+  python -m benchmarks limits --framework torch --cases 'recurrent/*'
+"""
+GPU_CHECK = """\
+One call, under ten minutes: every experiment's fast path against the plain loop on the GPU, in both frameworks (the
+parity ladder's own tests); then how much of a step is gaps between kernels, what 20 replicas cost beside one, how long
+the MNIST table would take at the paper's scale, which share of the measured TF32 and bfloat16 rates is reached; clocks
+and reasons to throttle. Exit code 0, 1 if anything failed or is missing, 4 for a mistake on the command line.
 """
 EXIT_CODES = """\
 exit codes, the first that holds (precedence 1 > 3 > 2 > 0):
@@ -45,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
     options = build_parser().parse_args(arguments)
-    if not 2 <= options.pairs <= options.max_pairs:
+    if options.run in (compare, calibrate) and not 2 <= options.pairs <= options.max_pairs:
         return _wrong("--pairs must be at least 2, and --max-pairs no less than --pairs")
     # What stops a CI job must clean up too; Ctrl-C is not handled already where a shell started this in the background.
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -100,16 +121,35 @@ def build_parser() -> argparse.ArgumentParser:
     output = Path("docs/gate-calibration.md")
     sub.add_argument("--output", type=Path, default=output, metavar="FILE", help="the table (%(default)s)")
     sub.set_defaults(run=calibrate)
+
+    sub = commands.add_parser(
+        "limits", help="how near does every case come to what this machine can do?", description=LIMITS, **shape
+    )
+    _add_where(sub)
+    sub.add_argument("--cases", default="*", metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
+    text = f"the page ({PAGE}; with --cases that leaves some out, the terminal alone)"
+    sub.add_argument("--output", type=Path, metavar="FILE", help=text)
+    sub.set_defaults(run=limits_page)
+
+    text = "does a GPU compute and run the experiments as it should?"
+    sub = commands.add_parser("gpu-check", help=text, description=GPU_CHECK, **shape)
+    gpu_check.add_arguments(sub)
+    sub.set_defaults(run=gpu_check.checked)
     return parser
 
 
 def _add_measuring(parser: argparse.ArgumentParser, benchmarks: str, pairs: int, max_pairs: int) -> None:
     add = parser.add_argument
     add("--benchmarks", default=benchmarks, metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
-    add("--framework", choices=("torch", "jax", "both"), default="both", help="(%(default)s)")
     add("--pairs", type=int, default=pairs, metavar="N", help="pairs before the first verdict (%(default)s)")
     add("--max-pairs", type=int, default=max_pairs, metavar="N", help="pairs before the last verdict (%(default)s)")
-    add("--precision", choices=("fp32", "tf32", "fp64"), default="fp32", help="(%(default)s)")
+    _add_where(parser)
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--framework", choices=("torch", "jax", "both"), default="both", help="(%(default)s)")
+    add("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32", help="(%(default)s)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one (%(default)s)")
 
 

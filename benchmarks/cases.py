@@ -1,4 +1,4 @@
-"""What is timed: one list for `pytest benchmarks` and for `python -m benchmarks compare`, which asks for its names.
+"""What is timed: one list for `pytest benchmarks`, and for `python -m benchmarks` limits and compare.
 
 Data are random, in the shapes of the data sets: speed does not depend on what is learnt.
 """
@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-DIGITS = (60_000, 28, 28)  # examples, rows and columns of MNIST
+from benchmarks import public
+
+IMAGES = {"mnist": (60_000, 28, 28), "cifar10": (50_000, 32, 32, 3)}  # training examples, rows, columns, channels
 CLASSES = 10
 SYMBOLS, SYMBOLS_OF_TEXT = 50, 100_000
 
@@ -34,8 +36,8 @@ class Case:
         """Training data: inputs uint8 [n, ...] and labels uint8 [n]; none for a task that is drawn from the seeds."""
         rng = np.random.default_rng(0)
         dataset = self.spec().dataset
-        if dataset == "mnist":
-            return {"train": (rng.integers(0, 256, DIGITS, np.uint8), rng.integers(0, CLASSES, DIGITS[0], np.uint8))}
+        if shape := IMAGES.get(dataset):
+            return {"train": (rng.integers(0, 256, shape, np.uint8), rng.integers(0, CLASSES, shape[0], np.uint8))}
         if dataset == "ptb":
             text = rng.integers(0, SYMBOLS, SYMBOLS_OF_TEXT + 1).astype(np.uint8)
             return {"train": (text[:-1], text[1:])}
@@ -66,11 +68,17 @@ CELLS = [
     ("recurrent", "text_bptt", {"dataset": "ptb", "method": "bptt", "truncation_length": 5}, 4, (1,)),
     ("recurrent", "text_dni", {"dataset": "ptb", "method": "dni", "truncation_length": 5}, 4, (1,)),
     ("two_network", "dni", {"method": "dni"}, 4, (1, 2)),
+    *public.CELLS,
 ]
 CASES = {
     f"{experiment}/{name}/x{replicas}": Case(experiment, fields, steps, replicas)
     for experiment, name, fields, steps, counts in CELLS
     for replicas in counts
+}
+# What a plain eager loop of one net (plain_loop.py) is compared with, by the case that it is a loop of.
+PLAIN = {
+    "feedforward/small_dni/x1": ("feedforward/small_dni/x1", "feedforward/small_dni/x10"),
+    "recurrent/copy_bptt/x1": ("recurrent/copy_bptt/x1", "recurrent/copy_bptt/x2"),
 }
 
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 FREQUENCIES = Path("/sys/devices/system/cpu")
 GPU_CONDITIONS = "clocks.sm,clocks.mem,temperature.gpu,power.draw,clocks_throttle_reasons.active"
+# What a bit of the last one means, as NVML names it; other bits are shown as a number.
+THROTTLE_REASONS = {
+    0x1: "idle",
+    0x2: "clocks set by an application",
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "heat (software)",
+    0x40: "heat (hardware)",
+    0x80: "power brake",
+    0x100: "display",
+}
 
 
 def governor() -> dict[str, str]:
@@ -24,12 +36,61 @@ def conditions() -> dict[str, object]:
     clocks = sorted(FREQUENCIES.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
     if clocks:
         found["cpu_mhz"] = [int(path.read_text()) / 1000 for path in clocks]
-    command = ["nvidia-smi", f"--query-gpu={GPU_CONDITIONS}", "--format=csv,noheader,nounits"]
+    gpu = gpu_conditions()
+    return found | ({"gpu": gpu} if gpu else {})
+
+
+def gpu_conditions() -> dict[str, str]:
+    """What `nvidia-smi` says of the first GPU, by the names of GPU_CONDITIONS; nothing where it cannot be asked."""
+    for query in (GPU_CONDITIONS, GPU_CONDITIONS.replace("throttle", "event")):  # its name in newer drivers
+        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits"]
+        try:
+            line = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        except (OSError, subprocess.CalledProcessError, IndexError):
+            continue
+        return dict(zip(GPU_CONDITIONS.split(","), map(str.strip, line.split(",")), strict=False))
+    return {}
+
+
+def throttle_reasons(active: str) -> list[str]:
+    """A bit mask such as 0x0000000000000004 in words."""
     try:
-        line = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        return found
-    return found | {"gpu": dict(zip(GPU_CONDITIONS.split(","), map(str.strip, line.split(",")), strict=False))}
+        mask = int(active, 16)
+    except ValueError:
+        return [active]
+    unknown = mask & ~sum(THROTTLE_REASONS)
+    return [word for bit, word in THROTTLE_REASONS.items() if mask & bit] + ([hex(unknown)] if unknown else [])
+
+
+class ClockLog:
+    """Asks for the GPU's clocks every few seconds, from its making to `stop`, beside whatever runs."""
+
+    def __init__(self, seconds: float = 2.0) -> None:
+        self.seen: list[dict[str, str]] = []
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._watch, args=(seconds,), daemon=True)
+        self.thread.start()
+
+    def _watch(self, seconds: float) -> None:
+        while seen := gpu_conditions():
+            self.seen.append(seen)
+            if self.done.wait(seconds):
+                return
+
+    def stop(self) -> dict[str, object]:
+        """Least and greatest of each reading, and all reasons to throttle but idleness; empty without a GPU."""
+        self.done.set()
+        self.thread.join()
+        if not self.seen:
+            return {}
+        *numbers, active = self.seen[0]
+        ranges = {}
+        for name in numbers:
+            values = [float(seen[name]) for seen in self.seen if seen[name].replace(".", "", 1).isdigit()]
+            ranges |= {name: [min(values), max(values)]} if values else {}
+        reasons = dict.fromkeys(word for seen in self.seen for word in throttle_reasons(seen[active]))
+        throttled = [word for word in reasons if word != "idle"]
+        return {"readings": len(self.seen), "ranges": ranges, "throttled": throttled}
 
 
 class Watch:

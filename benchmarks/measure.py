@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, Case
 from impls.engine.environment import prepare_environment
 from impls.engine.record import cpu_name, package_versions, process_peak_memory_bytes, usable_cpus
 from impls.engine.state import Leaves, stack_replicas
@@ -34,10 +34,12 @@ SLOWDOWN = "DNI_BENCHMARK_SLOWDOWN"  # share of its time by which a launch is ma
 
 
 class Training:
-    """One case ready to be launched, again and again on the same block of inputs."""
+    """One case ready to be launched, again and again on the same block of inputs; `case` if it is none of CASES."""
 
-    def __init__(self, name: str, framework: str, precision: str = "fp32", device: str = "auto") -> None:
-        self.name, self.framework, self.precision, self.case = name, framework, precision, CASES[name]
+    def __init__(
+        self, name: str, framework: str, precision: str = "fp32", device: str = "auto", case: Case | None = None
+    ) -> None:
+        self.name, self.framework, self.precision, self.case = name, framework, precision, case or CASES[name]
         engine = importlib.import_module(f"impls.engine.{framework}_engine")
         self.device = engine.default_device() if device == "auto" else device
         self.description = engine.device_description(self.device)
@@ -124,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.measure", description=__doc__)
     parser.add_argument("benchmark", choices=CASES)
     parser.add_argument("--framework", choices=("torch", "jax"), required=True)
-    parser.add_argument("--precision", choices=("fp32", "tf32", "fp64"), default="fp32")
+    parser.add_argument("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()

@@ -14,7 +14,7 @@ from benchmarks.cases import names
 from benchmarks.training import time_training
 
 
-@pytest.mark.parametrize("name", names("feedforward", "unlock"))
+@pytest.mark.parametrize("name", names("feedforward", "single_dni", "unlock"))
 def test_training(benchmark, framework, name):
     time_training(benchmark, framework, name)
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, field_validator
 
-from impls.engine.spec import ClosedModel
+from impls.engine.spec import ClosedModel, Precision
 from impls.errors import UserError
 from impls.registry import experiments, spec_class
 
@@ -44,7 +44,7 @@ class Preset(ClosedModel):
     frameworks: list[Literal["torch", "jax"]] = Field(description="which implementations to train", min_length=1)
     replicas: PositiveInt = Field(description="independent trainings of each cell, all at once")
     first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others count up from it")
-    precision: Literal["fp32", "fp64", "tf32"] = Field("fp32", description="arithmetic of training")
+    precision: Precision = Field("fp32", description="arithmetic of training")
     max_minutes: PositiveFloat | None = Field(None, description="stop each cell cleanly after so many minutes")
     experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
 

@@ -8,13 +8,28 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Tests compile many small programs and run each for a moment: the same programs, translated with less effort.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
 
 # Two busy cores make single examples slow without anything being wrong.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where the parity ladder's runs are (all else: cpu)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set what the frameworks read when they are imported, which is later."""
+    config.addinivalue_line("markers", "xdist_group: tests that run in one process (known without xdist, too)")
+    os.environ["DNI_TEST_DEVICE"] = device = config.getoption("--device")
+    if device == "cpu":
+        # Tests compile many small programs and run each for a moment: the same programs, translated with less effort.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    else:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch and other processes are there too
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,11 +19,20 @@ import numpy as np
 from jax import lax
 
 from impls.data.download import cache_directory
+from impls.engine import jax_bfloat16
 from impls.engine.record import cpu_name, gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 
-DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "fp64": jnp.float64}
+DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "bf16": jnp.float32, "fp64": jnp.float64}
+
+
+def use_precision(precision: str) -> None:
+    """Multiply in a precision mode from now on; like JAX's own switches, for the whole process."""
+    tf32 = precision in ("tf32", "bf16")  # TF32 holds every bfloat16
+    jax.config.update("jax_enable_x64", precision == "fp64")
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
+    jax_bfloat16.choose(precision == "bf16")
 
 
 class Runner:
@@ -48,11 +57,11 @@ class Runner:
         device: str,
         steps_per_launch: int,
     ) -> None:
-        jax.config.update("jax_enable_x64", precision == "fp64")
-        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "highest")
+        use_precision(precision)
         _keep_compilations()
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
+        jax.config.update("jax_default_device", self.device)  # where the twins' zeros go, too
         self.dtype = DTYPES[precision]
         self.splits = {
             name: {

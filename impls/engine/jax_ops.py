@@ -14,12 +14,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from impls.engine import jax_bfloat16 as bfloat16
+
 Arrays = dict[str, Array]
 
 
 def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> Array:
     """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N]."""
-    product_RBN = jnp.matmul(x_RBK, weight_RKN)
+    product_RBN = bfloat16.matmul(x_RBK, weight_RKN) if bfloat16.is_chosen() else jnp.matmul(x_RBK, weight_RKN)
     return product_RBN if offset_RBN is None else product_RBN + offset_RBN
 
 
@@ -63,7 +65,10 @@ def convolution(x_RBYXK: Array, weight_RVUKN: Array) -> Array:
 
     Side by side in the compiled program: XLA's grouped convolution is an order of magnitude slower (docs/engine.md).
     """
-    return jnp.stack([_convolve(x, weight) for x, weight in zip(x_RBYXK, weight_RVUKN, strict=True)])
+    if bfloat16.is_chosen():
+        x_RBYXK, weight_RVUKN = bfloat16.rounded(x_RBYXK), bfloat16.rounded(weight_RVUKN)
+    y_RBYXN = jnp.stack([_convolve(x, weight) for x, weight in zip(x_RBYXK, weight_RVUKN, strict=True)])
+    return bfloat16.with_rounded_gradient(y_RBYXN) if bfloat16.is_chosen() else y_RBYXN
 
 
 def max_pool(x_RBYXN: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from impls.engine.spec import CellSpec, ClosedModel
+from impls.engine.spec import CellSpec, ClosedModel, Precision
 
 
 class Options(ClosedModel):
@@ -19,7 +19,11 @@ class Options(ClosedModel):
     data: Literal["embedded", "original"] = Field(
         "embedded", description="embedded: the stand-in that needs no network; original: $DNI_DATA_DIR, or a download"
     )
-    precision: Literal["fp32", "tf32", "fp64"] = Field("fp32", description="fp32 is true float32 in both frameworks")
+    precision: Precision = Field(
+        "fp32",
+        description="fp32 is true float32 in both frameworks; tf32: products of a GPU in TF32; bf16: factors of matrix "
+        "products and convolutions in bfloat16, parameters and Adam in float32",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the framework sees one")
     threads: PositiveInt | None = Field(None, description="CPU threads; not given: every core this process may use")
     preset: str = Field("cli", description="name of the preset that the record carries")

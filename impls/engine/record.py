@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from impls.engine.files import write_atomically
-from impls.engine.spec import ClosedModel
+from impls.engine.spec import ClosedModel, Precision
 from impls.errors import UserError
 from impls.sources import ROOT
 
@@ -65,7 +65,7 @@ class RunRecord(ClosedModel):
     code: CodeRecord
     versions: dict[str, str]
     device: dict[str, str | int]
-    precision: Literal["fp32", "tf32", "fp64"]
+    precision: Precision
     command: str
     started_at: str
     finished_at: str

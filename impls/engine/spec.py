@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -12,6 +12,7 @@ from impls.engine.curves import Curves, Event
 from impls.engine.state import Leaves
 
 Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
+Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 
 
 class ClosedModel(BaseModel):

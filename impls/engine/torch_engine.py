@@ -16,14 +16,24 @@ import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from impls.engine import torch_bfloat16
 from impls.engine.record import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
+from impls.engine.torch_capture import WARM_UP_STEPS, capture
 
-DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp64": torch.float64}
-WARM_UP_STEPS = 3
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 # On the CPU a shorter run is not captured: tracing a step takes one to six seconds and saves 1 to 15 ms each time.
 CAPTURED_ITERATIONS = 2_000
+
+
+def use_precision(precision: str) -> None:
+    """Multiply in a precision mode from now on; like PyTorch's own switches, for the whole process."""
+    tf32 = precision in ("tf32", "bf16")  # TF32 holds every bfloat16
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    torch_bfloat16.choose(precision == "bf16")
 
 
 class Runner:
@@ -51,8 +61,7 @@ class Runner:
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.device = torch.device(device)
         self.dtype = DTYPES[precision]
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        use_precision(precision)
         if self.device.type == "cpu":
             _keep_freed_memory()
         self.splits = {
@@ -70,8 +79,8 @@ class Runner:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
         if self.captures and self.replay is None:
             started = time.perf_counter()
-            capture = self._capture_graph if self.device.type == "cuda" else self._capture_operations
-            self.replay = capture(inputs)
+            captured = self._capture_graph if self.device.type == "cuda" else self._capture_operations
+            self.replay = captured(inputs)
             self.compile_seconds += time.perf_counter() - started
         run = self.replay or self._run_plainly
         run(inputs)
@@ -140,28 +149,22 @@ class Runner:
 
     def _capture_graph(self, inputs: Leaves) -> Callable[[Leaves], None]:
         """Record one step, which reads its inputs at `position` and moves it on: the host changes nothing per step."""
-        block = {}
+        block, rows = {}, max(self.steps_per_launch, WARM_UP_STEPS + 1)
         for name, value in inputs.items():
             first = self._array(value[:1])
-            block[name] = first.expand(self.steps_per_launch, *first.shape[1:]).contiguous()
+            block[name] = first.expand(rows, *first.shape[1:]).contiguous()
         position = torch.zeros(1, dtype=torch.long, device=self.device)
 
         def step() -> None:
             self._step({name: values.index_select(0, position)[0] for name, values in block.items()})
             position.add_(1)
 
-        before = self._copies()
-        stream = torch.cuda.Stream(self.device)
-        stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(stream):  # a warm-up, which lets libraries allocate outside the graph
-            for _ in range(WARM_UP_STEPS):
-                position.zero_()
-                step()
-        torch.cuda.current_stream(self.device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            step()
-        self._restore(before)  # the warm-up trains
+        before, addresses = self._copies(), self._addresses()
+        replay_step = capture(step, self.device)
+        replaced = [path for path, address in self._addresses().items() if addresses.get(path) != address]
+        if replaced:
+            raise RuntimeError(f"the step must update its state in place to be captured, and replaced {replaced[0]}")
+        self._restore(before)  # the calls before the recording train
         self._synchronize()
 
         def replay(inputs: Leaves) -> None:
@@ -170,12 +173,15 @@ class Runner:
                 block[name][:steps].copy_(self._array(value))
             position.zero_()
             for _ in range(steps):
-                graph.replay()
+                replay_step()
 
         return replay
 
     def _copies(self) -> dict[str, torch.Tensor]:
         return {path: value.clone() for path, value in flatten(self.state).items()}
+
+    def _addresses(self) -> dict[str, int]:
+        return {path: value.data_ptr() for path, value in flatten(self.state).items()}
 
     def _restore(self, copies: dict[str, torch.Tensor]) -> None:
         """In place, because what is captured holds the addresses."""

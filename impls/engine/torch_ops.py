@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impls.engine import torch_bfloat16 as bfloat16
+
 Arrays = dict[str, Tensor]
 
 
@@ -57,6 +59,9 @@ def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor, offset_RMN: Tensor | None = Non
 
 def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) -> Tensor:
     """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N]."""
+    if bfloat16.is_chosen():
+        product_RBN = bfloat16.matmul(x_RBK, weight_RKN)
+        return product_RBN if offset_RBN is None else product_RBN + offset_RBN
     if x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32 and torch.backends.mkldnn.is_available():
         return _CpuMatmul.apply(x_RBK, weight_RKN, offset_RBN)
     return torch.bmm(x_RBK, weight_RKN) if offset_RBN is None else torch.baddbmm(offset_RBN, x_RBK, weight_RKN)
@@ -72,11 +77,15 @@ def convolution(x_RBYXK: Tensor, weight_RVUKN: Tensor) -> Tensor:
 
     A single grouped convolution, channels last; for one replica that is the plain convolution, without a copy.
     """
+    if bfloat16.is_chosen():
+        x_RBYXK, weight_RVUKN = bfloat16.rounded(x_RBYXK), bfloat16.rounded(weight_RVUKN)
     replicas, batch, height, width, _ = x_RBYXK.shape
     window, channels, filters = weight_RVUKN.shape[2:]
     x = x_RBYXK.permute(1, 2, 3, 0, 4).reshape(batch, height, width, replicas * channels).permute(0, 3, 1, 2)
     weight = weight_RVUKN.permute(0, 4, 1, 2, 3).reshape(replicas * filters, window, window, channels)
     y = F.conv2d(x, weight.permute(0, 3, 1, 2), padding=window // 2, groups=replicas)
+    if bfloat16.is_chosen():
+        y = bfloat16.with_rounded_gradient(y)
     return y.permute(0, 2, 3, 1).reshape(batch, height, width, replicas, filters).permute(3, 0, 1, 2, 4)
 
 
@@ -267,6 +276,8 @@ def adam(
     gradient stay as they are.
     """
     names = list(gradients)
+    if learning_rate.is_cuda:
+        learning_rate = learning_rate.float()  # the fused kernel reads four bytes there, also for float64 parameters
     adam_state["count"] += 1
     torch._fused_adam_(
         [parameters[name] for name in names],

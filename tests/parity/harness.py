@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from functools import cache, partial
 
 import jax
@@ -16,6 +17,7 @@ from impls.registry import FRAMEWORKS, experiments, implementation, spec_class
 TOLERANCE = 1e-8
 FLOOR = 1e-4
 SEEDS = [3, 8]
+DEVICE = os.environ.get("DNI_TEST_DEVICE", "cpu")  # pytest's --device; where the ladder's runs are
 EXAMPLES = 40
 
 ROWS = [(experiment, spec) for experiment in experiments() for spec in spec_class(experiment).ladder()]
@@ -24,6 +26,7 @@ IDS = [
 ]
 
 __all__ = [
+    "DEVICE",
     "EXAMPLES",
     "FRAMEWORKS",
     "IDS",
@@ -34,6 +37,7 @@ __all__ = [
     "inputs_of",
     "iterate",
     "observe",
+    "on_host",
     "runner",
 ]
 
@@ -70,8 +74,9 @@ def runner(
     precision: str = "fp64",
     share: bool = False,
     captures: bool = False,
+    device: str = "cpu",
 ):
-    """A run of `spec` on the CPU.
+    """A run of `spec`.
 
     Args:
         captures: PyTorch's step is captured, which takes a second; JAX's always is.
@@ -83,13 +88,13 @@ def runner(
         stack_replicas([spec.initial_parameters(seed) for seed in seeds]),
         spec.splits(splits(spec.dataset)),
         precision=precision,
-        device="cpu",
+        device=device,
         steps_per_launch=50,
     )
     if framework == "torch":
         run.captures = captures
     if share and framework == "jax":
-        run.programs = SHARED.setdefault((experiment, spec, precision), run.programs)
+        run.programs = SHARED.setdefault((experiment, spec, precision, device), run.programs)
     return run
 
 
@@ -105,7 +110,7 @@ def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
         function = _compiled(run.implementation, run.spec)
     first = {name: run._array(value)[0] for name, value in inputs.items()}
     found = function(run.state, run.train_data, first)
-    return {name: np.asarray(value) for name, value in flatten(found).items()}
+    return {name: on_host(value) for name, value in flatten(found).items()}
 
 
 def iterate(run, inputs: Leaves) -> Leaves:
@@ -114,7 +119,12 @@ def iterate(run, inputs: Leaves) -> Leaves:
     compiled = _compiled_iteration if _is_jax(run.implementation) else partial(partial, _iteration)
     with torch.no_grad():
         seen, run.state = compiled(run.implementation, run.spec)(run.state, run.train_data, first)
-    return {name: np.asarray(value) for name, value in flatten(seen).items()}
+    return {name: on_host(value) for name, value in flatten(seen).items()}
+
+
+def on_host(value) -> np.ndarray:
+    """An array of either framework, wherever it is, as NumPy's."""
+    return np.asarray(value.cpu() if isinstance(value, torch.Tensor) else value)
 
 
 def _iteration(implementation, spec: CellSpec, state, data, inputs):

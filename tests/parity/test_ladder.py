@@ -1,6 +1,7 @@
 """The parity ladder: PyTorch and JAX compute the same, in float64, for every registered experiment and method.
 
-An experiment is tested by being there: its spec's `ladder()` lists the tiny cells that are run here.
+An experiment is tested by being there: its spec's `ladder()` lists the tiny cells that are run here. With
+`pytest tests/parity --device cuda` all runs are on a GPU; `-k "fast_path and torch"` picks a rung and a framework.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tests.parity.harness import FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, runner
+from tests.parity.harness import DEVICE, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, on_host, runner
 
 STEPS = 20
 LAUNCH = 4  # the same everywhere: each other length is another compilation
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.parametrize(
 )
 
 
-shared = partial(runner, share=True)
+shared = partial(runner, share=True, device=DEVICE)
 
 
 def launch(run, seeds: list[int], first: int, last: int) -> None:
@@ -35,7 +36,7 @@ def test_same_data_and_initial_bytes(experiment, spec):
     torch_run, jax_run = (shared(experiment, spec, framework) for framework in FRAMEWORKS)
     for split, data in torch_run.splits.items():
         for name, values in data.items():
-            np.testing.assert_array_equal(values.numpy(), np.asarray(jax_run.splits[split][name]))
+            np.testing.assert_array_equal(on_host(values), on_host(jax_run.splits[split][name]))
     a, b = torch_run.leaves(), jax_run.leaves()
     assert set(a) == set(b)
     for name in a:

@@ -1,0 +1,77 @@
+"""Precision mode bf16 in JAX: what a matrix product multiplies is rounded to bfloat16, all else stays float32.
+
+Products of bfloat16 numbers are exact in float32, and they are summed in float32; the gradients are such products, too.
+The same functions, in the same order, stand in `torch_bfloat16.py`.
+
+Shape legend: R replicas, B batch, M rows, K inputs, N outputs.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+_chosen = False
+
+
+def choose(chosen: bool) -> None:
+    """Whether this process multiplies in bfloat16 from now on; the engine calls it with its precision mode."""
+    global _chosen
+    _chosen = chosen
+
+
+def is_chosen() -> bool:
+    """Whether `choose` said so."""
+    return _chosen
+
+
+def _nearest(x: Array) -> Array:
+    """Not by a conversion to bfloat16 and back, which the compiler may leave out as needless."""
+    return lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7)
+
+
+@jax.custom_vjp
+def rounded(x: Array) -> Array:
+    """To the nearest bfloat16, held in float32, where TF32 loses nothing of it; its gradient passes unchanged."""
+    return _nearest(x)
+
+
+rounded.defvjp(lambda x: (_nearest(x), None), lambda _, gradient: (gradient,))
+
+
+@jax.custom_vjp
+def with_rounded_gradient(x: Array) -> Array:
+    """x itself; the gradient that comes back to it is rounded, as a factor of what is multiplied next."""
+    return x
+
+
+with_rounded_gradient.defvjp(lambda x: (x, None), lambda _, gradient: (_nearest(gradient),))
+
+
+def product(a_RMK: Array, b_RKN: Array) -> Array:
+    """One product per replica, of rounded factors: float32 [R, M, N].
+
+    A GPU has an instruction for it. On the CPU the compiler makes it a product in float32, which is as slow as fp32.
+    """
+    return jnp.matmul(a_RMK.astype(jnp.bfloat16), b_RKN.astype(jnp.bfloat16), preferred_element_type=jnp.float32)
+
+
+@jax.custom_vjp
+def matmul(x_RBK: Array, weight_RKN: Array) -> Array:
+    """x W for float32 arrays, [R, B, N]; factors are rounded in it and in its gradients."""
+    return product(_nearest(x_RBK), _nearest(weight_RKN))
+
+
+def _matmul_forward(x_RBK: Array, weight_RKN: Array) -> tuple[Array, tuple[Array, Array]]:
+    x_RBK, weight_RKN = _nearest(x_RBK), _nearest(weight_RKN)
+    return product(x_RBK, weight_RKN), (x_RBK, weight_RKN)
+
+
+def _matmul_backward(saved: tuple[Array, Array], gradient_RBN: Array) -> tuple[Array, Array]:
+    x_RBK, weight_RKN = saved
+    gradient_RBN = _nearest(gradient_RBN)
+    return product(gradient_RBN, weight_RKN.mT), product(x_RBK.mT, gradient_RBN)
+
+
+matmul.defvjp(_matmul_forward, _matmul_backward)

@@ -1,0 +1,88 @@
+"""Precision mode bf16 in PyTorch: what a matrix product multiplies is rounded to bfloat16, all else stays float32.
+
+Products of bfloat16 numbers are exact in float32, and they are summed in float32; the gradients are such products, too.
+The same functions, in the same order, stand in `jax_bfloat16.py`.
+
+Shape legend: R replicas, B batch, M rows, K inputs, N outputs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_chosen = False
+
+
+def choose(chosen: bool) -> None:
+    """Whether this process multiplies in bfloat16 from now on; the engine calls it with its precision mode."""
+    global _chosen
+    _chosen = chosen
+
+
+def is_chosen() -> bool:
+    """Whether `choose` said so."""
+    return _chosen
+
+
+class _Rounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return x.bfloat16().float()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+def rounded(x: Tensor) -> Tensor:
+    """To the nearest bfloat16, held in float32, where TF32 loses nothing of it; its gradient passes unchanged."""
+    return _Rounded.apply(x)
+
+
+class _RoundedGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return gradient.bfloat16().float()
+
+
+def with_rounded_gradient(x: Tensor) -> Tensor:
+    """x itself; the gradient that comes back to it is rounded, as a factor of what is multiplied next."""
+    return _RoundedGradient.apply(x)
+
+
+def product(a_RMK: Tensor, b_RKN: Tensor) -> Tensor:
+    """One product per replica, of bfloat16 factors: float32 [R, M, N].
+
+    A GPU has an instruction for it. On the CPU the rounded factors are multiplied in float32, which is as slow as fp32.
+    """
+    if a_RMK.device.type == "cuda":
+        return torch.bmm(a_RMK, b_RKN, out_dtype=torch.float32)
+    return torch.bmm(a_RMK.float(), b_RKN.float())
+
+
+class _Matmul(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
+        x_RBK, weight_RKN = x_RBK.bfloat16(), weight_RKN.bfloat16()
+        ctx.save_for_backward(x_RBK, weight_RKN)
+        return product(x_RBK, weight_RKN)
+
+    @staticmethod
+    def backward(ctx, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
+        x_RBK, weight_RKN = ctx.saved_tensors
+        x_wanted, weight_wanted = ctx.needs_input_grad
+        gradient_RBN = gradient_RBN.bfloat16()
+        return (
+            product(gradient_RBN, weight_RKN.mT) if x_wanted else None,
+            product(x_RBK.mT, gradient_RBN) if weight_wanted else None,
+        )
+
+
+def matmul(x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
+    """x W for float32 arrays, [R, B, N]; factors are rounded in it and in its gradients."""
+    return _Matmul.apply(x_RBK, weight_RKN)

@@ -1,0 +1,85 @@
+"""A CUDA graph on the CPU: what a step calls is recorded and replayed at the same addresses, as a GPU would do it.
+
+A replay knows no Python: it repeats the recorded operations with the recorded numbers, reads and writes the recorded
+tensors, and refuses at recording what a GPU refuses. So a step that would be captured wrongly goes wrong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+aten = torch.ops.aten
+# What needs the device's values on the host, or sends the host's to the device.
+REFUSED = {
+    aten._local_scalar_dense.default,
+    aten.equal.default,
+    aten.is_nonzero.default,
+    aten.lift_fresh.default,
+    aten.masked_select.default,
+    aten.nonzero.default,
+}
+# On the CPU `one_hot` looks at the least and greatest class; on a GPU it does not.
+LOOKED_AT_ON_THE_CPU = {aten.min.default, aten.max.default, aten.aminmax.default}
+
+
+class Refused(RuntimeError):
+    """A GPU would not have captured this."""
+
+
+class Recorder(TorchDispatchMode):
+    """Records every operation while it runs; `replay` runs them again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Callable, tuple, dict, list[torch.Tensor]]] = []
+        self.looked_at: list[torch.Tensor] = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if operation in REFUSED and not any(args[0] is tensor for tensor in self.looked_at):
+            raise Refused(f"{operation} cannot be captured")
+        outputs = operation(*args, **kwargs)
+        made = [value for value in tree_flatten(outputs)[0] if isinstance(value, torch.Tensor)]
+        if operation in LOOKED_AT_ON_THE_CPU:
+            self.looked_at += made
+        elif operation not in REFUSED:
+            self.calls.append((operation, args, kwargs, made))
+        return outputs
+
+    def replay(self) -> None:
+        """Every call again, its results written to where the recording's are."""
+        with torch.no_grad():
+            for operation, args, kwargs, made in self.calls:
+                given = {value.untyped_storage().data_ptr() for value in tree_flatten((args, kwargs))[0] if _is(value)}
+                if all(value.untyped_storage().data_ptr() in given for value in made) and not _writes(operation):
+                    continue  # a view: it shows what its base holds by now
+                again = [value for value in tree_flatten(operation(*args, **kwargs))[0] if _is(value)]
+                for value, new in zip(made, again, strict=True):
+                    if new.data_ptr() != value.data_ptr():
+                        value.copy_(new)
+
+
+def _is(value: object) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _writes(operation) -> bool:
+    return operation._schema.is_mutable
+
+
+def capture(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """In place of `torch_capture.capture`: the calls before the recording, the recording, which trains too, the replay.
+
+    A GPU records without running. So whoever calls this must put the state back after all of it.
+    """
+    del device
+    for _ in range(3):
+        step()
+    recorder = Recorder()
+    with recorder:
+        step()
+    return recorder.replay
