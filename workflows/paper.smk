@@ -59,7 +59,7 @@ rule tables:
     """Draw every table."""
     input:
         [path for experiment in EXPERIMENTS for path in experiment.table_files()],
-        expand("{base}/tables/table_frameworks.{suffix}", base=BASES, suffix=["csv", "md", "tex"]),
+        expand("{base}/tables/table_frameworks.{suffix}", base=BASES, suffix=["csv", "md", "tex", "json"]),
 
 
 rule figures:
