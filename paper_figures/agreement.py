@@ -148,7 +148,7 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
         "margin": margin,
         "margin_from": source,
         "p_equivalence": equivalence_p(differences, 0, margin),
-        "p_beyond": beyond_p(differences, margin),
+        "p_beyond": beyond_p(differences, margin, _resolution(outcome, torch, jax)),
         "obstacles": "; ".join(obstacles),
         **_speeds(torch, jax),
         **runs,
@@ -199,6 +199,15 @@ def _readings(outcome: Outcome, torch: Run, jax: Run) -> list[Reading]:
 
 def _in_steps(outcome: Outcome, dataset: str, values: pd.Series) -> pd.Series:
     return pd.Series(to_steps(dataset, values), values.index) if outcome.measure.on_ladder else values
+
+
+def _resolution(outcome: Outcome, torch: Run, jax: Run) -> float:
+    """The least step between two values of the metric in the curves of both, such as one image of the test set."""
+    measure, dataset = outcome.measure, torch.record["cell"]["dataset"]
+    curves = pd.concat([torch.curves, jax.curves])
+    recorded = curves[(curves["split"] == measure.split) & (curves["metric"] == measure.metric)]["value"]
+    values = np.unique(_in_steps(outcome, dataset, recorded.dropna()).round(6))
+    return float(np.diff(values).min(initial=math.inf)) if len(values) > 1 else 0.0
 
 
 def _margin(outcome: Outcome, run: Run, claims: pd.DataFrame, mean: float) -> tuple[float, str]:

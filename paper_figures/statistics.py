@@ -83,17 +83,20 @@ def bound_p(values: Sequence[float], bound: float, direction: str = AT_MOST) -> 
     return _one_sided_p(values, excess if direction == AT_MOST else -excess)
 
 
-def beyond_p(values: Sequence[float], margin: float) -> float:
+def beyond_p(values: Sequence[float], margin: float, resolution: float = 0.0) -> float:
     """The t test of |mean| > margin: twice the p value of its nearer side, at most 1; NaN for fewer than two.
 
-    Doubled, because either side would do. Without spread 0 outside the margin, 1 inside it or on it.
+    Doubled, because either side would do. Values that are differences of two results in steps of `resolution` (one
+    image of a test set) agree by chance now and then: their variance is taken to be no less than rounding gives them,
+    resolution^2 / 6. Without that and without spread, 0 outside the margin, 1 inside it or on it.
     """
     if len(values) < 2:
         return math.nan
     excess = abs(float(np.mean(values))) - margin
-    if np.ptp(values) == 0:
+    deviation = max(float(np.std(values, ddof=1)), resolution / math.sqrt(6))
+    if deviation == 0:
         return 0.0 if excess > 0 else 1.0
-    return min(1.0, 2 * _one_sided_p(values, -excess))
+    return min(1.0, 2 * float(stdtr(len(values) - 1, -excess / deviation * math.sqrt(len(values)))))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -112,9 +115,12 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def paired_differences(values: pd.Series, others: pd.Series) -> pd.Series:
-    """values - others of the seeds that both have, by seed, sorted; not finite where either replica diverged."""
+    """values - others of the seeds that both have, by seed, sorted; not finite where either replica diverged.
+
+    To nine decimals, so that differences that are equal are so to the last bit, and have no spread.
+    """
     seeds = sorted(set(values.index) & set(others.index))
-    return values[seeds] - others[seeds]
+    return (values[seeds] - others[seeds]).round(9)
 
 
 def slope_parts(x: Sequence[float], y: Sequence[float]) -> np.ndarray:

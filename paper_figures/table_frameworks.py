@@ -17,7 +17,7 @@ from paper_figures.claims import FRAMEWORKS, read_claims
 from paper_figures.files import table_csv
 from paper_figures.provenance import short, stamp
 from paper_figures.runs import Run, read_runs
-from paper_figures.tables import markdown, markdown_lines
+from paper_figures.tables import markdown, markdown_lines, table_contents
 
 TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
 OUTPUT = "tables/table_frameworks.csv"
@@ -45,20 +45,17 @@ PLAIN = ("dataset", "model", "method")  # fields of a cell whose values say what
 
 
 def make(results: Path) -> dict[str, bytes]:
-    """The contents of the .csv (a row per cell), .md and .tex files, by suffix."""
+    """The contents of the .csv (a row per cell), .md, .tex and .json files, by suffix."""
     runs = _all_runs(results)
     pairs, alone, apart = _pairs(runs)
     claims = read_claims()
     table = verdicts(compare(*pair, claims) for pair in pairs) if pairs else pd.DataFrame(columns=COLUMNS)
     used = list(itertools.chain.from_iterable(pairs))
-    foot = short(stamp(Path(__file__).stem, results, used))
+    mark = stamp(Path(__file__).stem, results, used)
     notes = [note for note in _notes(used, table, alone, apart) if note]
     sections = {name: [_line(row) for row in rows.to_dict("records")] for name, rows in table.groupby("experiment")}
-    return {
-        ".csv": table_csv(table[COLUMNS]),
-        ".md": _markdown(table, sections, notes, foot).encode(),
-        ".tex": _latex(table, sections, notes, foot).encode(),
-    }
+    page, printed = (write(table, sections, notes, short(mark)) for write in (_markdown, _latex))
+    return table_contents(table_csv(table[COLUMNS]), page, printed, HEADING, mark)
 
 
 def _all_runs(results: Path) -> list[Run]:

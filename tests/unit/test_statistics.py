@@ -80,6 +80,7 @@ def test_paired_differences_are_of_one_seed():
     differences = paired_differences(own, others)
     assert list(differences.index) == [0, 3, 7] and list(differences.dropna()) == [3.0, 0.25]
     assert paired_differences(own, pd.Series({1: 2.0})).empty
+    assert np.ptp(paired_differences(pd.Series([0.3, 1.3, 2.3]), pd.Series([0.1, 1.1, 2.1]))) == 0
 
 
 def test_beyond_a_margin_by_hand():
@@ -90,6 +91,11 @@ def test_beyond_a_margin_by_hand():
     assert beyond_p([0.1, 0.2, 0.3], 0.3) == 1  # twice a p value above a half
     assert (beyond_p([0.2, 0.2], 0.1), beyond_p([0.2, 0.2], 0.2), beyond_p([0.0, 0.0], 0.1)) == (0, 1, 1)
     assert math.isnan(beyond_p([0.2], 0.1))
+    # Three equal differences of results in steps of 0.1: the deviation is 0.1 / sqrt(6), t = 0.1 / it * sqrt(3).
+    t = math.sqrt(18)
+    by_hand = 2 * (0.5 - t / (2 * math.sqrt(2 + t**2)))
+    assert beyond_p([0.2, 0.2, 0.2], 0.1, resolution=0.1) == pytest.approx(by_hand, rel=1e-9)
+    assert beyond_p([0.1, 0.2, 0.3], 0.1, resolution=0.1) == pytest.approx(2 * one_side, rel=1e-9)  # spread enough
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.1])
