@@ -160,8 +160,9 @@ def _markdown(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: 
 def _latex(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: list[str], foot: str) -> str:
     """A table of counts with all the notes, and one for each experiment that refers to it."""
     label = "tab:dni-frameworks"
-    parts = [tex.table(COUNTED, _counts(table), [f"{HEADING}. {notes[0]}", *notes[1:]], foot, label, 1)]
+    counts = tex.Block(COUNTED, _counts(table), 1)
+    parts = [tex.table([counts], [f"{HEADING}. {notes[0]}", *notes[1:]], foot, label)]
     for name, lines in sections.items():
         caption = [f"{HEADING}: {name.replace('_', ' ')}. How to read it stands with the counts of all experiments."]
-        parts.append(tex.table(HEADINGS, lines, caption, foot, f"{label}-{name.replace('_', '-')}", 1))
+        parts.append(tex.table([tex.Block(HEADINGS, lines, 1)], caption, foot, f"{label}-{name.replace("_", "-")}"))
     return "\n".join(parts)

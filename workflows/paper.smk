@@ -80,8 +80,9 @@ rule tables:
 
 
 rule figures:
-    """Draw every figure."""
+    """Draw every table and figure."""
     input:
+        rules.tables.input,
         [path for experiment in EXPERIMENTS for path in experiment.figure_files()],
 
 
