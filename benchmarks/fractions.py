@@ -25,7 +25,7 @@ from impls.engine.environment import prepare_environment
 from impls.engine.record import usable_cpus
 from impls.engine.state import Leaves
 
-SECONDS = 1.5  # of timed launches of a case, if fewer than LAUNCHES take so long
+SECONDS = 1.0  # of timed launches of a case, if fewer than LAUNCHES take so long
 LEAST = 3
 
 

@@ -105,7 +105,7 @@ class Timings:
                 "gap_share": 1 - kernels / seconds,
             }
             if self.framework == "torch":
-                training.runner.captures = False
+                training.runner.captures, training.runner.replay = False, None
                 training.launch()
                 eager = statistics.median(training.launch() for _ in range(3))
                 found[name]["uncaptured_seconds_per_step"] = eager / training.case.steps

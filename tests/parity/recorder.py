@@ -22,8 +22,6 @@ REFUSED = {
     aten.masked_select.default,
     aten.nonzero.default,
 }
-# On the CPU `one_hot` looks at the least and greatest class; on a GPU it does not.
-LOOKED_AT_ON_THE_CPU = {aten.min.default, aten.max.default, aten.aminmax.default}
 
 
 class Refused(RuntimeError):
@@ -36,18 +34,14 @@ class Recorder(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[Callable, tuple, dict, list[torch.Tensor]]] = []
-        self.looked_at: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if operation in REFUSED and not any(args[0] is tensor for tensor in self.looked_at):
+        if operation in REFUSED:
             raise Refused(f"{operation} cannot be captured")
         outputs = operation(*args, **kwargs)
-        made = [value for value in tree_flatten(outputs)[0] if isinstance(value, torch.Tensor)]
-        if operation in LOOKED_AT_ON_THE_CPU:
-            self.looked_at += made
-        elif operation not in REFUSED:
-            self.calls.append((operation, args, kwargs, made))
+        made = [value for value in tree_flatten(outputs)[0] if _is(value)]
+        self.calls.append((operation, args, kwargs, made))
         return outputs
 
     def replay(self) -> None:

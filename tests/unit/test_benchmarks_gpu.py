@@ -214,7 +214,7 @@ def test_the_table_takes_what_the_budget_allows_but_not_less_than_both_ends(monk
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_parts_run_on_a_cpu(monkeypatch, framework):
     """With tiny cells: the programs are those of a GPU, but for `gaps`."""
-    tiny = {"hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 8}
+    tiny = {"iterations": 100, "hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 8}
     made = []
 
     def training(self, name, case, precision="fp32"):

@@ -18,6 +18,7 @@ from impls.engine.state import stack_replicas
 from impls.registry import FRAMEWORKS
 
 SMALL = {"method": "dni", "depth": 3, "hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 16}
+SMALL |= {"iterations": 100}  # so few that PyTorch's step is not captured, which takes a while
 
 
 @pytest.fixture
