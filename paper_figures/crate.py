@@ -22,8 +22,8 @@ from paper_figures.runs import ROOT, read_experiments
 METADATA = "ro-crate-metadata.json"
 SOURCES = (
     *("Snakefile", "Makefile", "README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "constraints.txt"),
-    *("workflows/*.smk", "config/*", "profiles/**/*.yaml", "docs/**/*.md"),
-    *("impls/**/*.py", "impls/**/*.json", "paper_figures/*.py", "paper_figures/*.csv"),
+    *("workflows/**/*", "config/*", "profiles/**/*.yaml", "docs/**/*.md"),
+    *("impls/**/*.py", "impls/**/*.json", "paper_figures/*.py", "paper_figures/*.csv", "paper_figures/templates/*"),
 )
 LEFT_OUT = {"logs", "checkpoint.npz", "parameters.npz", "crate.zip"}  # of a results folder; hidden files too
 OLDEST = (1980, 1, 1, 0, 0, 0)  # the date of every member: a zip archive knows none before

@@ -1,7 +1,8 @@
 """Numbers in README.md and docs/: blocks between markers, written from the published runs, so that nobody types them.
 
 A page holds `<!-- NAME: begin -->` and `<!-- NAME: end -->`, each on a line of its own; what is between them is made.
-NAME is `results` (verdicts and numbers of the whole suite), `results of <artifact>`, or `picture of <figure>`.
+NAME is `results` (verdicts and numbers of the whole suite), `results of <artifact>`, `findings of <section of the
+paper>` (orderings and trends), or `picture of <figure>`.
 """
 
 from __future__ import annotations
@@ -74,14 +75,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _block(name: str, page: Path, summary: Summary) -> str:
-    kind, _, artifact = name.partition(" of ")
+    kind, _, subject = name.partition(" of ")
+    made = {"results": summary.numbers, "findings": summary.stated, "picture": summary.picture}
     if name == "results":
         return summary.results(page)
-    if kind == "results" and artifact:
-        return summary.numbers(artifact, page)
-    if kind == "picture" and artifact:
-        return summary.picture(artifact, page)
-    raise FigureError(f"{page}: unknown block {name!r}; write results, results of <artifact> or picture of <figure>.")
+    if kind in made and subject:
+        return made[kind](subject, page)
+    kinds = "results, results of <artifact>, findings of <section> or picture of <figure>"
+    raise FigureError(f"{page}: unknown block {name!r}; write {kinds}.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures import captions
-from paper_figures.claims import FRAMEWORKS, cell_of, judge, read_claims
+from paper_figures.claims import FRAMEWORKS, OUTPUT, cell_of, judge, read_claims
 from paper_figures.errors import FigureError
+from paper_figures.report_claims import statement
 from paper_figures.runs import ROOT, read_experiments
-from paper_figures.statistics import VERDICTS
+from paper_figures.sections import section
+from paper_figures.statistics import TWO_SIDED, VERDICTS
 from paper_figures.tables import in_one_line, our_text, paper_text
 
 PUBLISHED = ROOT / "results" / "published"
+FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
 UNJUDGED = ("not comparable", "missing")
 MOST = 6  # numbers of one artifact on a page; its table has them all
 METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
@@ -35,7 +38,8 @@ class Summary:
     the most replicas: the verdict has no say in it.
 
     Attributes:
-        judged: one row per claim and framework, as `claims.judge` makes them, with `device`, the folder of the runs.
+        judged: one row per number and framework, as `claims.judge` makes them, with `device`, the folder of the runs.
+        findings: the same for orderings and trends.
         folders: of the devices, below results/published, sorted.
         machines: one line about frameworks and devices.
     """
@@ -55,9 +59,11 @@ class Summary:
         furthest = everything.sort_values(
             ["waits", "ours_iteration", "n"], ascending=[True, False, False], kind="stable", na_position="last"
         ).drop_duplicates(["id", "framework"])
-        self.judged = furthest.sort_index().drop(columns="waits")
+        furthest = furthest.sort_index()  # PyTorch before JAX
         order = {claim: place for place, claim in enumerate(claims["id"])}
-        self.judged = self.judged.sort_values("id", key=lambda ids: ids.map(order), kind="stable")
+        furthest = furthest.drop(columns="waits").sort_values("id", key=lambda ids: ids.map(order), kind="stable")
+        is_finding = furthest["artifact"] == FINDINGS
+        self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
         self.machines = captions.machines_line(runs)
 
     def results(self, page: Path) -> str:
@@ -65,13 +71,17 @@ class Summary:
         frameworks = " and ".join(FRAMEWORKS.values())
         return "\n\n".join(
             [
-                f"{self.judged['id'].nunique()} numbers that the paper prints or plots are each asked of {frameworks}. "
-                f"Of these {len(self.judged)} verdicts: {self._said(self.judged)}. ({self.machines})",
+                f"{_count(self.judged, 'number')} that the paper prints or plots, and "
+                f"{_count(self.findings, 'finding')} that it states (an ordering, a trend), are each asked of "
+                f"{frameworks}. Of these {len(self.judged) + len(self.findings)} verdicts: "
+                f"{self._said(pd.concat([self.judged, self.findings]))}. ({self.machines})",
                 self._counts(page),
-                "The numbers that have a verdict: at the paper's sizes and on its data, a plot's number at its own "
+                "Numbers that have a verdict: at the paper's sizes and on its data, a plot's number at its own "
                 f"iteration; of one artifact at most {MOST}, those of the most replicas and then the latest, whatever "
                 f"the verdict. {COMPARABLE}",
                 self._numbers(self._chosen(self.judged), page),
+                "Findings that have one:",
+                self._numbers(self._chosen(self.findings), page),
             ]
         )
 
@@ -80,8 +90,17 @@ class Summary:
         rows = self.judged[self.judged["artifact"] == artifact]
         if rows.empty:
             raise FigureError(f"{artifact!r}: no claim of claims.csv is about it.")
-        link = self._linked(artifact, f"`{artifact}`", page)
-        head = f"{link}: {_count(rows['id'].nunique(), 'published number')}, {len(rows)} verdicts: {self._said(rows)}."
+        return self._told(rows, f"{self._linked(artifact, f'`{artifact}`', page)}: {_count(rows, 'published number')}")
+
+    def stated(self, heading: str, page: Path) -> str:
+        """The same of the findings that a section of the paper states."""
+        rows = self.findings[self.findings["section"].map(section) == heading]
+        if rows.empty:
+            raise FigureError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
+        return self._told(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_count(rows, 'finding')}")
+
+    def _told(self, rows: pd.DataFrame, what: str) -> str:
+        head = f"{what}, {len(rows)} verdicts: {self._said(rows)}."
         with_verdict = self._chosen(rows)
         if not with_verdict.empty:
             return f"{head} {self._shown(with_verdict)}\n\n{self._numbers(with_verdict)}"
@@ -108,15 +127,20 @@ class Summary:
     def _counts(self, page: Path) -> str:
         lines = [["From the paper", "Numbers", *(word[0].upper() + word[1:] for word in VERDICTS)]]
         lines.append(["---", "--:", *["--:"] * len(VERDICTS)])
-        for (section, artifact), rows in self.judged.groupby(["section", "artifact"], sort=False):
+        parts = [(*key, rows) for key, rows in self.judged.groupby(["section", "artifact"], sort=False)]
+        headings = self.findings["section"].map(section)
+        parts += [(f"{key}: findings", FINDINGS, rows) for key, rows in self.findings.groupby(headings, sort=False)]
+        for heading, artifact, rows in parts:
             by_framework = [self._words(rows[rows["framework"] == framework]) for framework in FRAMEWORKS]
             cells = [" / ".join(str(words[word]) for words in by_framework) for word in VERDICTS]
             cells = ["" if set(cell) <= set("0 /") else cell for cell in cells]
-            lines.append([self._linked(artifact, section, page), str(rows["id"].nunique()), *cells])
+            lines.append([self._linked(artifact, heading, page), str(rows["id"].nunique()), *cells])
         return f"{' / '.join(FRAMEWORKS.values())}:\n\n{_table(lines)}"
 
     def _numbers(self, rows: pd.DataFrame, page: Path | None = None) -> str:
         """A table of claims; with a `page`, also where each is from."""
+        if rows.empty:
+            return "None yet."
         headings = ["What", "Paper", *FRAMEWORKS.values(), *(["From"] if page else [])]
         lines = [headings, ["---"] * len(headings)]
         for _, claim in rows.groupby("id", sort=False):
@@ -127,7 +151,8 @@ class Summary:
                 for name in FRAMEWORKS
             ]
             link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
-            lines.append([describe(first), f"{paper_text(first)} {first['unit']}", *cells, *link])
+            bound = "" if first["direction"] == TWO_SIDED else f"{first['direction']} "
+            lines.append([describe(first), f"{bound}{paper_text(first)} {first['unit']}", *cells, *link])
         return _table(lines)
 
     def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED) -> pd.DataFrame:
@@ -141,7 +166,11 @@ class Summary:
 
     def _linked(self, artifact: str, text: str, page: Path) -> str:
         for folder in self.folders:
-            for file in (f"tables/{artifact}.md", f"figures/{artifact}.png"):
+            for file in (
+                f"tables/{artifact}.md",
+                f"figures/{artifact}.png",
+                *([OUTPUT] if artifact == FINDINGS else []),
+            ):
                 if (folder / file).is_file():
                     return f"[{text}]({_link(folder / file, page)})"
         return text
@@ -171,12 +200,14 @@ def describe(claim: pd.Series) -> str:
     parts += [f"{cell['depth']} layers" if "depth" in cell else "", METHODS[cell["method"]]]
     parts += [names[name].format(value) for name, value in cell.items() if name in names]
     parts += [claim["replicas"], METRICS.get(claim["metric"], "")]
-    if claim["obtained"] == "digitised":
+    if claim["obtained"] == "digitised" and not pd.isna(claim["iteration"]):
         parts.append(f"{claim['iteration']:,} iterations")
-    return ", ".join(part for part in parts if part)
+    said = f"{statement(claim)}: " if claim["artifact"] == FINDINGS else ""
+    return said + ", ".join(part for part in parts if part)
 
 
-def _count(number: int, noun: str) -> str:
+def _count(rows: pd.DataFrame, noun: str) -> str:
+    number = rows["id"].nunique()
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

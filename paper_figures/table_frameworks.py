@@ -164,5 +164,5 @@ def _latex(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: lis
     parts = [tex.table([counts], [f"{HEADING}. {notes[0]}", *notes[1:]], foot, label)]
     for name, lines in sections.items():
         caption = [f"{HEADING}: {name.replace('_', ' ')}. How to read it stands with the counts of all experiments."]
-        parts.append(tex.table([tex.Block(HEADINGS, lines, 1)], caption, foot, f"{label}-{name.replace("_", "-")}"))
+        parts.append(tex.table([tex.Block(HEADINGS, lines, 1)], caption, foot, f"{label}-{name.replace('_', '-')}"))
     return "\n".join(parts)

@@ -21,6 +21,7 @@ from paper_figures.letters import in_letters
 from paper_figures.measures import MEASURES
 from paper_figures.provenance import short, stamp
 from paper_figures.runs import read_experiments
+from paper_figures.statistics import TWO_SIDED
 from paper_figures.tables import paper_text
 from paper_figures.tex import escape
 
@@ -68,7 +69,8 @@ def make(results: Path) -> dict[str, bytes]:
     lines = [HEAD.format(results=mark["command"].rpartition(" ")[2], stamp=short(mark))]
     for claim, rows in judged.groupby("id", sort=False):
         first = rows.iloc[0]
-        lines.append(f"\n% {claim}: {first['metric']}, {first['unit']}\n")
+        bound = "" if first["direction"] == TWO_SIDED else f", {first['direction']}"
+        lines.append(f"\n% {claim}: {first['metric']}, {first['unit']}{bound}\n")
         lines.append(_definition(macro(claim, "paper"), escape(paper_text(first))))
         for _, row in rows.iterrows():
             for variant, text in zip(VARIANTS, _texts(row), strict=True):

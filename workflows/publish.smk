@@ -21,10 +21,11 @@ rule write_values:
 
 
 rule pack_crate:
-    """Pack runs, tables, figures, claims and sources into one archive, with an RO-Crate description of them."""
+    """Pack runs, everything drawn and sources into one archive, with an RO-Crate description of them."""
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
-        drawings=lambda wildcards: drawn(wildcards.base),
+        drawn=lambda wildcards: drawn(wildcards.base),
+        report="{base}/report.html",
         values="{base}/values.tex",
         sources=packed_sources(),
     output:

@@ -69,9 +69,20 @@ def test_numbers_counts_and_verdicts_are_those_of_the_runs(tmp_path):
     assert cells(numbers) == [
         *(FOUR, "2.2 percent", "2.20 ± 0.12 (3) reproduced", "5.03 ± 0.14 (3) differs (worse)", "`table_feedforward`")
     ]
-    (counts,) = [line for line in text.splitlines() if line.startswith("| Every layer DNI, table")]
+    (counts,) = [line for line in text.splitlines() if line.startswith("| Every layer DNI, table of")]
     assert cells(counts)[1:] == ["48", "1 / 0", "", "0 / 1", "", "", "47 / 47"]
     assert text.startswith("before\n") and text.endswith("after\n")
+
+
+def test_findings_are_told_apart_from_numbers(tmp_path):
+    for depth, final in ((3, [1.9, 1.9, 2.0]), (6, [4.2, 4.3, 4.3])):
+        write_run(tmp_path / "cpu", depth=depth, final=final)
+    text = made("findings of Every layer DNI", tmp_path)
+    (row,) = [line for line in text.splitlines() if line.startswith("| worse with depth")]
+    assert cells(row)[0] == "worse with depth: MNIST, fully connected, 6 layers, DNI"
+    assert cells(row)[1].startswith("at least 0.05 ") and "reproduced" in cells(row)[2]
+    assert "worse with depth" in made("results", tmp_path)
+    assert "worse with depth" not in made("results of table_feedforward", tmp_path)
 
 
 def test_the_run_that_came_furthest_speaks_whatever_it_says(tmp_path):
@@ -112,6 +123,7 @@ def test_a_picture_is_shown_where_it_shows_our_runs(tmp_path):
     [
         (block("result"), "unknown block 'result'"),
         (block("results of fig_nothing"), "no claim of claims.csv is about it"),
+        (block("findings of Nothing"), "no finding of claims.csv is of a section"),
         ("<!-- results: begin -->\n", "'results' has no end"),
         ("<!-- results: end -->\n", "has no partner"),
         ("<!-- results: begin -->\n<!-- picture of fig_x: end -->\n", "has no partner"),
