@@ -20,7 +20,7 @@ _SPECIAL = {
 
 TEXT_WIDTH, TEXT_HEIGHT = 497, 645  # points of a page: two columns and the gap between them
 CAPTION_LINE = 125  # characters, each line 9.5 points high
-GROUP_SPACE, BLOCK_SPACE = 6, 45  # points between two groups; of a block's rules and headings and the space around it
+GROUP_SPACE, BLOCK_SPACE = 3, 45  # points between two groups; of a block's rules and headings and the space around it
 # From the largest, none below 7 points: commands, and points between two columns, of a character and of a line.
 SIZES = (
     (r"\footnotesize", 12, 4.6, 9.5),
@@ -100,6 +100,7 @@ def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
         and sum(block.height(line) for block in blocks) <= room
     )
     size = next(fitting, SIZES[-1][0])
+    letters, *_ = size.partition(r"\setlength")  # the caption's are as large
     body = "\n\\par\\medskip\n".join(map(_tabular, blocks))
     caption = "\n  ".join(escape(note) for note in notes)
     small = escape(foot).replace("/", r"/\allowbreak{}")  # so that a path can be broken
@@ -107,7 +108,7 @@ def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
 \begin{{table*}}
 \centering{size}
 {body}
-\caption{{\footnotesize {caption}}}
+\caption{{{letters} {caption}}}
 \label{{{label}}}
 \par\smallskip{{\scriptsize {small}}}
 \end{{table*}}
@@ -118,7 +119,7 @@ def _tabular(block: Block) -> str:
     body = []
     for line in block.lines:
         if line[0] and body and block.has_groups:
-            body.append(r"\addlinespace")
+            body.append(rf"\addlinespace[{GROUP_SPACE}pt]")
         body.append(" & ".join(map(_cell, line)) + r" \\")
     rows = "\n".join(body)
     count = len(block.headings)

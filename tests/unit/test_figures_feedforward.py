@@ -42,7 +42,7 @@ def test_the_quick_preset_is_not_comparable_and_says_so_on_top(quick, drawn):
     assert set(table.loc[table["run"] == "", "verdict"]) == {"missing"}
     written = table_feedforward.make(quick)
     assert written[".md"].decode().splitlines()[2].startswith("**STAND-IN DATA: not MNIST but scikit-learn's")
-    caption = written[".tex"].decode().split(r"\caption{\footnotesize ")[1]
+    caption = re.split(r"\\caption{\\\w+ ", written[".tex"].decode())[1]
     assert caption.startswith("STAND-IN DATA") and "chose the number of hidden layers" in caption
     assert json.loads(fig_feedforward_curves.make(quick)[".json"])["caption"].startswith("STAND-IN DATA")
 
