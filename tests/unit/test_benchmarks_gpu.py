@@ -221,7 +221,7 @@ def test_parts_run_on_a_cpu(monkeypatch, framework):
         made.append((name, precision))
         small = Case(
             case.experiment,
-            case.fields | tiny | ({"hidden_units": 8} if case.experiment == "recurrent" else {}),
+            case.fields | tiny,
             case.steps,
             case.replicas,
         )
