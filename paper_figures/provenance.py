@@ -24,7 +24,7 @@ from paper_figures.files import CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
 
 PACKAGE = Path(__file__).resolve().parent
-LIBRARIES = ("numpy", "pandas", "scipy", "matplotlib", "pillow")
+LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pillow")
 CLAIMS = CLAIMS_FILE.relative_to(ROOT).as_posix()
 _redrawn: ContextVar[Redrawing | None] = ContextVar("redrawn", default=None)
 
