@@ -28,6 +28,7 @@ SIZES = (
     (r"\scriptsize\setlength{\tabcolsep}{3pt}", 6, 4.15, 8),
     (r"\scriptsize\setlength{\tabcolsep}{2pt}", 4, 4.15, 8),
 )
+NAME = 12  # characters that a line of the first column has at least, where it must be broken
 SLIM, SLIM_WIDTH = set(" .,:;()[]ijlt"), 0.6  # characters that are narrower, and how much of an ordinary one's width
 
 
@@ -54,6 +55,14 @@ class Block:
             room = max([10, *(int(_width(line[column])) for line in self.lines)])
             wrapped[column] = "\n".join(textwrap.wrap(wrapped[column], room, break_long_words=False))
         return replace(self, headings=wrapped)
+
+    def squeezed(self) -> Block:
+        """The same with its first column broken to what the others leave of the page in the smallest size."""
+        _, between, character, _ = SIZES[-1]
+        excess = int((self.width(between, character) - TEXT_WIDTH) / character) + 1
+        room = max(NAME, int(max(_width(line[0]) for line in self.lines)) - excess)
+        names = ["\n".join(textwrap.wrap(line[0], room, break_long_words=False)) for line in self.lines]
+        return replace(self, lines=[[name, *line[1:]] for name, line in zip(names, self.lines, strict=True)])
 
     def width(self, between: float, character: float) -> float:
         """Roughly, in points."""
@@ -91,7 +100,7 @@ def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
     Args:
         notes: the caption's sentences; foot: small print under it.
     """
-    blocks = [block.wrapped() for block in blocks]
+    blocks = [block if fits(block) else block.squeezed() for block in (block.wrapped() for block in blocks)]
     room = TEXT_HEIGHT - 9.5 * (len(" ".join([*notes, foot])) / CAPTION_LINE + 2)
     fitting = (
         size
@@ -120,7 +129,8 @@ def _tabular(block: Block) -> str:
     for line in block.lines:
         if line[0] and body and block.has_groups:
             body.append(rf"\addlinespace[{GROUP_SPACE}pt]")
-        body.append(" & ".join(map(_cell, line)) + r" \\")
+        cells = [_cell(cell, "l" if column < block.names else "c") for column, cell in enumerate(line)]
+        body.append(" & ".join(cells) + r" \\")
     rows = "\n".join(body)
     count = len(block.headings)
     title = rf"\multicolumn{{{count}}}{{@{{}}l}}{{{escape(block.title)}}} \\" + "\n" if block.title else ""
@@ -133,12 +143,12 @@ def _tabular(block: Block) -> str:
 \end{{tabular}}"""
 
 
-def _cell(text: str) -> str:
+def _cell(text: str, side: str = "c") -> str:
     number, *below = text.split("\n")
     if not below:
         return escape(number)
     small = "".join(rf"\\{{\scriptsize {escape(line)}}}" for line in below)
-    return rf"\begin{{tabular}}[t]{{@{{}}c@{{}}}}{escape(number)}{small}\end{{tabular}}"
+    return rf"\begin{{tabular}}[t]{{@{{}}{side}@{{}}}}{escape(number)}{small}\end{{tabular}}"
 
 
 def _width(cell: str) -> float:
