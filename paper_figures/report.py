@@ -18,8 +18,8 @@ from paper_figures.provenance import short, stamp
 from paper_figures.report_claims import claim_rows, read_judged, statements, verdict_counts, verdict_words
 from paper_figures.report_drawings import drawings
 from paper_figures.report_missing import PAPER_PRESET, waiting
-from paper_figures.report_runs import all_runs, changes, run_rows, troubles, unfinished
-from paper_figures.runs import Run
+from paper_figures.report_runs import changes, run_rows, troubles, unfinished
+from paper_figures.runs import Run, all_runs
 from paper_figures.statistics import VERDICTS
 
 TITLE = "everything on one page: verdicts, claims, what is missing, tables, figures and runs"

@@ -6,18 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from paper_figures.errors import FigureError
-from paper_figures.runs import Run, read_runs
-
-NO_EXPERIMENTS = ("data", "figures", "logs", "tables")  # other folders beside those of the experiments
-
-
-def all_runs(results: Path) -> list[Run]:
-    """Every run under `results`; raises `FigureError` where that is no folder of a preset."""
-    if not results.is_dir():
-        raise FigureError(f"{results}: no such folder. Give the folder of a preset, such as --results results/quick.")
-    folders = sorted(path.name for path in results.iterdir() if path.is_dir() and path.name not in NO_EXPERIMENTS)
-    return [run for experiment in folders for run in read_runs(results, experiment)]
+from paper_figures.runs import Run
 
 
 def cell_text(run: Run) -> str:

@@ -86,6 +86,13 @@ def read_experiments(results: Path, experiments: Iterable[str]) -> list[Run]:
     return [run for experiment in sorted(experiments) for run in read_runs(results, experiment)]
 
 
+def all_runs(results: Path) -> list[Run]:
+    """The runs of every experiment that has a folder here; sorted, and raises, as `read_experiments` does."""
+    names = {path.relative_to(results).parts[0] for path in results.glob("*/*~*/**/run.json")}
+    # Without any, reading one that is always there says what is wrong with the folder, if something is.
+    return read_experiments(results, names or {"feedforward"})
+
+
 def of_cell(runs: list[Run], **fields: Any) -> list[Run]:
     """The runs whose cell has these values, such as `of_cell(runs, dataset="mnist", model="fcn")`."""
     return [run for run in runs if all(run.record["cell"].get(name) == value for name, value in fields.items())]

@@ -16,7 +16,7 @@ from paper_figures.agreement import OUTCOMES, VERDICTS, compare, verdicts
 from paper_figures.claims import FRAMEWORKS, read_claims
 from paper_figures.files import table_csv
 from paper_figures.provenance import short, stamp
-from paper_figures.runs import Run, read_runs
+from paper_figures.runs import Run, all_runs
 from paper_figures.tables import markdown, markdown_lines, table_contents
 
 TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
@@ -46,7 +46,7 @@ PLAIN = ("dataset", "model", "method")  # fields of a cell whose values say what
 
 def make(results: Path) -> dict[str, bytes]:
     """The contents of the .csv (a row per cell), .md, .tex and .json files, by suffix."""
-    runs = _all_runs(results)
+    runs = all_runs(results)
     pairs, alone, apart = _pairs(runs)
     claims = read_claims()
     table = verdicts(compare(*pair, claims) for pair in pairs) if pairs else pd.DataFrame(columns=COLUMNS)
@@ -56,13 +56,6 @@ def make(results: Path) -> dict[str, bytes]:
     sections = {name: [_line(row) for row in rows.to_dict("records")] for name, rows in table.groupby("experiment")}
     page, printed = (write(table, sections, notes, short(mark)) for write in (_markdown, _latex))
     return table_contents(table_csv(table[COLUMNS]), page, printed, HEADING, mark)
-
-
-def _all_runs(results: Path) -> list[Run]:
-    """The runs of every experiment that has a folder here, by path."""
-    names = {path.relative_to(results).parts[0] for path in results.glob("*/*~*/**/run.json")}
-    # Without any, reading one that is always there says what is wrong with the folder, if something is.
-    return [run for name in sorted(names) or ["feedforward"] for run in read_runs(results, name)]
 
 
 def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:

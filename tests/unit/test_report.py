@@ -16,7 +16,7 @@ from paper_figures.errors import FigureError
 from paper_figures.report_claims import WAITING, claim_rows, read_judged, statements
 from paper_figures.report_labels import labels
 from paper_figures.report_missing import waiting
-from paper_figures.report_runs import all_runs
+from paper_figures.runs import all_runs
 from paper_figures.sections import ADDITIONS, in_order, section_of, sections
 from tests.unit.report_results import Page, draw, write_results, write_stand_ins
 from tests.unit.test_figures_runs import write_run
