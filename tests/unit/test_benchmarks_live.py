@@ -210,7 +210,7 @@ def repository(root: Path, tmp_path_factory) -> Path:
     (folder / ".gitignore").write_text("__pycache__/\n")
     commit("old")
     (folder / "benchmarks").mkdir()
-    for name in ("__init__.py", "measure.py", "machine.py"):
+    for name in ("__init__.py", "measure.py", "machine.py", "public.py"):
         shutil.copy(root / "benchmarks" / name, folder / "benchmarks")
     cases = (root / "benchmarks" / "cases.py").read_text()
     text, found = re.subn(r"(?s)CELLS = \[\n.*?\n\]\n", f"CELLS = {TINY}\n", cases)
