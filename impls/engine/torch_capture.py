@@ -1,6 +1,6 @@
 """A step of an experiment as a CUDA graph: recorded once, replayed with one call, at the addresses of the recording.
 
-What a step must keep to, so that a replay is the step (tests/unit/test_torch_capture.py holds every experiment to it):
+What a step must keep to, so that a replay is the step (tests/parity/test_capture.py holds every experiment to it):
 - its state is updated in place, and its inputs are read from buffers that stay where they are;
 - nothing that changes from step to step is a number on the host: learning rate and counts are arrays on the device;
 - the host asks for no value of the device (`.item()`, a condition on a tensor) and copies nothing to it.
