@@ -113,11 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
         "calibrate",
         help="how often does compare err on this machine?",
         description="Compares the working tree with itself, as it is and with planted slowdowns of 5% and 10%,\n"
-        "and writes how often each was called slower. Takes as long as three times --repeats comparisons.",
+        "and writes how often each was called slower. Takes as long as four times --repeats comparisons, since\n"
+        "nothing is planted in every second one.",
         **shape,
     )
     _add_measuring(sub, benchmarks="*/dni/x1", pairs=10, max_pairs=40)
-    sub.add_argument("--repeats", type=int, default=20, metavar="N", help="comparisons of each kind (%(default)s)")
+    sub.add_argument("--repeats", type=int, default=20, metavar="N", help="comparisons per slowdown (%(default)s)")
     output = Path("docs/gate-calibration.md")
     sub.add_argument("--output", type=Path, default=output, metavar="FILE", help="the table (%(default)s)")
     sub.set_defaults(run=calibrate)

@@ -130,7 +130,7 @@ def test_the_calibrations_table(monkeypatch):
     done = {}
     for planted in (0.0, 0.05, 0.10):
         done[planted] = [FakeMeasuring(monkeypatch, {"a": math.log1p(planted)}).run(8 if planted else 10)]
-    rows = [line for line in as_markdown(done, "the tree").splitlines() if line.startswith("|")]
+    rows = [line for line in as_markdown(done, "the tree", [10, 20]).splitlines() if line.startswith("|")]
     scatter = [0.01 * math.sin(turn**2) for turn in range(2, 12)]
     mean = sum(scatter) / 10
     noise = math.sqrt(sum((x - mean) ** 2 for x in scatter) / 9)
@@ -369,7 +369,7 @@ def test_calibration_plants_slowdowns_in_head_alone(root, tmp_path, monkeypatch)
     flags = ["--framework", "torch", "--benchmarks", "feedforward/dni/x1", "--max-pairs", "10", "--repeats", "2"]
     assert main(["calibrate", *flags, "--output", str(tmp_path / "table.md")]) == 0
     row = next(line for line in (tmp_path / "table.md").read_text().splitlines() if "torch feedforward" in line)
-    counts = ["0 slower, 2 not, 0 neither", "2 slower, 0 not, 0 neither", "2 slower, 0 not, 0 neither |"]
-    assert row.split(" | ")[4:] == counts and " 0 of 20 " in row
-    assert len(measuring.calls) == 2 * 3 * 2 * 11
+    counts = ["0 slower, 4 not, 0 neither", "2 slower, 0 not, 0 neither", "2 slower, 0 not, 0 neither |"]
+    assert row.split(" | ")[4:] == counts and " 0 of 40 " in row
+    assert len(measuring.calls) == 2 * 4 * 2 * 11
     assert main(["calibrate", *flags, "--repeats", "0"]) == 4
