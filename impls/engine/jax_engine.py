@@ -6,7 +6,6 @@ the same methods, stands in `torch_engine.py`.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from impls.data.download import cache_directory
 from impls.engine import jax_bfloat16
-from impls.engine.record import cpu_name, gpu_driver
+from impls.engine.environment import program_directory
+from impls.engine.record import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 
@@ -148,9 +147,7 @@ def _programs(implementation: ModuleType, spec: CellSpec) -> _Programs:
 
 
 def _keep_compilations() -> None:
-    """Keep compiled programs on disk, apart for each kind of processor: a second run starts without compiling."""
-    processor = hashlib.sha256(cpu_name().encode()).hexdigest()[:8]
-    jax.config.update("jax_compilation_cache_dir", str(cache_directory() / "jax" / processor))
+    jax.config.update("jax_compilation_cache_dir", str(program_directory("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 

@@ -1,8 +1,8 @@
 """Runs an experiment's PyTorch step fast: all replicas at once, data on the device, many steps per launch.
 
 The whole step, optimizer included, is captured once and replayed: on a GPU as a CUDA graph, on the CPU as the flat list
-of operations that it comes down to, without the layers of Python and of autograd around them. The same class, with the
-same methods, is in `jax_engine.py`.
+of operations that it comes down to, without the layers of Python and of autograd around them, compiled in a long run.
+The same class, with the same methods, is in `jax_engine.py`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from impls.engine.record import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 from impls.engine.torch_capture import WARM_UP_STEPS, capture
+from impls.engine.torch_compile import REPLACED, can_compile, compiled
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 # On the CPU a shorter run is not captured: tracing a step takes one to six seconds and saves 1 to 15 ms each time.
 CAPTURED_ITERATIONS = 2_000
+# And a shorter one than this is not compiled as well: that takes 10 to 80 seconds, once for a cell on a machine.
+COMPILED_ITERATIONS = 20_000
 
 
 def use_precision(precision: str) -> None:
@@ -72,6 +75,7 @@ class Runner:
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
+        self.compiles = spec.iterations >= COMPILED_ITERATIONS and can_compile()
         self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations, once captured
 
     @torch.no_grad()
@@ -127,7 +131,7 @@ class Runner:
         self.state = self.implementation.step(self.spec, self.state, self.train_data, inputs)
 
     def _capture_operations(self, inputs: Leaves) -> Callable[[Leaves], None]:
-        """Trace one step into a program without branches, of the same operations in the same order."""
+        """Trace one step into a program without branches, of the same operations in the same order; and compile it."""
         leaves = flatten(self.state)
         first = {name: self._array(value[0]) for name, value in inputs.items()}
 
@@ -135,13 +139,15 @@ class Runner:
             state = unflatten(dict(zip(leaves, values, strict=True)))
             self.implementation.step(self.spec, state, data, inputs)
 
-        before = self._copies()
-        program = make_fx(step)(list(leaves.values()), self.train_data, first)
-        self._restore(before)  # tracing a step runs it
+        before, values = self._copies(), list(leaves.values())
+        program = make_fx(step, REPLACED if self.compiles else None)(values, self.train_data, first)
+        if self.compiles:
+            program = compiled(program)
+            program(values, self.train_data, first)
+        self._restore(before)  # tracing a step runs it, and so does compiling
 
         def replay(inputs: Leaves) -> None:
             block = {name: self._array(value) for name, value in inputs.items()}
-            values = list(leaves.values())
             for k in range(len(block["learning_rate"])):
                 program(values, self.train_data, {name: value[k] for name, value in block.items()})
 

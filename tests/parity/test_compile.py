@@ -1,0 +1,69 @@
+"""PyTorch's compiled step is the plain one, in every twin: in float64, and in float32 with oneDNN's products."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from impls.engine import torch_compile
+from impls.registry import spec_class
+from tests.parity.harness import IDS, ROWS, SEEDS, inputs_of, runner
+
+# Of each twin the method with most in it; compiling takes some ten seconds each.
+CELLS = [
+    next(i for i in IDS if i.startswith(start) and "-dni" in i)
+    for start in ("feedforward-mnist-fcn", "unlock", "recurrent-copy-lstm", "two_network")
+]
+
+
+def advanced(experiment, spec, precision="fp64", compiles=True):
+    """A run captured, and compiled or not, after five iterations; its state, and what it changed at the start."""
+    run = runner(experiment, spec, "torch", precision=precision, captures=True)
+    run.compiles = compiles
+    before = run.leaves()
+    for first, last in [(0, 2), (2, 5)]:
+        run.advance(inputs_of(run, SEEDS, first, last))
+    return run.leaves(), before
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_compiled_step_equals_the_plain_one(cell):
+    experiment, spec = ROWS[IDS.index(cell)]
+    compiled, _ = advanced(experiment, spec)
+    plain, before = advanced(experiment, spec, compiles=False)
+    for name, value in plain.items():
+        np.testing.assert_allclose(compiled[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+    assert any(not np.array_equal(value, before[name]) for name, value in plain.items())
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs PyTorch with oneDNN")
+def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(monkeypatch):
+    """The net's products are small; the synthetic-gradient model's are not."""
+    spec = spec_class("feedforward").tiny(method="dni", synthetic_gradient_units=64, batch_size=128)
+    monkeypatch.setattr(torch_compile, "SMALL_PRODUCT", 128 * 64 * 10)
+    recorded = []
+
+    def recording(program):
+        recorded.extend(str(node.target) for node in program.graph.nodes)
+        return torch.compile(program, fullgraph=True, dynamic=False)
+
+    monkeypatch.setattr("impls.engine.torch_engine.compiled", recording)
+    compiled, before = advanced("feedforward", spec, "fp32")
+    plain, _ = advanced("feedforward", spec, "fp32", compiles=False)
+    assert "dni.product.default" in recorded and "aten.mm.default" in recorded
+    assert not any("mkldnn" in name or "_fused_adam" in name for name in recorded)
+    for name, value in plain.items():
+        if name.startswith("parameters/"):  # Adam makes whole steps of gradients that are nothing but rounding
+            assert np.linalg.norm(compiled[name] - value) <= 0.05 * np.linalg.norm(value - before[name]), name
+
+
+def test_without_a_compiler_beneath_it_nothing_is_compiled(monkeypatch, tmp_path):
+    assert torch_compile.can_compile() == (shutil.which("g++") is not None)
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    long = spec_class("feedforward").tiny(method="dni").model_copy(update={"iterations": 10**6})
+    assert not runner("feedforward", long, "torch").compiles
+    monkeypatch.setenv("CXX", shutil.which("sh"))
+    assert runner("feedforward", long, "torch").compiles
