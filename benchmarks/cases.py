@@ -51,6 +51,7 @@ CELLS = [
     ("feedforward", "bprop", {"method": "bprop"}, 50, (1, 3)),
     ("feedforward", "dni", {"method": "dni"}, 20, (1, 3)),
     ("feedforward", "cdni", {"method": "cdni"}, 50, (1, 3)),
+    ("feedforward", "cdni_depth_6", {"method": "cdni", "depth": 6}, 50, (1,)),
     # 64-64-10: so little arithmetic that what a call costs shows
     (
         "feedforward",
@@ -64,6 +65,7 @@ CELLS = [
     ("unlock", "complete", {"method": "cdni", "unlock": "complete"}, 20, (1, 3)),
     ("recurrent", "copy_bptt", {"dataset": "copy", "method": "bptt"}, 50, (1, 2)),
     ("recurrent", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),
+    ("recurrent", "copy_dni_t_12", {"dataset": "copy", "method": "dni", "truncation_length": 12}, 10, (1,)),
     ("recurrent", "copy_dni_aux", {"dataset": "copy", "method": "dni_aux"}, 50, (1, 2)),
     ("recurrent", "text_bptt", {"dataset": "ptb", "method": "bptt", "truncation_length": 5}, 4, (1,)),
     ("recurrent", "text_dni", {"dataset": "ptb", "method": "dni", "truncation_length": 5}, 4, (1,)),
@@ -80,6 +82,16 @@ PLAIN = {
     "feedforward/small_dni/x1": ("feedforward/small_dni/x1", "feedforward/small_dni/x10"),
     "recurrent/copy_bptt/x1": ("recurrent/copy_bptt/x1", "recurrent/copy_bptt/x2"),
 }
+# What grows, from which case to which, and how often the work is done then.
+GROWTH = [
+    ("hidden layers with M, 3 to 5", "feedforward/cdni/x1", "feedforward/cdni_depth_6/x1", 5 / 3),
+    ("T, 3 to 12", "recurrent/copy_dni/x1", "recurrent/copy_dni_t_12/x1", 4),
+    *(
+        (f"replicas of {experiment} {name}, 1 to {counts[-1]}", f"{experiment}/{name}/x1", last, counts[-1])
+        for experiment, name, _, _, counts in CELLS
+        if len(counts) > 1 and (last := f"{experiment}/{name}/x{counts[-1]}")
+    ),
+]
 
 
 def names(*experiments: str) -> list[str]:

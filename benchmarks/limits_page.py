@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fractions, limits, machine
-from benchmarks.cases import CASES, PLAIN
+from benchmarks.cases import CASES, GROWTH, PLAIN
 from benchmarks.gate import read_gate
 from benchmarks.public import PUBLIC
 from benchmarks.report import described
@@ -82,6 +82,8 @@ def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], pre
         "## What the steps reach",
         _cases(found),
     ]
+    if growth := _growth(found):
+        sections += ["## How the time grows", growth]
     if public := _public(found):
         sections += ["## Beside public implementations", public]
     if plain := _plain(found):
@@ -196,6 +198,18 @@ def _cases(found: dict) -> str:
             lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, rate])
     text = "A step of all replicas (`x3`: three of them); one step is one update."
     return f"{text}\n\n{_table(lines)}"
+
+
+def _growth(found: dict) -> str:
+    lines = [["what grows", "times as much", *(f"{f}, times as long" for f in found)]]
+    for what, few, many, factor in GROWTH:
+        cells = []
+        for part in found.values():
+            short, long = (part["cases"].get(name, {}).get("record") for name in (few, many))
+            cells.append(f"{long['seconds_per_step'] / short['seconds_per_step']:.1f}" if short and long else "")
+        if any(cells):
+            lines.append([what, _number(factor), *cells])
+    return _table(lines) if len(lines) > 1 else ""
 
 
 def _public(found: dict) -> str:

@@ -136,6 +136,7 @@ def test_the_page_holds_shares_public_times_and_plain_loops():
     assert f"(`{PUBLIC_NAME}`) | 7.9 | 7.9; 1.0 | 3.95; 2.0 | ours has a DNI" in page
     assert f"| {small} | 10 | 50; 5.0 | 400; 40.0 |" in page
     assert f"| {many} | 10 | 250; 25.0 |  |" in page
+    assert "| replicas of feedforward small_dni, 1 to 10 | 10 | 2.0 |  |" in page and "T, 3 to 12" not in page
     assert "| a product | 4x5x6 | 1 | 100 | 400 |" in page, "the better of before and after"
     assert "5 us (torch, one operation)" in page
     assert "busy" not in page and "**failed**" not in page
@@ -147,6 +148,7 @@ def test_what_memory_bounds_is_said_to_be():
     page = limits_page.as_markdown(found, IDLE, "fp32")
     assert "| two_network/dni/x1 | torch | 1 | 2 | 2 | memory | 4 | 50% | 250 |" in page
     assert "public" not in page.split("## What is counted")[0] and "plain eager" not in page
+    assert "grows" not in page
 
 
 def test_a_busy_machine_and_a_failure_are_seen_first():
