@@ -39,6 +39,19 @@ def test_the_compiled_step_equals_the_plain_one(cell):
     assert any(not np.array_equal(value, before[name]) for name, value in plain.items())
 
 
+def test_a_resumed_run_compiles_to_the_same_bits():
+    experiment, spec = ROWS[IDS.index(CELLS[0])]
+    runs = [runner(experiment, spec, "torch", captures=True) for _ in range(2)]
+    for run, start in zip(runs, (0, 20), strict=True):
+        run.compiles = True
+        run.advance(inputs_of(run, SEEDS, start, start + 2))
+    runs[1].load(runs[0].leaves())
+    for run in runs:
+        run.advance(inputs_of(run, SEEDS, 2, 4))
+    for name, value in runs[0].leaves().items():
+        np.testing.assert_array_equal(value, runs[1].leaves()[name], err_msg=name)
+
+
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs PyTorch with oneDNN")
 def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(monkeypatch):
     """The net's products are small; the synthetic-gradient model's are not."""
