@@ -31,7 +31,7 @@ reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables an
 test: $(STAMP) ## run the tests; pick some with PYTEST_ARGS="tests/unit -k preset"
 	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
 
-benchmark: $(STAMP) ## measure training speed as a share of the machine's limit; on an idle machine, 3 minutes
+benchmark: $(STAMP) ## measure training speed as a share of the machine's limit; on an idle machine, half an hour the first time
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch
 	$(VENV_PYTHON) -m pytest benchmarks --framework jax
 

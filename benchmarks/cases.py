@@ -57,7 +57,7 @@ CELLS = [
         "feedforward",
         "small_dni",
         {"method": "dni", "depth": 3, "hidden_units": 64, "synthetic_gradient_units": 64, "batch_size": 64},
-        50,
+        200,
         (1, 10),
     ),
     ("feedforward", "cnn_cdni", {"method": "cdni", "model": "cnn", "depth": 3}, 2, (1, 3)),
