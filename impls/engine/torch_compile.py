@@ -8,23 +8,37 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx
+from torch._dynamo.exc import TorchDynamoException
 
 # A product of fewer multiply-adds goes to PyTorch's own library, which compiled code calls without Python in between.
 SMALL_PRODUCT = 300_000
 
 
-def can_compile() -> bool:
+def has_compiler() -> bool:
     """Whether there is a C++ compiler, which PyTorch's needs beneath it: $CXX, or g++."""
     return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
-def compiled(program: fx.GraphModule) -> Callable[..., None]:
-    """The program, recorded with `REPLACED`, to be called with the same arguments; the first call compiles it."""
-    return torch.compile(program, fullgraph=True, dynamic=False)
+def can_be_compiled(program: fx.GraphModule) -> bool:
+    """False with convolutions: the compiler mistakes the layout of some results, and has little to gain beside them."""
+    return all(node.target is not torch.ops.aten.convolution.default for node in program.graph.nodes)
+
+
+def compiled(program: fx.GraphModule, arguments: tuple, otherwise: fx.GraphModule) -> Callable[..., None]:
+    """The program, recorded with `REPLACED`, compiled for such arguments and run on them; `otherwise` if that fails."""
+    fast = torch.compile(program, fullgraph=True, dynamic=False)
+    try:
+        fast(*arguments)
+    except TorchDynamoException as error:
+        reason = str(error).strip().splitlines()[0]
+        warnings.warn(f"PyTorch's compiler failed, so this run goes on without it, slower: {reason}", stacklevel=2)
+        return otherwise
+    return fast
 
 
 def _product(a_MK: Tensor, b_NK: Tensor, bias_N: Tensor | None, *_unused: object) -> Tensor:

@@ -21,7 +21,7 @@ from impls.engine.record import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 from impls.engine.torch_capture import WARM_UP_STEPS, capture
-from impls.engine.torch_compile import REPLACED, can_compile, compiled
+from impls.engine.torch_compile import REPLACED, can_be_compiled, compiled, has_compiler
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 # On the CPU a shorter run is not captured: tracing a step takes one to six seconds and saves 1 to 15 ms each time.
@@ -75,7 +75,7 @@ class Runner:
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
-        self.compiles = spec.iterations >= COMPILED_ITERATIONS and can_compile()
+        self.compiles = spec.iterations >= COMPILED_ITERATIONS and has_compiler()
         self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations, once captured
 
     @torch.no_grad()
@@ -140,10 +140,10 @@ class Runner:
             self.implementation.step(self.spec, state, data, inputs)
 
         before, values = self._copies(), list(leaves.values())
-        program = make_fx(step, REPLACED if self.compiles else None)(values, self.train_data, first)
-        if self.compiles:
-            program = compiled(program)
-            program(values, self.train_data, first)
+        arguments = values, self.train_data, first
+        program = make_fx(step)(*arguments)
+        if self.compiles and can_be_compiled(program):
+            program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=program)
         self._restore(before)  # tracing a step runs it, and so does compiling
 
         def replay(inputs: Leaves) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,14 +30,38 @@ def advanced(experiment, spec, precision="fp64", compiles=True):
     return run.leaves(), before
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_compiled_step_equals_the_plain_one(cell):
+def assert_compiled_equals_plain(cell):
     experiment, spec = ROWS[IDS.index(cell)]
     compiled, _ = advanced(experiment, spec)
     plain, before = advanced(experiment, spec, compiles=False)
     for name, value in plain.items():
         np.testing.assert_allclose(compiled[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
     assert any(not np.array_equal(value, before[name]) for name, value in plain.items())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_compiled_step_equals_the_plain_one(cell):
+    assert_compiled_equals_plain(cell)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in IDS if cell not in CELLS and "-cnn-" not in cell])
+def test_the_compiler_takes_every_other_step(monkeypatch, cell):
+    """All of it but its last stage, which writes C++ and takes longest."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    assert_compiled_equals_plain(cell)
+
+
+def test_a_compiler_that_fails_is_told_of_and_done_without(monkeypatch):
+    def fails(program, example_inputs):
+        raise RuntimeError("no such flag")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fails))
+    experiment, spec = ROWS[IDS.index(CELLS[0])]
+    with pytest.warns(UserWarning, match="compiler failed, so this run goes on without it.*fails"):
+        compiled, _ = advanced(experiment, spec)
+    plain, _ = advanced(experiment, spec, compiles=False)
+    for name, value in plain.items():
+        np.testing.assert_array_equal(compiled[name], value, err_msg=name)
 
 
 def test_a_resumed_run_compiles_to_the_same_bits():
@@ -59,11 +84,13 @@ def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(monkeyp
     monkeypatch.setattr(torch_compile, "SMALL_PRODUCT", 128 * 64 * 10)
     recorded = []
 
-    def recording(program):
-        recorded.extend(str(node.target) for node in program.graph.nodes)
-        return torch.compile(program, fullgraph=True, dynamic=False)
+    compile_ = torch.compile
 
-    monkeypatch.setattr("impls.engine.torch_engine.compiled", recording)
+    def recording(program, **options):
+        recorded.extend(str(node.target) for node in program.graph.nodes)
+        return compile_(program, **options)
+
+    monkeypatch.setattr(torch, "compile", recording)
     compiled, before = advanced("feedforward", spec, "fp32")
     plain, _ = advanced("feedforward", spec, "fp32", compiles=False)
     assert "dni.product.default" in recorded and "aten.mm.default" in recorded
@@ -73,8 +100,15 @@ def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(monkeyp
             assert np.linalg.norm(compiled[name] - value) <= 0.05 * np.linalg.norm(value - before[name]), name
 
 
+def test_a_net_with_convolutions_is_captured_and_not_compiled(monkeypatch):
+    monkeypatch.setattr(torch, "compile", None)
+    cell = next(i for i in IDS if "-cnn-" in i)
+    after, before = advanced(*ROWS[IDS.index(cell)])
+    assert any(not np.array_equal(value, before[name]) for name, value in after.items())
+
+
 def test_without_a_compiler_beneath_it_nothing_is_compiled(monkeypatch, tmp_path):
-    assert torch_compile.can_compile() == (shutil.which("g++") is not None)
+    assert torch_compile.has_compiler() == (shutil.which("g++") is not None)
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
     long = spec_class("feedforward").tiny(method="dni").model_copy(update={"iterations": 10**6})
     assert not runner("feedforward", long, "torch").compiles
