@@ -49,7 +49,8 @@ def make(results: Path) -> dict[str, bytes]:
     sentences = [
         "DNI over joint backprop, by pairs of replicas of one seed; below 1 DNI is sooner. Digits: until DNI's test "
         "error first is at or below joint backprop's last one, over those until joint backprop's own first is, both "
-        "as straight between evaluations. Seconds: the same, of training alone, at each run's own speed.",
+        "as straight between evaluations. Seconds: the same, of training alone, at each run's own speed; its machine "
+        "may have had other work.",
         "Mean of the pairs, with its 95% t interval (none for one pair). Crosses: DNI never came so low, in the pairs "
         "that the note counts, which are left out of the mean; at the top where it never did. Where joint backprop "
         "diverged or did not learn there is no goal.",
