@@ -31,8 +31,8 @@ LIMITS = """\
 Measures this machine's ceilings (matrix products and convolutions at the shapes of the paper's nets, passes over
 memory, what a call costs), then every benchmark's step, and says which share of its limit each reaches: counted
 operations and bytes, time at the limit, measured time. Beside them: what public implementations took, and a plain eager
-loop. For an otherwise idle machine; seven minutes on two cores, and twenty more the first time, to compile. Exit code
-0, 1 if a case failed, 4 if nothing was measured.
+loop. For an otherwise idle machine; a quarter of an hour on two cores, and longer the first time, to compile. Exit
+code 0, 1 if a case failed, 4 if nothing was measured.
 
 examples:
   python -m benchmarks limits

@@ -1,6 +1,7 @@
-"""One process of `python -m benchmarks limits`: a framework's ceilings, and every case's step, counted and timed.
+"""The processes of `python -m benchmarks limits`: a framework's ceilings, and every case's step, counted and timed.
 
-What it finds goes into a JSON file, anew after each case, so that a stop leaves what there is.
+One process finds the ceilings and starts another for each case: a run has a process of its own, too. What it finds goes
+into a JSON file, anew after each case, so that a stop leaves what there is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import fnmatch
 import importlib
 import json
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,13 +38,26 @@ def chosen(pattern: str) -> list[str]:
     return [name for name in CASES if fnmatch.fnmatchcase(name, pattern)]
 
 
-def measure(framework: str, device: str, precision: str, names: list[str], keep: Callable[[dict], None]) -> None:
-    """Measure everything of one framework, and hand on what there is after each part."""
+def measure(
+    framework: str,
+    device: str,
+    precision: str,
+    names: list[str],
+    keep: Callable[[dict], None],
+    measured: Callable[..., dict[str, Any]] | None = None,
+) -> None:
+    """Measure everything of one framework, and hand on what there is after each part.
+
+    Args:
+        measured: finds what `measure_case` does, from a case's name, framework, precision and device; by default in a
+            process of its own.
+    """
+    measured = measured or in_own_process
     found: dict[str, Any] = {"framework": framework, "cases": {}, "plain": {}}
     found["ceilings"] = [limits.ceilings(framework, device, precision, say)]
     for number, name in enumerate(names, start=1):
         try:
-            found["cases"][name] = row = measure_case(Training(name, framework, precision, device))
+            found["cases"][name] = row = measured(name, framework, precision, device)
             news = f"{1e3 * row['record']['seconds_per_step']:.3g} ms/step"
         except Exception as error:  # one case must not cost the others
             found["cases"][name] = {
@@ -56,8 +73,22 @@ def measure(framework: str, device: str, precision: str, names: list[str], keep:
     keep(found)
 
 
-def measure_case(training: Training) -> dict[str, Any]:
+def in_own_process(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
+    """What `measure_case` finds in a process that does nothing else; its last words are the error's."""
+    with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
+        file = Path(folder, "case.json")
+        flags = ["--framework", framework, "--precision", precision, "--device", device, "--output", str(file)]
+        command = [sys.executable, "-m", "benchmarks.fractions", "--alone", name, *flags]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            words = result.stderr.strip().splitlines() or ["it said nothing"]
+            raise RuntimeError(f"exit code {result.returncode}, {words[-1]}")
+        return json.loads(file.read_text())
+
+
+def measure_case(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
     """The record of a case's launches; operations and bytes of one step of all its replicas."""
+    training = Training(name, framework, precision, device)
     before = training.runner.leaves()
     training.launch()
     seconds: list[float] = []
@@ -114,18 +145,22 @@ def plain_loops(names: list[str], device: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure one framework in this process."""
+    """Measure one framework, or of it one case alone."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fractions", description=__doc__)
     parser.add_argument("--framework", choices=("torch", "jax"), required=True)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32")
     parser.add_argument("--cases", default="*")
+    parser.add_argument("--alone", metavar="NAME", help="measure this case, and nothing else")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     prepare_environment(usable_cpus())
     device = options.device
     if device == "auto":
         device = importlib.import_module(f"impls.engine.{options.framework}_engine").default_device()
+    if options.alone:
+        options.output.write_text(json.dumps(measure_case(options.alone, options.framework, options.precision, device)))
+        return
 
     def keep(found: dict[str, Any]) -> None:
         options.output.write_text(json.dumps(found | {"device": device, "conditions": machine.conditions()}))

@@ -1,6 +1,6 @@
 """`python -m benchmarks limits`: how near every case comes to what this machine can do, as a page in Markdown.
 
-One process per framework measures (fractions.py); here their findings are put together.
+Other processes measure (fractions.py); here their findings are put together.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COUNTED = """\
 - *At the limit*: the larger of operations over the best rate that any product or convolution reached, in any framework
   measured here, and of bytes over the best rate of a pass over memory of that size. What a step lacks to it is
   arithmetic that is not counted, small shapes, and the cost of calls.
-- *Measured*: the median of launches in one process, compilation and evaluation apart.
+- *Measured*: the median of launches in a process of its own, compilation and evaluation apart.
 """
 
 

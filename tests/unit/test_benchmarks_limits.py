@@ -41,7 +41,11 @@ def test_a_process_finds_ceilings_cases_and_plain_loops_and_a_failure_costs_one_
     monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
     kept = []
     names = ["feedforward/broken/x1", "feedforward/tiny/x2", "feedforward/small_dni/x1"]
-    fractions.measure(framework, "cpu", "fp32", names, lambda found: kept.append(json.dumps(found)))
+
+    def keep(found: dict) -> None:
+        kept.append(json.dumps(found))
+
+    fractions.measure(framework, "cpu", "fp32", names, keep, fractions.measure_case)
     assert len(kept) == len(names) + 1, "after each case, and at the end"
     found = json.loads(kept[-1])
     assert found["cases"]["feedforward/broken/x1"]["error"].startswith("ValidationError: 1 validation error")
@@ -56,6 +60,14 @@ def test_a_process_finds_ceilings_cases_and_plain_loops_and_a_failure_costs_one_
         assert ceilings["seconds_per_call"] > 0
     assert set(found["plain"]) == ({"feedforward/small_dni/x1"} if framework == "torch" else set())
     assert "case 2 of 3, feedforward/tiny/x2: " in capsys.readouterr().err
+
+
+def test_a_case_is_measured_in_a_process_of_its_own():
+    row = fractions.in_own_process("feedforward/small_dni/x1", "jax", "fp32", "cpu")
+    assert row["record"]["benchmark"] == "feedforward/small_dni/x1" and row["record"]["framework"] == "jax"
+    assert row["bytes_per_step"] > 0 and len(row["record"]["seconds"]) >= fractions.LEAST
+    with pytest.raises(RuntimeError, match="exit code 1, KeyError: 'nothing'"):
+        fractions.in_own_process("nothing", "jax", "fp32", "cpu")
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
