@@ -75,11 +75,13 @@ def runner(
     share: bool = False,
     captures: bool = False,
     device: str = "cpu",
+    compiles: bool | None = False,
 ):
     """A run of `spec`.
 
     Args:
         captures: PyTorch's step is captured, which takes a second; JAX's always is.
+        compiles: PyTorch's captured step is compiled, which takes half a minute; None: as a run decides it.
         share: take over what another such runner has compiled, if it shared it; not where a test replaces functions.
     """
     run = importlib.import_module(f"impls.engine.{framework}_engine").Runner(
@@ -93,6 +95,7 @@ def runner(
     )
     if framework == "torch":
         run.captures = captures
+        run.compiles = run.compiles if compiles is None else compiles
     if share and framework == "jax":
         run.programs = SHARED.setdefault((experiment, spec, precision, device), run.programs)
     return run

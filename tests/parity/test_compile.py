@@ -22,8 +22,7 @@ CELLS = [
 
 def advanced(experiment, spec, precision="fp64", compiles=True):
     """A run captured, and compiled or not, after five iterations; its state, and what it changed at the start."""
-    run = runner(experiment, spec, "torch", precision=precision, captures=True)
-    run.compiles = compiles
+    run = runner(experiment, spec, "torch", precision=precision, captures=True, compiles=compiles)
     before = run.leaves()
     for first, last in [(0, 2), (2, 5)]:
         run.advance(inputs_of(run, SEEDS, first, last))
@@ -70,9 +69,8 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(monkeypatch):
 
 def test_a_resumed_run_compiles_to_the_same_bits():
     experiment, spec = ROWS[IDS.index(CELLS[0])]
-    runs = [runner(experiment, spec, "torch", captures=True) for _ in range(2)]
+    runs = [runner(experiment, spec, "torch", captures=True, compiles=True) for _ in range(2)]
     for run, start in zip(runs, (0, 20), strict=True):
-        run.compiles = True
         run.advance(inputs_of(run, SEEDS, start, start + 2))
     runs[1].load(runs[0].leaves())
     for run in runs:
@@ -115,6 +113,6 @@ def test_without_a_compiler_beneath_it_nothing_is_compiled(monkeypatch, tmp_path
     assert torch_compile.has_compiler() == (shutil.which("g++") is not None)
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
     long = spec_class("feedforward").tiny(method="dni").model_copy(update={"iterations": 10**6})
-    assert not runner("feedforward", long, "torch").compiles
+    assert not runner("feedforward", long, "torch", compiles=None).compiles
     monkeypatch.setenv("CXX", shutil.which("sh"))
-    assert runner("feedforward", long, "torch").compiles
+    assert runner("feedforward", long, "torch", compiles=None).compiles
