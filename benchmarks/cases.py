@@ -82,14 +82,14 @@ PLAIN = {
     "feedforward/small_dni/x1": ("feedforward/small_dni/x1", "feedforward/small_dni/x10"),
     "recurrent/copy_bptt/x1": ("recurrent/copy_bptt/x1", "recurrent/copy_bptt/x2"),
 }
-# What grows, from which case to which, and how often the work is done then.
+# What grows, from which case to which, and how many times the work that is.
 GROWTH = [
     ("hidden layers with M, 3 to 5", "feedforward/cdni/x1", "feedforward/cdni_depth_6/x1", 5 / 3),
     ("T, 3 to 12", "recurrent/copy_dni/x1", "recurrent/copy_dni_t_12/x1", 4),
     *(
-        (f"replicas of {experiment} {name}, 1 to {counts[-1]}", f"{experiment}/{name}/x1", last, counts[-1])
-        for experiment, name, _, _, counts in CELLS
-        if len(counts) > 1 and (last := f"{experiment}/{name}/x{counts[-1]}")
+        (f"replicas of {cell}, 1 to {counts[-1]}", f"{cell}/x1", f"{cell}/x{counts[-1]}", counts[-1])
+        for cell, counts in ((f"{experiment}/{name}", counts) for experiment, name, _, _, counts in CELLS)
+        if len(counts) > 1
     ),
 ]
 

@@ -79,23 +79,34 @@ def test_a_resumed_run_compiles_to_the_same_bits():
         np.testing.assert_array_equal(value, runs[1].leaves()[name], err_msg=name)
 
 
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs PyTorch with oneDNN")
-def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(monkeypatch):
-    """The net's products are small; the synthetic-gradient model's are not."""
-    spec = spec_class("feedforward").tiny(method="dni", synthetic_gradient_units=64, batch_size=128)
-    monkeypatch.setattr(torch_compile, "SMALL_PRODUCT", 128 * 64 * 10)
-    recorded = []
+NET = {"method": "dni", "synthetic_gradient_units": 64, "batch_size": 128}  # small products, and large ones of M
+COPY = {"dataset": "copy", "method": "dni"}
 
-    compile_ = torch.compile
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs PyTorch with oneDNN")
+@pytest.mark.parametrize(
+    ("experiment", "fields", "small", "backend", "expected"),
+    [
+        ("feedforward", NET, 128 * 64 * 10, "inductor", {"dni.product.default", "aten.mm.default"}),
+        ("recurrent", COPY, 0, "aot_eager", {"dni.product.default", "dni.product_and_offset.default"}),
+        ("recurrent", COPY, 10**9, "aot_eager", {"aten.mm.default", "aten.addmm.default"}),
+    ],
+)
+def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(
+    monkeypatch, experiment, fields, small, backend, expected
+):
+    spec = spec_class(experiment).tiny(**fields)
+    monkeypatch.setattr(torch_compile, "SMALL_PRODUCT", small)
+    recorded, compile_ = [], torch.compile
 
     def recording(program, **options):
         recorded.extend(str(node.target) for node in program.graph.nodes)
-        return compile_(program, **options)
+        return compile_(program, backend=backend, **options)
 
     monkeypatch.setattr(torch, "compile", recording)
-    compiled, before = advanced("feedforward", spec, "fp32")
-    plain, _ = advanced("feedforward", spec, "fp32", compiles=False)
-    assert "dni.product.default" in recorded and "aten.mm.default" in recorded
+    compiled, before = advanced(experiment, spec, "fp32")
+    plain, _ = advanced(experiment, spec, "fp32", compiles=False)
+    assert expected <= set(recorded)
     assert not any("mkldnn" in name or "_fused_adam" in name for name in recorded)
     for name, value in plain.items():
         if name.startswith("parameters/"):  # Adam makes whole steps of gradients that are nothing but rounding

@@ -148,7 +148,7 @@ def test_the_page_holds_shares_public_times_and_plain_loops():
     assert f"(`{PUBLIC_NAME}`) | 7.9 | 7.9; 1.0 | 3.95; 2.0 | ours has a DNI" in page
     assert f"| {small} | 10 | 50; 5.0 | 400; 40.0 |" in page
     assert f"| {many} | 10 | 250; 25.0 |  |" in page
-    assert "| replicas of feedforward small_dni, 1 to 10 | 10 | 2.0 |  |" in page and "T, 3 to 12" not in page
+    assert "| replicas of feedforward/small_dni, 1 to 10 | 10 | 2.0 |  |" in page and "T, 3 to 12" not in page
     assert "| a product | 4x5x6 | 1 | 100 | 400 |" in page, "the better of before and after"
     assert "5 us (torch, one operation)" in page
     assert "busy" not in page and "**failed**" not in page
