@@ -51,9 +51,9 @@ class Bench:
     """One framework on one device in one precision mode: makes arrays, and times calls until the device is done."""
 
     def __init__(self, framework: str, device: str = "cpu", precision: str = "fp32") -> None:
-        engine = importlib.import_module(f"impls.engine.{framework}_engine")
-        engine.use_precision(precision)
-        self.framework, self.device, self.dtype = framework, device, engine.DTYPES[precision]
+        self.engine = importlib.import_module(f"impls.engine.{framework}_engine")
+        self.engine.use_precision(precision)
+        self.framework, self.device, self.dtype = framework, device, self.engine.DTYPES[precision]
         self.ops = importlib.import_module(f"impls.engine.{framework}_ops")
 
     def product(self, batch: int, inputs: int, outputs: int, replicas: int = 1) -> dict[str, Any]:
@@ -103,7 +103,9 @@ class Bench:
             return function
         import jax
 
-        return jax.jit(lambda *arguments: function(*arguments))  # a new one: JAX would take another mode's program
+        options = self.engine.compiler_options(self.device)
+        # A new function: of a known one JAX would take another mode's program.
+        return jax.jit(lambda *arguments: function(*arguments), compiler_options=options)
 
     def adding_one(self, x: Any) -> Callable[[], Any]:
         """A call that adds 1 to `x` in place."""

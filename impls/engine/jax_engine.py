@@ -7,9 +7,10 @@ the same methods, stands in `torch_engine.py`.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 
 import jax
@@ -72,7 +73,7 @@ class Runner:
         self.train_data = self.splits.get("train", {})
         self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
         self.compile_seconds = 0.0
-        self.programs = _programs(implementation, spec)
+        self.programs = _programs(implementation, spec, compiler_options(device))
 
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
@@ -131,19 +132,37 @@ class _Programs:
     launches: dict[tuple, jax.stages.Compiled]  # of `launch`, by the shapes of its arguments
 
 
-def _programs(implementation: ModuleType, spec: CellSpec) -> _Programs:
+def _programs(implementation: ModuleType, spec: CellSpec, options: dict[str, str]) -> _Programs:
     def launch(state: dict, data: dict, block: dict) -> dict:
         def step(state: dict, inputs: dict) -> tuple[dict, None]:
             return implementation.step(spec, state, data, inputs), None
 
         return lax.scan(step, state, block)[0]
 
+    jit = partial(jax.jit, compiler_options=options)
     return _Programs(
-        launch=jax.jit(launch, donate_argnums=0),
-        evaluate=jax.jit(partial(implementation.evaluate, spec)),
-        measure=jax.jit(partial(implementation.measure, spec)) if spec.measures_batch else None,
+        launch=jit(launch, donate_argnums=0),
+        evaluate=jit(partial(implementation.evaluate, spec)),
+        measure=jit(partial(implementation.measure, spec)) if spec.measures_batch else None,
         launches={},
     )
+
+
+@cache
+def compiler_options(device: str) -> dict[str, str]:
+    """For `jax.jit`: on the CPU XLA is to leave the products, and nothing else, to the library YNNPACK.
+
+    By default convolutions and sums over an axis go there, too, and take up to six times as long (docs/engine.md). The
+    option is marked as an experiment of XLA's, so a version that refuses it costs speed and a warning, not the run.
+    """
+    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"} if device == "cpu" else {}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        warnings.warn(f"XLA refused an option, so this run goes on without it, slower: {reason}", stacklevel=2)
+        return {}
+    return options
 
 
 def _keep_compilations() -> None:
