@@ -72,21 +72,22 @@ def one_hot(labels_X: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
     return (labels_X[..., None] == torch.arange(classes, device=labels_X.device)).to(dtype)
 
 
+def _convolve(x_BYXK: Tensor, weight_VUKN: Tensor) -> Tensor:
+    """One replica's convolution, channels last: [B, Y, X, N]."""
+    weight_NKVU = weight_VUKN.permute(3, 0, 1, 2).contiguous().permute(0, 3, 1, 2)
+    y_BNYX = F.conv2d(x_BYXK.permute(0, 3, 1, 2), weight_NKVU, padding=weight_VUKN.shape[0] // 2)
+    return y_BNYX.permute(0, 2, 3, 1)
+
+
 def convolution(x_RBYXK: Tensor, weight_RVUKN: Tensor) -> Tensor:
     """One convolution per replica, its window odd and square, zeros around keep the resolution: [R, B, Y, X, N].
 
-    A single grouped convolution, channels last; for one replica that is the plain convolution, without a copy.
+    One after the other: a grouped convolution takes longer (docs/engine.md).
     """
     if bfloat16.is_chosen():
         x_RBYXK, weight_RVUKN = bfloat16.rounded(x_RBYXK), bfloat16.rounded(weight_RVUKN)
-    replicas, batch, height, width, _ = x_RBYXK.shape
-    window, channels, filters = weight_RVUKN.shape[2:]
-    x = x_RBYXK.permute(1, 2, 3, 0, 4).reshape(batch, height, width, replicas * channels).permute(0, 3, 1, 2)
-    weight = weight_RVUKN.permute(0, 4, 1, 2, 3).reshape(replicas * filters, window, window, channels)
-    y = F.conv2d(x, weight.permute(0, 3, 1, 2), padding=window // 2, groups=replicas)
-    if bfloat16.is_chosen():
-        y = bfloat16.with_rounded_gradient(y)
-    return y.permute(0, 2, 3, 1).reshape(batch, height, width, replicas, filters).permute(3, 0, 1, 2, 4)
+    y_RBYXN = torch.stack([_convolve(x, weight) for x, weight in zip(x_RBYXK, weight_RVUKN, strict=True)])
+    return bfloat16.with_rounded_gradient(y_RBYXN) if bfloat16.is_chosen() else y_RBYXN
 
 
 def max_pool(x_RBYXN: Tensor) -> Tensor:
