@@ -13,8 +13,10 @@ import pytest
 from benchmarks.cases import names
 from benchmarks.training import time_training
 
+FEEDFORWARD = ("feedforward", "single_dni", "linear_dni", "stale_gradients", "bp_lambda", "target_scale", "unlock")
 
-@pytest.mark.parametrize("name", names("feedforward", "single_dni", "unlock"))
+
+@pytest.mark.parametrize("name", names(*FEEDFORWARD))
 def test_training(benchmark, framework, name):
     time_training(benchmark, framework, name)
 

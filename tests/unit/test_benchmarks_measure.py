@@ -15,7 +15,7 @@ from benchmarks.evidence import SAME
 from benchmarks.measure import BUCKETS, LAUNCHES, Training, sketch
 from benchmarks.public import PUBLIC
 from benchmarks.trees import SCHEMA, SLOWDOWN
-from impls.registry import FRAMEWORKS, experiments, spec_class
+from impls.registry import FRAMEWORKS, experiments
 
 TINY = Case("feedforward", {"method": "cdni", "depth": 3, "hidden_units": 8, "batch_size": 16}, steps=5, replicas=2)
 
@@ -52,11 +52,9 @@ def test_every_case_has_a_spec_and_data_that_fit_together(name):
     assert name in PUBLIC or spec.changed("choice") == [], "the gate times what the experiments run"
 
 
-def test_every_experiment_with_twins_of_its_own_is_timed_once_and_with_several_replicas():
-    own = {experiment for experiment in experiments() if spec_class(experiment).twins is None}
-    assert {case.experiment for name, case in CASES.items() if name not in PUBLIC} == own
-    for experiment in own:
-        assert {CASES[name].replicas > 1 for name in names(experiment)} == {True, False}
+@pytest.mark.parametrize("experiment", experiments())
+def test_every_experiment_is_timed_once_and_with_several_replicas(experiment):
+    assert {CASES[name].replicas > 1 for name in names(experiment) if name not in PUBLIC} == {True, False}
 
 
 def test_pytest_times_every_case():
