@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 from impls.engine import jax_engine, jax_ops
+from impls.registry import spec_class
+from tests.parity.harness import SEEDS, inputs_of, runner
 
 LIBRARY = "__ynn_fusion"
 
@@ -38,6 +40,17 @@ def test_the_library_gets_products_alone(function, shapes, by_the_library):
         pytest.skip("this version of XLA does not use the library for it, asked or not")
     options = jax_engine.compiler_options("cpu")
     assert (LIBRARY in program(function, *shapes, compiler_options=options)) == by_the_library
+
+
+def test_a_launch_hands_over_its_products_and_nothing_else():
+    spec = spec_class("feedforward").tiny(method="bprop", batch_size=256, hidden_units=256)
+    run = runner("feedforward", spec, "jax", precision="fp32")
+    run.advance(inputs_of(run, SEEDS, 0, 1))
+    (launch,) = run.programs.launches.values()
+    handed_over = [line for line in launch.as_text().splitlines() if LIBRARY in line]
+    if not handed_over:
+        pytest.skip("this version of XLA does not use the library, asked or not")
+    assert all('/dot_general"' in line for line in handed_over)
 
 
 def test_a_gpu_is_asked_for_nothing():
