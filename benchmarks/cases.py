@@ -74,6 +74,7 @@ CELLS = [
     ("recurrent", "copy_dni_aux", {"dataset": "copy", "method": "dni_aux"}, 50, (1, 2)),
     ("recurrent", "text_bptt", {"dataset": "ptb", "method": "bptt", "truncation_length": 5}, 4, (1,)),
     ("recurrent", "text_dni", {"dataset": "ptb", "method": "dni", "truncation_length": 5}, 4, (1,)),
+    ("carried_state", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),
     ("small_copy", "dni", {"method": "dni"}, 200, (1, 3)),
     ("two_network", "dni", {"method": "dni"}, 4, (1, 2)),
     *public.CELLS,

@@ -8,6 +8,6 @@ from benchmarks.cases import names
 from benchmarks.training import time_training
 
 
-@pytest.mark.parametrize("name", names("recurrent", "small_copy", "two_network"))
+@pytest.mark.parametrize("name", names("recurrent", "carried_state", "small_copy", "two_network"))
 def test_training(benchmark, framework, name):
     time_training(benchmark, framework, name)

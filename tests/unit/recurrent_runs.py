@@ -22,7 +22,19 @@ QUALITY = list(itertools.product(("explained_variance", "cosine_similarity"), ("
 NOT_THE_PAPERS = {"preset": "quick", "differs_from_paper": ["hidden_units = 32 (paper: 256)"]}
 
 
-def write_recurrent(results, framework, cell, rows, seeds, iterations, reached, stand_in=False, facts=None, **record):
+def write_recurrent(
+    results,
+    framework,
+    cell,
+    rows,
+    seeds,
+    iterations,
+    reached,
+    stand_in=False,
+    facts=None,
+    experiment="recurrent",
+    **record,
+):
     """Writes one run; `rows` are (replica, iteration, split, metric, value)."""
     frame = pd.DataFrame(rows, columns=["replica", "iteration", "split", "metric", "value"])
     frame["seed"] = [seeds[replica] for replica in frame["replica"]]
@@ -47,7 +59,7 @@ def write_recurrent(results, framework, cell, rows, seeds, iterations, reached, 
         "data": [data],
         **record,
     }
-    return write_files(results, framework, "recurrent", cell, frame, **kept)
+    return write_files(results, framework, experiment, cell, frame, **kept)
 
 
 def write_copy(

@@ -250,6 +250,17 @@ def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
     assert "Only truncation lengths with a run" in caption
 
 
+def test_carried_states_have_a_figure_of_their_own(tmp_path, draw):
+    write_copy(tmp_path, "jax", "copy", "bptt", 3, [5, 5], seeds=(0, 1), experiment="carried_state")
+    write_copy(tmp_path, "jax", "copy", "bptt", 3, [9, 9], seeds=(0, 1))
+    for artifact, longest, addition in (("fig_carried_state", 5, True), ("fig_copy_progress", 9, False)):
+        figure, points, caption = draw(artifact)
+        assert_legible(figure)
+        assert points.loc[points["obtained"] == "run", "value"].max() == longest
+        assert set(points.loc[points["obtained"] == "table", "value"]) > {8, 14, 5, 33}
+        assert ("Not in the paper" in caption) == ("keeps its state from one sequence" in caption) == addition
+
+
 def test_the_papers_lengths_stand_at_the_right_edge(tmp_path, draw):
     figure, points, _ = draw("fig_copy_progress")
     assert len(figure.axes) == 8 and len(points) == 24

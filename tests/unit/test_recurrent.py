@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from impls.carried_state.spec import Spec as CarriedState
 from impls.engine.curves import Curves, Event
 from impls.recurrent.spec import Spec
 from impls.registry import FRAMEWORKS
@@ -204,6 +205,15 @@ def test_events_join_the_curves_as_points_of_one_replica():
     curves.events = [Event(1, 17, "curriculum", "max_solved_task_length", 4)]
     assert curves.frame().iloc[-1].to_list() == [1, SEEDS[1], 17, "curriculum", "max_solved_task_length", 4.0]
     assert len(curves.frame()) == 3
+
+
+def test_a_carried_state_is_the_recurrent_experiment_with_one_change():
+    spec, plain = CarriedState(dataset="repeat_copy"), Spec(dataset="repeat_copy")
+    assert {name for name in Spec.model_fields if getattr(spec, name) != getattr(plain, name)} == {"carry_state"}
+    assert spec.changed("choice") == spec.changed("paper") == []
+    assert CarriedState(carry_state=False).changed("choice") == ["carry_state = False (default: True)"]
+    with pytest.raises(ValueError, match="'copy' or 'repeat_copy'"):
+        CarriedState(dataset="ptb")
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -13,7 +13,7 @@ PAPER = {"table", "figure", "claims", "values", "report"}
 TRAINING = {"torch", "jax"}
 RECURRENT = (
     *("/recurrent/", "table_rnn", "text_ptb", "fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
-    *("/small_copy/", "table_small_copy", "fig_small_copy"),
+    *("/carried_state/", "fig_carried_state", "/small_copy/", "table_small_copy", "fig_small_copy"),
 )
 TWO_NETWORK = ("/two_network/", "fig_two_network", "fig_two_network_periods")
 EDITS = {
@@ -95,6 +95,7 @@ ONE_EXPERIMENT = {
     "impls/unlock/spec.py": ("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
     "impls/bp_lambda/spec.py": (),
     "impls/recurrent/spec.py": RECURRENT,
+    "impls/carried_state/spec.py": ("/carried_state/", "fig_carried_state"),
     "impls/small_copy/spec.py": ("/small_copy/", "table_small_copy", "fig_small_copy"),
     "impls/two_network/spec.py": TWO_NETWORK,
 }
