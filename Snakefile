@@ -30,7 +30,7 @@ container: "docker://python:3.12"
 include: "workflows/common.smk"
 
 
-# One workflow file for each folder impls/<experiment>/.
+# One workflow file for each folder impls/experiments/<name>/.
 for experiment in experiments():
 
     include: f"workflows/{experiment}.smk"

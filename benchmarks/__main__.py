@@ -8,11 +8,11 @@ import sys
 import traceback
 from pathlib import Path
 
-from benchmarks import gpu_check
-from benchmarks.calibrate import calibrate
-from benchmarks.compare import compare
-from benchmarks.limits_page import PAGE, limits_page
-from benchmarks.trees import BadInput
+from benchmarks.gate.calibrate import calibrate
+from benchmarks.gate.compare import compare
+from benchmarks.gate.trees import BadInput
+from benchmarks.gpu import gpu_check
+from benchmarks.roofline.limits_page import PAGE, limits_page
 
 DESCRIPTION = """\
 Speed of training: did a change make it slower (compare, calibrate; docs/regression-gate.md), how near it comes to what

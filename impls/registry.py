@@ -1,4 +1,4 @@
-"""Experiments are found by their folder: `impls/<experiment>/{spec,torch_impl,jax_impl}.py` is all that one takes.
+"""Experiments are found by their folder, `impls/experiments/<name>/`: spec.py, torch_impl.py, jax_impl.py are enough.
 
 One that sets other fields of another's spec has a spec.py only, whose `Spec.twins` names that other one.
 """
@@ -14,11 +14,12 @@ from impls.engine.spec import CellSpec
 from impls.errors import UserError
 
 FRAMEWORKS = ("torch", "jax")
+FOLDER = Path(__file__).parent / "experiments"
 
 
 def experiments() -> list[str]:
     """Names of all experiments, sorted."""
-    return sorted(path.parent.name for path in Path(__file__).parent.glob("*/spec.py") if path.parent.name != "engine")
+    return sorted(path.parent.name for path in FOLDER.glob("*/spec.py"))
 
 
 def spec_class(experiment: str) -> type[CellSpec]:
@@ -27,14 +28,14 @@ def spec_class(experiment: str) -> type[CellSpec]:
         nearest = difflib.get_close_matches(experiment, experiments(), n=1)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise UserError(f"unknown experiment {experiment!r}: {hint}There are: {', '.join(experiments())}")
-    return importlib.import_module(f"impls.{experiment}.spec").Spec
+    return importlib.import_module(f"impls.experiments.{experiment}.spec").Spec
 
 
 def implementation_folder(experiment: str) -> str:
-    """The folder of impls/ whose twins run an experiment: its own, or that of the experiment it is a variant of."""
+    """The folder whose twins run an experiment: its own, or that of the experiment it is a variant of."""
     return spec_class(experiment).twins or experiment
 
 
 def implementation(experiment: str, framework: str) -> ModuleType:
     """The twin of an experiment that is written in `framework` ("torch" or "jax")."""
-    return importlib.import_module(f"impls.{implementation_folder(experiment)}.{framework}_impl")
+    return importlib.import_module(f"impls.experiments.{implementation_folder(experiment)}.{framework}_impl")

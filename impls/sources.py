@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def training_sources(experiment: str, framework: str) -> list[str]:
     """Sorted paths, relative to the repository's root, of the files that decide what a training job computes."""
     pending = [
-        ROOT / "impls" / experiment / "spec.py",
-        ROOT / "impls" / implementation_folder(experiment) / f"{framework}_impl.py",
+        ROOT / "impls" / "experiments" / experiment / "spec.py",
+        ROOT / "impls" / "experiments" / implementation_folder(experiment) / f"{framework}_impl.py",
         ROOT / "impls" / "engine" / f"{framework}_engine.py",
         ROOT / "impls" / "engine" / "train.py",
     ]

@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from paper_figures import artifacts, page
+from paper_figures import artifacts
+from paper_figures.drawing import print_width
 from paper_figures.errors import FigureError
 from paper_figures.files import write_together
 
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--columns",
         type=int,
-        choices=tuple(page.WIDTHS),
+        choices=tuple(print_width.WIDTHS),
         default=2,
         help="a figure as wide as one column of a page, in NAME_one_column.pdf, or as two (default: 2)",
     )
@@ -95,7 +96,7 @@ def _list() -> None:
 
 
 def _sources(name: str | None = None) -> None:
-    from paper_figures.provenance import sources
+    from paper_figures.provenance.stamps import sources
 
     if name is None:
         raise FigureError(f"`sources` needs a name: {', '.join(artifacts.names())}.")
@@ -104,7 +105,7 @@ def _sources(name: str | None = None) -> None:
 
 
 def _stamp(file: str | None = None) -> None:
-    from paper_figures.carriers import SUFFIXES, read_stamp
+    from paper_figures.provenance.embedding import SUFFIXES, read_stamp
 
     if file is None:
         raise FigureError("`stamp` needs a file, such as results/quick/figures/fig_sparse_updates.pdf.")
@@ -117,7 +118,7 @@ def _stamp(file: str | None = None) -> None:
 
 
 def _verify(names: list[str], results: Path | None) -> int:
-    from paper_figures.verify import verify
+    from paper_figures.provenance.verify import verify
 
     if not names:
         raise FigureError("`verify` needs files or folders, such as results/published/cpu-2-cores.")
@@ -133,7 +134,7 @@ def _make(name: str, results: Path | None, output: Path | None, columns: int) ->
         if not name.startswith("fig_"):
             raise FigureError(f"{name}: --columns is of figures; leave it out.")
         usual = usual.with_stem(f"{usual.stem}_one_column")
-    with page.printed_in(columns):
+    with print_width.printed_in(columns):
         contents = module.make(results)
     output = output or usual
     if output.suffix not in contents:

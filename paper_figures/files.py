@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-CLAIMS_FILE = Path(__file__).with_name("claims.csv")  # the published numbers
+CLAIMS_FILE = Path(__file__).parent / "claims" / "claims.csv"  # the published numbers
 
 
 def sha256(content: bytes) -> str:

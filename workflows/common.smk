@@ -12,8 +12,8 @@ from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.sources import training_sources
-from paper_figures.report_labels import labels
-from paper_figures.sections import section_of
+from paper_figures.report.snakemake_labels import labels
+from paper_figures.claims.sections import section_of
 
 try:
     WHERE = [*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])]

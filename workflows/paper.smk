@@ -1,5 +1,5 @@
 # Tables, figures and claims, drawn from runs alone: here neither torch nor jax is needed.
-from paper_figures.provenance import sources as drawing_sources
+from paper_figures.provenance.stamps import sources as drawing_sources
 
 
 rule draw_table:

@@ -1,5 +1,6 @@
 # What makes results citable: values as LaTeX macros, one archive that describes itself, the numbers of README.md.
-from paper_figures.crate import packed_sources
+from paper_figures.provenance.stamps import module_sources
+from paper_figures.publish.crate import packed_sources
 
 PUBLISHED_RUNS = sorted(str(p) for p in Path("results").glob("published/*/*/**/run.json"))
 
@@ -35,7 +36,7 @@ rule pack_crate:
     message:
         "{output.archive}"
     shell:
-        "python -m paper_figures.crate --results {wildcards.base} --output {output.archive} > {log} 2>&1"
+        "python -m paper_figures.publish.crate --results {wildcards.base} --output {output.archive} > {log} 2>&1"
 
 
 rule values:
@@ -54,10 +55,10 @@ rule readme:
     """Write the published numbers into README.md and docs/experiments.md; results/published is all that it reads."""
     input:
         runs=PUBLISHED_RUNS,
-        sources=drawing_sources("pages"),
+        sources=module_sources("publish/readme_blocks.py"),
     log:
         "results/logs/readme.log",
     message:
         "README.md, docs/experiments.md"
     shell:
-        "python -m paper_figures.pages > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"
+        "python -m paper_figures.publish.readme_blocks > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from impls.campaign.machine import find_device, jobs_and_threads
+from impls.campaign.archive import MIB, Packed, pack, unpack
+from impls.campaign.device import find_device, jobs_and_threads
+from impls.campaign.job_list import Job, load_campaign, select
+from impls.campaign.job_state import set_aside
 from impls.campaign.options import CampaignOptions
-from impls.campaign.pack import MIB, Packed, pack, unpack
-from impls.campaign.plan import Job, load_campaign, select
-from impls.campaign.rates import PUBLISHED, Rates
-from impls.campaign.report import Report, say
+from impls.campaign.progress_report import Report, say
 from impls.campaign.schedule import Entry, describe, make_plan
-from impls.campaign.standing import set_aside
-from impls.campaign.supervise import Supervisor
+from impls.campaign.supervisor import Supervisor
+from impls.campaign.time_estimates import PUBLISHED, Rates
 from impls.data import load
 from impls.engine.files import exclusive
 from impls.errors import UserError

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from impls.campaign.plan import Job
-from impls.campaign.rates import Rates
-from impls.campaign.standing import Standing, standing
+from impls.campaign.job_list import Job
+from impls.campaign.job_state import Standing, standing
+from impls.campaign.time_estimates import Rates
 
 START_SECONDS = 10.0  # of a process, until it trains; what is measured replaces it
 

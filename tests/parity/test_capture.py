@@ -11,8 +11,8 @@ import torch
 
 from impls.engine import torch_capture, torch_engine
 from impls.engine.state import flatten
-from tests.parity import recorder
-from tests.parity.harness import IDS, ROWS, SEEDS, assert_same, inputs_of, runner
+from tests.support import recorder
+from tests.support.harness import IDS, ROWS, SEEDS, assert_same, inputs_of, runner
 
 LAUNCHES = [(0, 2), (2, 3)]
 

@@ -11,7 +11,7 @@ import torch
 
 from impls.engine import torch_compile
 from impls.registry import spec_class
-from tests.parity.harness import IDS, ROWS, SEEDS, inputs_of, runner
+from tests.support.harness import IDS, ROWS, SEEDS, inputs_of, runner
 
 # Of each twin the method with most in it; compiling takes some ten seconds each.
 CELLS = [

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from impls.feedforward.spec import Spec
+from impls.experiments.feedforward.spec import Spec
 from impls.registry import implementation
-from tests.parity.harness import EXAMPLES, SEEDS, runner
-from tests.parity.plain_net import (
+from tests.support.harness import EXAMPLES, SEEDS, runner
+from tests.support.plain_net import (
     EXACT,
     TINY,
     PlainNet,

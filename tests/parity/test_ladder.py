@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tests.parity.harness import DEVICE, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, on_host, runner
+from tests.support.harness import DEVICE, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, on_host, runner
 
 STEPS = 20
 LAUNCH = 4  # the same everywhere: each other length is another compilation

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from impls.engine.state import Leaves
-from impls.recurrent.spec import SYMBOLS, Spec
+from impls.experiments.recurrent.spec import SYMBOLS, Spec
 from impls.registry import FRAMEWORKS
-from tests.parity.harness import EXAMPLES, SEEDS, inputs_of, observe, runner
-from tests.parity.plain_recurrent import PlainRecurrent, plain_chunk
+from tests.support.harness import EXAMPLES, SEEDS, inputs_of, observe, runner
+from tests.support.plain_recurrent import PlainRecurrent, plain_chunk
 
 EXACT = 1e-10
 framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from impls.engine.state import Leaves
+from impls.experiments.two_network.spec import THREE, Spec
 from impls.registry import FRAMEWORKS
-from impls.two_network.spec import THREE, Spec
-from tests.parity import harness
-from tests.parity.harness import SEEDS, assert_same, inputs_of, observe, runner
-from tests.parity.plain_two_network import Block, PlainTwoNetwork, plain_block
+from tests.support import harness
+from tests.support.harness import SEEDS, assert_same, inputs_of, observe, runner
+from tests.support.plain_two_network import Block, PlainTwoNetwork, plain_block
 
 EXACT = 1e-10
 STREAMS = 300  # enough that a slightly different net calls some of them differently

@@ -14,11 +14,11 @@ import torch
 
 from impls.engine.randomness import uniform_per_iteration
 from impls.engine.state import Leaves
-from impls.feedforward import spec as feedforward
+from impls.experiments.feedforward import spec as feedforward
+from impls.experiments.unlock.spec import Spec
 from impls.registry import implementation
-from impls.unlock.spec import Spec
-from tests.parity.harness import EXAMPLES, SEEDS
-from tests.parity.plain_net import EXACT, PlainNet, framework_axis, parameters_off_zero, plain_batch, run_with
+from tests.support.harness import EXAMPLES, SEEDS
+from tests.support.plain_net import EXACT, PlainNet, framework_axis, parameters_off_zero, plain_batch, run_with
 
 STEPS = 6
 MANY = 2000  # iterations whose visits are counted

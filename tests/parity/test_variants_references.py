@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impls.feedforward.spec import Spec
-from tests.parity.harness import EXAMPLES, SEEDS
-from tests.parity.plain_net import (
+from impls.experiments.feedforward.spec import Spec
+from tests.support.harness import EXAMPLES, SEEDS
+from tests.support.plain_net import (
     EXACT,
     TINY,
     PlainNet,

@@ -19,7 +19,7 @@ REFUSE_TRAINING = """\
 import re
 import sys
 
-REFUSED = re.compile(r"(torch|jax|jaxlib|sklearn|pooch|tqdm)(\\.|$)|impls\\.\\w+\\.(torch|jax)_\\w+$")
+REFUSED = re.compile(r"(torch|jax|jaxlib|sklearn|pooch|tqdm)(\\.|$)|impls(\\.\\w+)+\\.(torch|jax)_\\w+$")
 
 
 class Refuse:

@@ -17,8 +17,8 @@ import yaml
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
-from paper_figures.claims import judge, read_claims
-from paper_figures.report_missing import waiting
+from paper_figures.claims.judging import judge, read_claims
+from paper_figures.report.missing import waiting
 
 TABLES = (
     *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
@@ -153,11 +153,12 @@ def test_all_that_is_published_is_drawn_where_training_is_impossible(root: Path,
     program = f"""
 import sys
 from pathlib import Path
-from paper_figures import artifacts, pages
+from paper_figures import artifacts
+from paper_figures.publish import readme_blocks
 for folder in Path("results/published").glob("*/"):
     for name in artifacts.names():
         assert artifacts.module(name).make(folder), name
-assert pages.main(["--check"]) == 0
+assert readme_blocks.main(["--check"]) == 0
 try:
     import torch
 except RuntimeError as error:
@@ -183,7 +184,11 @@ def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(sn
     def renamed(text: str) -> str:
         """The text of unlock, in which the experiment, its field and its one figure are called otherwise."""
         text = text.replace("fig_sparse_updates", "fig_novel").replace(', "fig_complete_unlock"', "")
-        return text.replace("impls.unlock", "impls.novel").replace('"unlock"', '"novel"').replace("unlock:", "novel:")
+        return (
+            text.replace("impls.experiments.unlock", "impls.experiments.novel")
+            .replace('"unlock"', '"novel"')
+            .replace("unlock:", "novel:")
+        )
 
     def copied(source: str, target: str) -> Path:
         (checkout / target).parent.mkdir(exist_ok=True)
@@ -194,18 +199,18 @@ def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(sn
     rest = {key: value for key, value in preset.items() if key not in experiments()}
     text = renamed(yaml.safe_dump(rest | {"unlock": preset["unlock"]}))
     (checkout / "config/novel.yaml").write_text(text)
-    folder = sorted(path.name for path in (checkout / "impls/unlock").glob("*.py"))
+    folder = sorted(path.name for path in (checkout / "impls/experiments/unlock").glob("*.py"))
     added = [
-        *(copied(f"impls/unlock/{name}", f"impls/novel/{name}") for name in folder),
+        *(copied(f"impls/experiments/unlock/{name}", f"impls/experiments/novel/{name}") for name in folder),
         copied("workflows/unlock.smk", "workflows/novel.smk"),
-        copied("paper_figures/fig_sparse_updates.py", "paper_figures/fig_novel.py"),
+        copied("paper_figures/artifacts/fig_sparse_updates.py", "paper_figures/artifacts/fig_novel.py"),
     ]
     try:
         dry_run = snakemake("novel", "--dry-run", "--configfile", "config/novel.yaml")
     finally:
         for path in added:
             path.unlink()
-        (checkout / "impls/novel").rmdir()
+        (checkout / "impls/experiments/novel").rmdir()
     assert job_counts(dry_run) == {"prepare_data": 1, "train_novel": 2, "draw_figure": 1, "novel": 1, "total": 5}
     assert "python -m impls train novel --framework torch" in dry_run.stdout
     assert "--replicas 4" in dry_run.stdout

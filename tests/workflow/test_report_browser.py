@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.unit.report_results import write_results
+from tests.support.report_results import write_results
 
 PHONE, DESKTOP = 390, 1280  # pixels
 SILENT = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")

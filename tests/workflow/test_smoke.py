@@ -89,7 +89,7 @@ def test_published_runs_are_drawn_without_either_framework(smoke: Path, snakemak
 
 def test_a_failing_cell_leaves_the_others_and_shows_its_log(smoke: Path, snakemake, checkout: Path):
     """Runs last: it breaks one of the twins."""
-    twin = checkout / "impls/feedforward/jax_impl.py"
+    twin = checkout / "impls/experiments/feedforward/jax_impl.py"
     twin.write_text(twin.read_text() + "\nraise RuntimeError('broken on purpose')\n")
     result: subprocess.CompletedProcess = snakemake(*SMOKE, "--forcerun", "train_feedforward", fails=True)
     assert "RuntimeError: broken on purpose" in result.stderr

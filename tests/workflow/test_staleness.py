@@ -17,20 +17,20 @@ RECURRENT = (
 )
 TWO_NETWORK = ("/two_network/", "fig_two_network", "fig_two_network_periods")
 EDITS = {
-    "impls/feedforward/spec.py": TRAINING | PAPER,
-    "impls/feedforward/torch_impl.py": {"torch"} | PAPER,
-    "impls/feedforward/jax_impl.py": {"jax"} | PAPER,
+    "impls/experiments/feedforward/spec.py": TRAINING | PAPER,
+    "impls/experiments/feedforward/torch_impl.py": {"torch"} | PAPER,
+    "impls/experiments/feedforward/jax_impl.py": {"jax"} | PAPER,
     "impls/engine/torch_engine.py": {"torch"} | PAPER,
     "impls/engine/jax_engine.py": {"jax"} | PAPER,
     "impls/engine/train.py": TRAINING | PAPER,
     "impls/data/mnist.py": {"data"} | TRAINING | PAPER,
     "impls/data/cifar10.py": {"data"} | TRAINING | PAPER,
     "impls/data/markov_text.py": {"data"} | TRAINING | PAPER,
-    "paper_figures/style.py": {"figure", "report"},
-    "paper_figures/tables.py": {"table", "values", "report"},
-    "paper_figures/report_runs.py": {"report"},
-    "paper_figures/templates/report.js": {"report"},
-    "paper_figures/claims.csv": PAPER,
+    "paper_figures/drawing/style.py": {"figure", "report"},
+    "paper_figures/drawing/table_files.py": {"table", "values", "report"},
+    "paper_figures/report/runs.py": {"report"},
+    "paper_figures/report/templates/report.js": {"report"},
+    "paper_figures/claims/claims.csv": PAPER,
     "impls/presets.py": set(),
     "README.md": set(),
 }
@@ -81,9 +81,11 @@ def test_an_edit_makes_exactly_its_results_stale(source: str, smoke_results, che
     try:
         path.write_bytes(before + b"\n# edited\n")
         expected = {output for output in everything if kind(output) in EDITS[source]}
-        if source == "paper_figures/style.py":  # this table names its rows as its figure does, from the figure's file
+        if (
+            source == "paper_figures/drawing/style.py"
+        ):  # this table names its rows as its figure does, from the figure's file
             expected |= {output for output in everything if "table_small_copy" in output}
-        if source.startswith("impls/feedforward/"):  # every other experiment runs them or builds on them
+        if source.startswith("impls/experiments/feedforward/"):  # every other experiment runs them or builds on them
             expected -= {output for output in everything if any(part in output for part in RECURRENT + TWO_NETWORK)}
         assert stale() == expected
     finally:
@@ -91,13 +93,13 @@ def test_an_edit_makes_exactly_its_results_stale(source: str, smoke_results, che
 
 
 ONE_EXPERIMENT = {
-    "impls/single_dni/spec.py": ("/single_dni/", "text_single_dni", "fig_gradient_quality"),
-    "impls/unlock/spec.py": ("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
-    "impls/bp_lambda/spec.py": (),
-    "impls/recurrent/spec.py": RECURRENT,
-    "impls/carried_state/spec.py": ("/carried_state/", "fig_carried_state"),
-    "impls/small_copy/spec.py": ("/small_copy/", "table_small_copy", "fig_small_copy"),
-    "impls/two_network/spec.py": TWO_NETWORK,
+    "impls/experiments/single_dni/spec.py": ("/single_dni/", "text_single_dni", "fig_gradient_quality"),
+    "impls/experiments/unlock/spec.py": ("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
+    "impls/experiments/bp_lambda/spec.py": (),
+    "impls/experiments/recurrent/spec.py": RECURRENT,
+    "impls/experiments/carried_state/spec.py": ("/carried_state/", "fig_carried_state"),
+    "impls/experiments/small_copy/spec.py": ("/small_copy/", "table_small_copy", "fig_small_copy"),
+    "impls/experiments/two_network/spec.py": TWO_NETWORK,
 }
 
 
@@ -120,5 +122,5 @@ def test_an_edit_of_one_experiment_leaves_the_others(source: str, smoke_results,
 def test_a_new_date_alone_makes_nothing_stale(smoke_results, checkout: Path):
     """As after `git checkout`: the contents are compared."""
     _, stale = smoke_results
-    (checkout / "impls/feedforward/spec.py").touch()
+    (checkout / "impls/experiments/feedforward/spec.py").touch()
     assert stale() == set()

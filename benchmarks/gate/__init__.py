@@ -1,0 +1,1 @@
+"""Is one revision slower than another? Paired timings, their statistics, and the verdict."""

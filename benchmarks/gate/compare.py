@@ -1,0 +1,155 @@
+"""Is HEAD slower than BASE? Pairs of fresh processes, one of each side, until every benchmark has its verdict.
+
+What is measured is in cases.py, and how in measure.py; where the two sides come from in trees.py; when two records can
+be compared in evidence.py; what their times mean in verdict.py; how much slower is too slow in gate.toml.
+docs/regression-gate.md explains all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import fnmatch
+import math
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.gate import evidence, report, trees, verdict
+from benchmarks.gate.evidence import Comparison, Evidence
+from benchmarks.gate.settings import Gate, read_gate
+from benchmarks.gate.trees import BadInput, Failed, Tree, say
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare what the command line names, write what it asks for; returns the exit code."""
+    for file in (options.save, options.markdown):
+        if file and not file.parent.is_dir():  # better said now than in an hour
+            raise BadInput(f"there is no folder {file.parent} for {file.name}")
+    kinds = {evidence.is_stored(text) for text in (options.base, options.head)}
+    if len(kinds) == 2:
+        raise BadInput("a stored .json file can only be compared with another one")
+    if kinds == {True}:
+        if options.save:
+            raise BadInput("--save is for what is measured now; these are files already")
+        comparison = evidence.stored(options.base, options.head, read_gate(), lambda *name: _fits(*name, options))
+        if not comparison.evidence:
+            raise BadInput(f"no benchmark in these files fits {options.benchmarks!r} and framework {options.framework}")
+    else:
+        comparison = _compare_trees(options)
+    if options.save:
+        options.save.write_text(report.as_json(comparison))
+    if options.markdown:
+        options.markdown.write_text(report.as_markdown(comparison))
+    print(report.as_text(comparison))
+    return comparison.exit_code
+
+
+def _compare_trees(options: argparse.Namespace) -> Comparison:
+    with contextlib.ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dni-compare-")))
+        base = stack.enter_context(trees.opened(options.base, "base", place / "base"))
+        head = stack.enter_context(trees.opened(options.head, "head", place / "head"))
+        harness = trees.harness_of(head, place / "harness")
+        found = choose(base, harness, options)
+        return run(base, head, found, read_gate(), Plan.of(options, harness))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure: the numbers of pairs at which verdicts are sought; the harness, and flags for its measure.py."""
+
+    looks: list[int]
+    harness: Path
+    flags: list[str]
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, harness: Path) -> Plan:
+        flags = ["--precision", options.precision, "--device", options.device]
+        return cls(verdict.looks(options.pairs, options.max_pairs), harness, flags)
+
+
+def choose(base: Tree, harness: Path, options: argparse.Namespace) -> list[Evidence]:
+    """The benchmarks that the command line asks for; one that only BASE has is no longer there to be measured."""
+    here = trees.names(harness)
+    gone = [name for name in trees.names(base.path) if name not in here] if base.has_harness else []
+    frameworks = ("torch", "jax") if options.framework == "both" else (options.framework,)
+    found = [Evidence(name, framework) for framework in frameworks for name in here]
+    found += [
+        Evidence(name, framework, reason="head has no such benchmark") for framework in frameworks for name in gone
+    ]
+    found = [e for e in found if _fits(e.benchmark, e.framework, options)]
+    if not found:
+        near = difflib.get_close_matches(options.benchmarks, here, n=3) or here
+        raise BadInput(f"no benchmark fits {options.benchmarks!r}. There are: {', '.join(near)}")
+    return found
+
+
+def _fits(benchmark: str, framework: str, options: argparse.Namespace) -> bool:
+    return fnmatch.fnmatchcase(benchmark, options.benchmarks) and options.framework in (framework, "both")
+
+
+def run(base: Tree, head: Tree, found: list[Evidence], gate: Gate, plan: Plan) -> Comparison:
+    """Measure pairs until every benchmark has a verdict, or the last look has been taken.
+
+    Benchmarks take turns, so that the pairs of each are spread over the whole time. Pair 0 of each shows whether the
+    two sides can be compared at all, and fills the compilers' caches; its times do not count.
+    """
+    comparison = Comparison(base.label, head.label, gate, found, len(plan.looks))
+    say(f"base: {base.label}\nhead: {head.label}")
+    say(f"{len(comparison.open)} benchmarks, {plan.looks[0]} to {plan.looks[-1]} pairs of processes each")
+    clock = _Clock(plan.looks)
+    done = -1  # so that pair 0 comes first
+    for look in plan.looks:
+        for number in range(done + 1, look + 1):
+            for e in comparison.open:
+                started = time.monotonic()
+                news = _measure_pair(e, base, head, gate, plan, number)
+                clock.seconds.append(time.monotonic() - started)
+                say(f"pair {number} of {look}, {e.name}: {news}; {clock.left(comparison.open, look)}")
+        done = look
+        comparison.look()
+        if not comparison.open:
+            break
+    return comparison
+
+
+def _measure_pair(e: Evidence, base: Tree, head: Tree, gate: Gate, plan: Plan, number: int) -> str:
+    """Measure one pair, again while the machine is busy, and add it to the evidence; returns the news in words."""
+    order = (base, head) if number % 2 else (head, base)
+    flags = [e.benchmark, "--framework", e.framework, *plan.flags]
+    watched: list[dict[str, float]] = []
+    while not watched or (number and gate.busy.was(watched[-1]) and len(watched) < gate.busy.tries):
+        watch = machine.Watch()
+        try:
+            records = {tree.side: trees.measure(tree, plan.harness, flags, gate.minutes_per_process) for tree in order}
+        except Failed as failure:
+            e.reason = str(failure)
+            return e.reason
+        watched.append(watch.stop())
+    pair = records | {"number": number, "first": order[0].side, "counts": number > 0, "watched": watched}
+    e.pairs.append(pair | {"busy": gate.busy.was(watched[-1])})
+    if number:
+        e.base.append(records["base"])
+        e.head.append(records["head"])
+    e.reason = evidence.why_not_comparable(
+        [pair["base"] for pair in e.pairs], [pair["head"] for pair in e.pairs], gate.result_tolerance
+    )
+    change = math.log(records["head"]["seconds_per_step"] / records["base"]["seconds_per_step"])
+    return e.reason or report.percent(change) + (", busy machine" if e.pairs[-1]["busy"] else "")
+
+
+@dataclass
+class _Clock:
+    """How long the rest takes, judged by the pairs so far."""
+
+    looks: list[int]
+    seconds: list[float] = field(default_factory=list)
+
+    def left(self, waiting: list[Evidence], look: int) -> str:
+        minutes = sum(self.seconds) / len(self.seconds) / 60
+        soon, late = (minutes * sum(end + 1 - len(e.pairs) for e in waiting) for end in (look, self.looks[-1]))
+        return f"{soon:.0f} minutes to the next verdicts, {late:.0f} to the last at most"

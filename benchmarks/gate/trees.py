@@ -1,0 +1,135 @@
+"""The two trees that are compared, and the processes that measure them: each tree's `impls` in a common harness."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OWN = Path(__file__).parents[1]
+SCHEMA = 1  # of records, as in measure.py, which is not imported here: it needs a tree's `impls`
+# What a tree's harness must have to be usable: the program and the list of cases.
+HARNESS = ("measure.py", "cases.py")
+# Read by measure.py, which then waits after each launch for that share of the launch's time; set by `calibrate` alone.
+SLOWDOWN = "DNI_BENCHMARK_SLOWDOWN"
+
+
+class BadInput(Exception):
+    """Nothing could be compared; the message says why, and what to do about it."""
+
+
+class Failed(Exception):
+    """A measuring process did not end well; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checkout: `impls` and perhaps `benchmarks`; `environment` is added to that of its processes."""
+
+    side: str  # "base" or "head"
+    label: str
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_harness(self) -> bool:
+        return all((self.path / "benchmarks" / name).is_file() for name in HARNESS)
+
+
+@contextlib.contextmanager
+def opened(text: str, side: str, place: Path) -> Iterator[Tree]:
+    """The tree that the user named: a folder as it is; or a revision, checked out at `place` until the end."""
+    folder = Path(text)
+    if text and (folder / "impls").is_dir():
+        yield Tree(side, f"the working tree {text} ({_state(folder)})", folder.resolve())
+        return
+    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
+    if not commit:
+        raise BadInput(
+            f"{text!r} is neither a revision of the git repository here, nor a folder with impls/ in it, nor a .json "
+            "file (a shallow clone has few revisions: git fetch --unshallow)"
+        )
+    if commit == _git("rev-parse", "HEAD") and _git("status", "--porcelain"):
+        say(f"note: {text} is the commit without the changes of the working tree; write . to measure those too")
+    worktree = ["git", "worktree"]
+    try:
+        added = subprocess.run([*worktree, "add", "--detach", "--quiet", str(place), commit], capture_output=True)
+        if added.returncode:
+            raise BadInput(f"git could not check {text} out: {added.stderr.decode().strip()}")
+        yield Tree(side, f"{text} ({commit[:10]})", place)
+    finally:
+        subprocess.run([*worktree, "remove", "--force", str(place)], capture_output=True)
+
+
+def _state(folder: Path) -> str:
+    commit = _git("-C", str(folder), "rev-parse", "--short=10", "HEAD")
+    changes = _git("-C", str(folder), "status", "--porcelain")
+    return f"{commit} with changes" if commit and changes else commit or "no git"
+
+
+def _git(*arguments: str) -> str:
+    """What git prints, or nothing where it fails."""
+    try:
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def harness_of(head: Tree, place: Path) -> Path:
+    """A folder with nothing but HEAD's `benchmarks`, or this program's own where HEAD has none that can measure."""
+    source = head.path / "benchmarks" if head.has_harness else OWN
+    shutil.copytree(source, place / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+    return place
+
+
+def names(tree_or_harness: Path) -> list[str]:
+    """The cases of a folder's `benchmarks`, asked of its own `cases.py`."""
+    result = _python(["-m", "benchmarks.cases"], [tree_or_harness], tree_or_harness, {}, seconds=120)
+    if result.returncode:
+        raise BadInput(f"the list of benchmarks in {tree_or_harness} cannot be read: {_last_line(result.stderr)}")
+    return json.loads(result.stdout)
+
+
+def measure(tree: Tree, harness: Path, flags: list[str], minutes: float) -> dict[str, Any]:
+    """The record of one fresh process, which measure.py gets these flags; raises `Failed`."""
+    output = harness / "record.json"
+    output.unlink(missing_ok=True)
+    command = ["-m", "benchmarks.measure", *flags, "--output", str(output)]
+    try:
+        result = _python(command, [harness, tree.path], tree.path, tree.environment, 60 * minutes)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{tree.side} took longer than {minutes:g} minutes") from None
+    if result.returncode:
+        raise Failed(f"{tree.side} ended with exit code {result.returncode}: {_last_line(result.stderr)}")
+    record = json.loads(output.read_text())
+    if record["schema"] != SCHEMA:
+        raise Failed("head's harness writes records of another version: compare from head's own checkout")
+    return record
+
+
+def _python(
+    arguments: list[str], path: list[Path], folder: Path, more: dict[str, str], seconds: float
+) -> subprocess.CompletedProcess:
+    """Run this very interpreter with `path` before everything installed, and nothing else before that (-P)."""
+    environment = {name: value for name, value in os.environ.items() if name != SLOWDOWN}
+    users = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
+    environment |= {"PYTHONPATH": os.pathsep.join([*map(str, path), *users])} | more
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds)
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+
+
+def say(message: str) -> None:
+    """A line for the person who waits."""
+    print(message, file=sys.stderr, flush=True)

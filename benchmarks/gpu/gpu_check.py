@@ -1,0 +1,273 @@
+"""`python -m benchmarks gpu-check`: one call that says whether a GPU computes and runs the experiments as it should.
+
+First that it computes the same: every experiment's fast path (PyTorch's captured step, JAX's scan) against the plain
+loop, by the parity ladder's own tests. Then how fast (gpu_timings.py). Each part is a process with a limit of its own,
+so something comes out whatever fails, within the minutes given. Needs no network and no Snakemake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.gate.trees import BadInput, say
+from benchmarks.gpu.timing_process import PARTS, SIZES
+from impls.engine.record import cpu_name, git_state, gpu_driver, package_versions
+from impls.registry import FRAMEWORKS
+
+ROOT = Path(__file__).resolve().parents[2]
+LADDER = "tests/parity/test_ladder.py"
+WORKERS = 6  # processes that compile JAX's many small programs for one GPU
+MOST_RATIO = 4.0  # time of all replicas of an MNIST cell over that of one
+TIMING_SHARE = 0.3  # of the minutes, kept for each framework's timings
+
+
+def gpu_check(options: argparse.Namespace) -> int:
+    """Check, write gpu-check.json and gpu-check.md, print the latter; 0, or 1 if anything failed or is missing."""
+    device = options.device
+    if device == "auto":
+        device = "cuda" if shutil.which("nvidia-smi") else "cpu"
+    frameworks = FRAMEWORKS if options.framework == "both" else (options.framework,)
+    options.output.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + 60 * options.minutes
+    log = machine.ClockLog()
+    commit, dirty = git_state()
+    found: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit,
+        "dirty": dirty,
+        "device": device,
+        "machine": _machine(),
+        "versions": package_versions("numpy", "torch", "jax", "jaxlib"),
+        "correctness": {},
+        "timings": {},
+    }
+    for framework in frameworks:
+        if "correctness" in options.parts:
+            seconds = _left(deadline) - 60 * options.minutes * TIMING_SHARE * len(frameworks)
+            found["correctness"][framework] = correctness(framework, device, max(seconds, 0.25 * _left(deadline)))
+            _write(options.output, found)
+    timed = tuple(part for part in PARTS if part in options.parts)
+    for number, framework in enumerate(frameworks if timed else ()):
+        seconds = _left(deadline) / (len(frameworks) - number)
+        found["timings"][framework] = timings(framework, device, timed, seconds)
+        _write(options.output, found)
+    found["clocks"] = log.stop()
+    _write(options.output, found)
+    print(as_markdown(found))
+    say(f"written: {options.output}/gpu-check.json and .md")
+    return int(bool(problems(found)))
+
+
+def _machine() -> dict[str, Any]:
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,clocks.max.sm", "--format=csv,noheader"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        name = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+        return {"gpu": name, "cpu": cpu_name(), "cores": os.cpu_count()} | gpu_driver()
+    return {"cpu": cpu_name(), "cores": os.cpu_count()}
+
+
+def _left(deadline: float) -> float:
+    return max(1.0, deadline - time.monotonic())
+
+
+def correctness(framework: str, device: str, seconds: float) -> dict[str, Any]:
+    """The ladder's rung "fast path equals the plain loop" in one framework: how many passed, what failed."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        LADDER,
+        "--device",
+        device,
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "default",
+    ]
+    command += ["-k", f"fast_path and {framework}"]
+    if importlib.util.find_spec("xdist") and device == "cuda":
+        command += ["--numprocesses", str(WORKERS), "--dist", "loadgroup"]
+    say(f"{framework}: the fast path against the plain loop, {seconds:.0f} s at most")
+    started = time.monotonic()
+    code, text = run_within(command, seconds)
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", text)}
+    result: dict[str, Any] = {"passed": counts.get("passed", 0), "seconds": time.monotonic() - started}
+    if code is None:
+        result["error"] = f"not done after {seconds:.0f} s"
+    elif code:
+        failures = re.findall(r"^(?:FAILED|ERROR) .*", text, re.MULTILINE)
+        result["error"] = "; ".join(failures[:5]) or _last_line(text) or f"exit code {code}"
+    if "error" in result:
+        result["output"] = text[-4000:]
+    say(f"{framework}: {result['passed']} passed{', ' + result['error'] if 'error' in result else ''}")
+    return result
+
+
+def timings(framework: str, device: str, parts: tuple[str, ...], seconds: float) -> dict[str, Any]:
+    """What a process of gpu_timings.py found before its time was over, and why it ended if not by itself."""
+    say(f"{framework}: timings, {seconds:.0f} s at most")
+    with tempfile.TemporaryDirectory(prefix="dni-gpu-") as folder:
+        file = Path(folder, "found.json")
+        command = [sys.executable, "-m", "benchmarks.gpu.timing_process", "--framework", framework, "--device", device]
+        # Its own deadline comes first, so that it ends between two measurements and keeps them.
+        command += ["--parts", *parts, "--seconds", f"{0.85 * seconds:.0f}", "--output", str(file)]
+        code, text = run_within(command, seconds)
+        found = json.loads(file.read_text()) if file.exists() else {}
+    for part in parts:
+        ended = "not done when the time was over" if code is None else f"the process ended: {_last_line(text)}"
+        found.setdefault(part, {"error": ended})
+    return found
+
+
+def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
+    """(exit code, output) of a command, whose output is shown as it comes; None if the time was over first.
+
+    It has a process group of its own, so that its children end with it.
+    """
+    over = threading.Event()
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+
+        def end() -> None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(seconds, lambda: (over.set(), end()))
+        timer.start()
+        lines = []
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                print(line, end="", file=sys.stderr, flush=True)
+            process.wait()
+        except BaseException:  # Ctrl-C must not leave it running
+            end()
+            raise
+        finally:
+            timer.cancel()
+    return None if over.is_set() else process.returncode, "".join(lines)
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def problems(found: dict[str, Any]) -> list[str]:
+    """What failed, what is missing, and what is not as it should be, in words."""
+    said = []
+    for framework, result in found["correctness"].items():
+        if "error" in result or not result["passed"]:
+            said.append(f"{framework}: fast path against plain loop: {result.get('error', 'no test ran')}")
+    for framework, parts in found["timings"].items():
+        said += [f"{framework}: {part}: {entry['error']}" for part, entry in parts.items() if "error" in entry]
+        said += [f"{framework}: {part}: {entry['cut_short']}" for part, entry in parts.items() if "cut_short" in entry]
+        for method, entry in parts.get("replicas", {}).get("found", {}).items():
+            if found["device"] == "cuda" and not entry["ratio"] < MOST_RATIO:
+                many = SIZES["cuda"].replicas
+                said.append(f"{framework}: {method}: {many} replicas take {entry['ratio']:.1f} times as long as one")
+    return said
+
+
+def _write(folder: Path, found: dict[str, Any]) -> None:
+    (folder / "gpu-check.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / "gpu-check.md").write_text(as_markdown(found))
+
+
+def as_markdown(found: dict[str, Any]) -> str:
+    """The findings for a pull request, problems first."""
+    on = ", ".join(f"{name} {value}" for name, value in (found["machine"] | found["versions"]).items())
+    commit = f"{found['commit'][:10]}{' with changes' if found['dirty'] else ''}" if found["commit"] else "no git"
+    wrong = problems(found)
+    lines = [f"### GPU check: {f'{len(wrong)} problems' if wrong else 'all as it should be'}", ""]
+    lines += [f"{found['date']}, commit {commit}. {on}.", ""]
+    if found["device"] == "cpu":
+        lines += ["**On a CPU, with tiny settings, to see that the check runs: its times mean nothing.**", ""]
+    lines += [f"- **problem**: {problem}" for problem in wrong]
+    for framework, result in found["correctness"].items():
+        lines.append(f"- {framework}: fast path equals the plain loop in {result['passed']} tests")
+    if clocks := found.get("clocks"):
+        ranges = [f"{name} {low:g} to {high:g}" for name, (low, high) in clocks["ranges"].items()]
+        throttled = ", ".join(clocks["throttled"]) or "never"
+        lines.append(f"- {'; '.join(ranges)}; throttled: {throttled} ({clocks['readings']} readings)")
+    for framework, parts in found["timings"].items():
+        lines += ["", f"#### {framework}", "", *_timings(parts)]
+    return "\n".join(lines) + "\n"
+
+
+def _timings(parts: dict[str, Any]) -> list[str]:
+    got = {part: entry["found"] for part, entry in parts.items() if "found" in entry}
+    lines = [f"- {part}: left out, {entry['left_out']}" for part, entry in parts.items() if "left_out" in entry]
+    for method, entry in got.get("replicas", {}).items():
+        lines.append(
+            f"- replicas, MNIST fcn, depth 4, {method}: {1e3 * entry['one']:.3g} ms a step for one, "
+            f"{1e3 * entry['many']:.3g} for all, {entry['ratio']:.2f} times (at most {MOST_RATIO:g})"
+        )
+    if "table" in got:
+        hours = sum(cell["hours"] for cell in got["table"].values())
+        between = sum(cell["between"] for cell in got["table"].values())
+        note = f", {between} of them from their neighbours" if between else ""
+        lines.append(f"- the 16 cells of the MNIST fcn table, 500,000 iterations: {hours:.1f} hours{note}")
+    if "rates" in got:
+        best = {precision: max(rates.values()) for precision, rates in got["rates"].items()}
+        lines.append("- products: " + ", ".join(f"{rate / 1e12:.3g} TFLOP/s in {p}" for p, rate in best.items()))
+        for name, entry in got.get("bound", {}).items():
+            rate = entry["operations_per_second"]
+            share = f"{rate / best[entry['precision']]:.0%} of the measured rate"
+            lines.append(f"- {name}: {1e3 * entry['seconds_per_step']:.3g} ms, {rate / 1e12:.3g} TFLOP/s, {share}")
+    for name, entry in got.get("gaps", {}).items():
+        eager = entry.get("uncaptured_seconds_per_step")
+        lines.append(
+            f"- gaps, {name}: {1e3 * entry['seconds_per_step']:.3g} ms a step, of which kernels run "
+            f"{1e3 * entry['kernel_seconds_per_step']:.3g} ms, gaps {entry['gap_share']:.0%}"
+            + (f"; not captured {1e3 * eager:.3g} ms" if eager else "")
+        )
+    if "table" in got:
+        rows = ["", "| cell | ms a step | hours for 500,000 | |", "|---|---|---|---|"]
+        for name, cell in got["table"].items():
+            note = "from its neighbours" if cell["between"] else ""
+            rows.append(f"| {name} | {1e3 * cell['seconds_per_step']:.3g} | {cell['hours']:.2f} | {note} |")
+        lines += rows
+    return lines
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `python -m benchmarks gpu-check`."""
+    parts = ("correctness", *PARTS)
+    add = parser.add_argument
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one (%(default)s)")
+    add("--framework", choices=(*FRAMEWORKS, "both"), default="both", help="(%(default)s)")
+    add("--parts", nargs="+", choices=parts, default=parts, metavar="PART", help=f"of {', '.join(parts)} (all)")
+    add(
+        "--minutes",
+        type=float,
+        default=9.0,
+        metavar="M",
+        help="when to be done, whatever is missing then (%(default)s)",
+    )
+    output = Path("results/gpu-check")
+    add("--output", type=Path, default=output, metavar="DIR", help="folder for gpu-check.json and .md (%(default)s)")
+
+
+def checked(options: argparse.Namespace) -> int:
+    """`gpu_check`, once the flags make sense."""
+    if not options.minutes > 0:
+        raise BadInput("--minutes must be more than 0")
+    return gpu_check(options)

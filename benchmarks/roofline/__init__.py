@@ -1,0 +1,1 @@
+"""How close every case comes to the limit of the machine, in both frameworks."""

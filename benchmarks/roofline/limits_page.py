@@ -1,0 +1,260 @@
+"""`python -m benchmarks limits`: how near every case comes to what this machine can do, as a page in Markdown.
+
+Other processes measure (fractions.py); here their findings are put together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import difflib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.cases import CASES, GROWTH, PLAIN
+from benchmarks.gate.report import described
+from benchmarks.gate.settings import read_gate
+from benchmarks.gate.trees import BadInput, say
+from benchmarks.roofline import machine_limits, measurements
+from benchmarks.roofline.public_implementations import PUBLIC
+from impls.engine.record import git_state
+
+PAGE = Path("docs/limits.md")
+COUNTED = """\
+- *Operations*: `operations_per_step` of the spec times the replicas: the matrix products and convolutions that the
+  method cannot do without, two operations per multiply-add; nothing for batch norm, gates or Adam.
+- *Bytes*: what a step cannot but move, each once: every array of the state that training changes (parameters, Adam's
+  moments, running statistics) read and written, parameters that it does not change read, the step's inputs and images
+  read. Activations and gradients are not counted: they could stay in a cache. So this is a lower bound.
+- *At the limit*: the larger of operations over the best rate that any product or convolution reached, in any framework
+  measured here, and of bytes over the best rate of a pass over memory of that size. What a step lacks to it is
+  arithmetic that is not counted, small shapes, and the cost of calls.
+- *Measured*: the median of launches in a process of its own, compilation and evaluation apart.
+"""
+
+
+def limits_page(options: argparse.Namespace) -> int:
+    """Measure, print the page, and write it; returns 0, or 1 where a case failed."""
+    names = measurements.chosen(options.cases)
+    if not names:
+        near = difflib.get_close_matches(options.cases, CASES, n=3) or list(CASES)
+        raise BadInput(f"no case fits {options.cases!r}. There are: {', '.join(near)}")
+    output = options.output or (PAGE if len(names) == len(CASES) else None)
+    if output and not output.parent.is_dir():
+        raise BadInput(f"there is no folder {output.parent} for {output.name}")
+    watch, found = machine.Watch(), {}
+    for framework in ("torch", "jax") if options.framework == "both" else (options.framework,):
+        found[framework] = _measured(framework, options)
+    page = as_markdown(found, watch.stop(), options.precision)
+    print(page)
+    if output:
+        output.write_text(page)
+        say(f"written: {output}")
+    return int(any("error" in row for part in found.values() for row in part["cases"].values()))
+
+
+def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What a process of its own finds; its progress goes to stderr."""
+    with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
+        file = Path(folder, "found.json")
+        flags = ["--framework", framework, "--device", options.device, "--precision", options.precision]
+        command = [sys.executable, "-m", "benchmarks.roofline.measurements", *flags, "--cases", options.cases]
+        code = subprocess.run([*command, "--output", str(file)]).returncode
+        if code:
+            raise BadInput(f"measuring {framework} ended with exit code {code}; its own message is above")
+        return json.loads(file.read_text())
+
+
+def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], precision: str) -> str:
+    """The page, from what each framework's process found and from how busy the machine was."""
+    rows = [row for part in found.values() for row in part["cases"].values() if "record" in row]
+    if not rows:
+        raise BadInput("no case could be measured: " + "; ".join(_errors(found)))
+    sections = [
+        "# Share of the machine's limit",
+        _made(found, rows, watched, precision),
+        "## What the machine can do",
+        _ceilings(found),
+        "## What the steps reach",
+        _cases(found),
+    ]
+    if growth := _growth(found):
+        sections += ["## How the time grows", growth]
+    if public := _public(found):
+        sections += ["## Beside public implementations", public]
+    if plain := _plain(found):
+        sections += ["## Beside a plain eager loop", plain]
+    return "\n\n".join([*sections, "## What is counted", COUNTED])
+
+
+def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: str) -> str:
+    commit, dirty = git_state()
+    code = f"commit {commit[:10]}{', with changes' if dirty else ''}" if commit else "code outside git"
+    on = {framework: described(first["record"]) for framework, first in _firsts(found).items()}
+    busy = ", ".join(f"{name} {watched[name]:.0%}" for name in ("others", "steal") if name in watched)
+    load = f"Load average at the end {watched['load_average']:.2f}" + (f"; shares of the cores: {busy}" if busy else "")
+    lines = [
+        f"Made by `python -m benchmarks limits` on {datetime.date.today()} from {code}, precision {precision}.",
+        "The numbers are of that code and that machine: after a change of `impls/` run it again, on an idle machine.",
+        "",
+        *(f"- {framework}: {text}" for framework, text in on.items()),
+        f"- {load}",
+    ]
+    if read_gate().busy.was(watched):
+        lines += ["", "**The machine was busy with something else: these numbers are too low to be cited.**"]
+    lines += [f"- **failed**: {error}" for error in _errors(found)]
+    return "\n".join(lines)
+
+
+def _firsts(found: dict) -> dict[str, dict]:
+    rows = {framework: [row for row in part["cases"].values() if "record" in row] for framework, part in found.items()}
+    return {framework: measured[0] for framework, measured in rows.items() if measured}
+
+
+def _errors(found: dict) -> list[str]:
+    return [
+        f"{framework} {name}: {row['error']}"
+        for framework, part in found.items()
+        for name, row in part["cases"].items()
+        if "error" in row
+    ]
+
+
+def _ceilings(found: dict) -> str:
+    best = {
+        framework: [_better(part["ceilings"], kind) for kind in ("products", "convolutions", "memory")]
+        for framework, part in found.items()
+    }
+    tables = []
+    for index, (title, unit) in enumerate((("matrix product", "GFLOP/s"), ("convolution, 5x5", "GFLOP/s"))):
+        keys = list(dict.fromkeys(key for tables_of in best.values() for key in tables_of[index]))
+        lines = [[title, "shape", "replicas", *(f"{framework}, {unit}" for framework in found)]]
+        for key in keys:
+            name, shape, replicas = key
+            cells = [_number(best[framework][index].get(key, 0) / 1e9) for framework in found]
+            lines.append([name, "x".join(map(str, shape)), str(replicas), *cells])
+        tables.append(_table(lines))
+    lines = [["pass over memory", *(f"{framework}, GB/s" for framework in found)]]
+    for size in dict.fromkeys(key for tables_of in best.values() for key in tables_of[2]):
+        lines.append([_size(size), *(_number(best[framework][2].get(size, 0) / 1e9) for framework in found)])
+    tables.append(_table(lines))
+    calls = {f: 1e6 * min(c["seconds_per_call"] for c in part["ceilings"]) for f, part in found.items()}
+    words = {"torch": "one operation", "jax": "one compiled program"}
+    tables.append("A call costs " + "; ".join(f"{_number(v)} us ({f}, {words[f]})" for f, v in calls.items()) + ".")
+    return "\n\n".join(tables)
+
+
+def _better(twice: list[dict], kind: str) -> dict[Any, float]:
+    """The better of two measurements, before and after the cases."""
+    rates: dict[Any, float] = {}
+    for ceilings in twice:
+        for entry in ceilings[kind]:
+            key = entry["bytes"] if kind == "memory" else (entry["name"], tuple(entry["shape"]), entry["replicas"])
+            rate = entry["bytes_per_second"] if kind == "memory" else entry["operations_per_second"]
+            rates[key] = max(rate, rates.get(key, 0))
+    return rates
+
+
+def at_the_limit(found: dict, row: dict) -> tuple[float, str]:
+    """Seconds of a step that reaches the limit, and what that is: of all frameworks measured here."""
+    ceilings = [ceiling for part in found.values() for ceiling in part["ceilings"]]
+    products = row["operations_per_step"] / max(machine_limits.operations_per_second(ceiling) for ceiling in ceilings)
+    size = row["bytes_per_step"]
+    memory = size / max(machine_limits.bytes_per_second(ceiling, size) for ceiling in ceilings)
+    return max((products, "products"), (memory, "memory"))
+
+
+def _cases(found: dict) -> str:
+    head = [
+        "case",
+        "framework",
+        "GFLOP",
+        "MB",
+        "at the limit, ms",
+        "by",
+        "measured, ms",
+        "of the limit",
+        "model-steps/s",
+    ]
+    lines = [head]
+    for name in CASES:
+        for framework, part in found.items():
+            row = part["cases"].get(name)
+            if row is None:
+                continue
+            if "error" in row:
+                lines.append([name, framework, *[""] * 4, "failed", "", ""])
+                continue
+            seconds, by = at_the_limit(found, row)
+            measured = row["record"]["seconds_per_step"]
+            counted = [_number(row["operations_per_step"] / 1e9), _number(row["bytes_per_step"] / 1e6)]
+            share = seconds / measured
+            reached = [_number(1e3 * measured), f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"]
+            rate = _number(row["record"]["model_steps_per_second"])
+            lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, rate])
+    text = "A step of all replicas (`x3`: three of them); one step is one update."
+    return f"{text}\n\n{_table(lines)}"
+
+
+def _growth(found: dict) -> str:
+    lines = [["what grows", "times as much", *(f"{f}, times as long" for f in found)]]
+    for what, few, many, factor in GROWTH:
+        cells = []
+        for part in found.values():
+            short, long = (part["cases"].get(name, {}).get("record") for name in (few, many))
+            cells.append(f"{long['seconds_per_step'] / short['seconds_per_step']:.1f}" if short and long else "")
+        if any(cells):
+            lines.append([what, _number(factor), *cells])
+    return _table(lines) if len(lines) > 1 else ""
+
+
+def _public(found: dict) -> str:
+    lines = [["public implementation", "ms", *(f"{f}, ms; times as fast" for f in found), "how ours differs"]]
+    for name, known in PUBLIC.items():
+        cells = []
+        for part in found.values():
+            row = part["cases"].get(name, {})
+            seconds = row["record"]["seconds_per_step"] if "record" in row else None
+            cells.append(f"{_number(1e3 * seconds)}; {known.milliseconds / 1e3 / seconds:.1f}" if seconds else "")
+        if any(cells):
+            lines.append([f"{known.shape} (`{name}`)", f"{known.milliseconds:g}", *cells, known.differs])
+    note = "Theirs are the times that were reported for a CPU, on another machine: a ratio compares machines, too."
+    return f"{note}\n\n{_table(lines)}" if len(lines) > 1 else ""
+
+
+def _plain(found: dict) -> str:
+    plain = {name: rate for part in found.values() for name, rate in part["plain"].items()}
+    lines = [["case", "plain loop, model-steps/s", *(f"{f}, model-steps/s; times as fast" for f in found)]]
+    for name, compared in PLAIN.items():
+        for case in compared if name in plain else ():
+            cells = []
+            for part in found.values():
+                row = part["cases"].get(case, {})
+                rate = row["record"]["model_steps_per_second"] if "record" in row else None
+                cells.append(f"{_number(rate)}; {rate / plain[name]:.1f}" if rate else "")
+            if any(cells):
+                lines.append([case, _number(plain[name]), *cells])
+    note = (
+        "The same arithmetic as one writes it first in PyTorch: modules, autograd, `torch.optim.Adam`, one call an\n"
+        "operation, one net ([plain_loop.py](../benchmarks/roofline/plain_loop.py))."
+    )
+    return f"{note}\n\n{_table(lines)}" if len(lines) > 1 else ""
+
+
+def _table(lines: list[list[str]]) -> str:
+    rows = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _number(value: float) -> str:
+    """Three digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):g}" if value < 1e5 else f"{float(f'{value:.3g}'):.0f}"
+
+
+def _size(size: int) -> str:
+    return f"{size // 2**20} MiB" if size >= 2**20 else f"{size // 2**10} KiB"

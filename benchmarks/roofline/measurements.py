@@ -1,0 +1,173 @@
+"""The processes of `python -m benchmarks limits`: a framework's ceilings, and every case's step, counted and timed.
+
+One process finds the ceilings and starts another for each case: a run has a process of its own, too. What it finds goes
+into a JSON file, anew after each case, so that a stop leaves what there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine
+from benchmarks.cases import CASES, PLAIN
+from benchmarks.gate.trees import say
+from benchmarks.measure import LAUNCHES, Training
+from benchmarks.roofline import machine_limits
+from impls.engine.environment import prepare_environment
+from impls.engine.record import usable_cpus
+from impls.engine.state import Leaves
+
+SECONDS = 1.0  # of timed launches of a case, if fewer than LAUNCHES take so long
+LEAST = 3
+
+
+def chosen(pattern: str) -> list[str]:
+    """Names of the cases that fit a pattern, in order."""
+    return [name for name in CASES if fnmatch.fnmatchcase(name, pattern)]
+
+
+def measure(
+    framework: str,
+    device: str,
+    precision: str,
+    names: list[str],
+    keep: Callable[[dict], None],
+    measured: Callable[..., dict[str, Any]] | None = None,
+) -> None:
+    """Measure everything of one framework, and hand on what there is after each part.
+
+    Args:
+        measured: finds what `measure_case` does, from a case's name, framework, precision and device; by default in a
+            process of its own.
+    """
+    measured = measured or in_own_process
+    found: dict[str, Any] = {"framework": framework, "cases": {}, "plain": {}}
+    found["ceilings"] = [machine_limits.ceilings(framework, device, precision, say)]
+    for number, name in enumerate(names, start=1):
+        try:
+            found["cases"][name] = row = measured(name, framework, precision, device)
+            news = f"{1e3 * row['record']['seconds_per_step']:.3g} ms/step"
+        except Exception as error:  # one case must not cost the others
+            found["cases"][name] = {
+                "error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            }
+            news = found["cases"][name]["error"]
+        say(f"{framework}: case {number} of {len(names)}, {name}: {news}")
+        keep(found)
+    if framework == "torch" and precision == "fp32":
+        found["plain"] = plain_loops(names, device)
+    # Once more, because the machine may have been busier before than after.
+    found["ceilings"].append(machine_limits.ceilings(framework, device, precision, say))
+    keep(found)
+
+
+def in_own_process(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
+    """What `measure_case` finds in a process that does nothing else; its last words are the error's."""
+    with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
+        file = Path(folder, "case.json")
+        flags = ["--framework", framework, "--precision", precision, "--device", device, "--output", str(file)]
+        command = [sys.executable, "-m", "benchmarks.roofline.measurements", "--alone", name, *flags]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            words = result.stderr.strip().splitlines() or ["it said nothing"]
+            raise RuntimeError(f"exit code {result.returncode}, {words[-1]}")
+        return json.loads(file.read_text())
+
+
+def measure_case(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
+    """The record of a case's launches; operations and bytes of one step of all its replicas."""
+    training = Training(name, framework, precision, device)
+    before = training.runner.leaves()
+    training.launch()
+    seconds: list[float] = []
+    while len(seconds) < LEAST or (len(seconds) < LAUNCHES and sum(seconds) < SECONDS):
+        seconds.append(training.launch())
+    return {
+        "record": training.record(seconds),
+        "operations_per_step": training.case.replicas * training.case.spec().operations_per_step(),
+        "bytes_per_step": bytes_per_step(before, training.runner.leaves(), training.block, training.runner.train_data),
+    }
+
+
+def bytes_per_step(before: Leaves, after: Leaves, block: Leaves, train_data: dict[str, Any]) -> float:
+    """Bytes that a step cannot but read and write: a lower bound, which no activation and no gradient is in.
+
+    Every array of the state that training changes, read once and written once: parameters, Adam's moments, running
+    statistics. Parameters that it does not change, read once. What the step is given, and the images it picks.
+    """
+    size = 0.0
+    for name, value in after.items():
+        if not np.array_equal(before[name], value):
+            size += 2 * value.nbytes
+        elif name.startswith("parameters/"):
+            size += value.nbytes
+    steps = len(next(iter(block.values())))
+    size += sum(value.nbytes for value in block.values()) / steps
+    images = sum(block[name][0].size for name in ("indices", "digits") if name in block)
+    return size + (images * train_data["inputs"][0].nbytes if images else 0)
+
+
+def plain_loops(names: list[str], device: str) -> dict[str, float]:
+    """Model-steps per second of the plain eager loops that stand beside the chosen cases."""
+    import torch
+
+    from benchmarks.roofline import plain_loop
+
+    found = {}
+    for name, compared in PLAIN.items():
+        if not set(compared) & set(names):
+            continue
+        training = Training(name, "torch", device=device)
+        splits, spec = training.case.splits(), training.case.spec()
+        _, calls = plain_loop.prepared(spec, splits, training.block, torch.float32, training.device)
+        seconds: list[float] = []
+        while len(seconds) < 1 + LEAST or (len(seconds) < 1 + LAUNCHES and sum(seconds) < SECONDS):
+            started = time.perf_counter()
+            for call in calls:
+                loss = call()
+            loss.item()  # waits for the device
+            seconds.append(time.perf_counter() - started)
+        found[name] = len(calls) / statistics.median(seconds[1:])
+        say(f"torch: a plain eager loop of {name}: {found[name]:.3g} model-steps/s")
+    return found
+
+
+def main() -> None:
+    """Measure one framework, or of it one case alone."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline.measurements", description=__doc__)
+    parser.add_argument("--framework", choices=("torch", "jax"), required=True)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32")
+    parser.add_argument("--cases", default="*")
+    parser.add_argument("--alone", metavar="NAME", help="measure this case, and nothing else")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    prepare_environment(usable_cpus())
+    device = options.device
+    if device == "auto":
+        device = importlib.import_module(f"impls.engine.{options.framework}_engine").default_device()
+    if options.alone:
+        options.output.write_text(json.dumps(measure_case(options.alone, options.framework, options.precision, device)))
+        return
+
+    def keep(found: dict[str, Any]) -> None:
+        options.output.write_text(json.dumps(found | {"device": device, "conditions": machine.conditions()}))
+
+    measure(options.framework, device, options.precision, chosen(options.cases), keep)
+
+
+if __name__ == "__main__":
+    main()

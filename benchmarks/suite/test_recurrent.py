@@ -1,0 +1,13 @@
+"""Speed of the recurrent experiments at the paper's sizes. Run by `make benchmark`, on an idle machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.cases import names
+from benchmarks.suite.training import time_training
+
+
+@pytest.mark.parametrize("name", names("recurrent", "carried_state", "small_copy", "two_network"))
+def test_training(benchmark, framework, name):
+    time_training(benchmark, framework, name)

@@ -1,0 +1,148 @@
+"""A campaign's folder in one file, or a few: for machines that keep nothing.
+
+The file is a .tar.gz in a fixed order: every record with its curves, then checkpoints, those of the plan's first jobs
+first, as many as fit. Each member is compressed by itself, so that its size is known before it is taken.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from impls.campaign.job_list import Job
+from impls.campaign.job_state import SET_ASIDE
+from impls.engine.files import write_atomically
+from impls.engine.train import CHECKPOINT, CURVES, RECORD
+from impls.errors import UserError
+
+MIB = 2**20
+END = gzip.compress(bytes(2 * tarfile.BLOCKSIZE), mtime=0)  # of a tar file
+
+
+class Packed(NamedTuple):
+    """What a pack has, and which checkpoints it has no room for, with their sizes in bytes."""
+
+    size: int
+    files: int
+    left_out: list[tuple[str, int]]
+
+
+def pack(
+    out: Path,
+    file: Path,
+    jobs: Iterable[Job],
+    *,
+    checkpoints: bool = True,
+    file_bytes: float = 16 * MIB,
+    most_files: int = 1,
+) -> Packed:
+    """Write the campaign in `out` into `file`, or into `file.1-of-N` and so on where it is cut.
+
+    Raises:
+        UserError: the records and curves alone are too large, or the file cannot be written.
+    """
+    room = int(file_bytes) * most_files - len(END)
+    parts = []
+    for record in sorted(out.glob("**/" + RECORD)):
+        folder = record.parent.relative_to(out)
+        if folder.parts[0] != SET_ASIDE:
+            parts += [_member(f"{folder.as_posix()}/{name}", content) for name, content in _result(record.parent)]
+    size = sum(map(len, parts))
+    if size > room:
+        raise UserError(
+            f"the records and curves of {out} take {size / MIB:.1f} MiB, and {file} may have {room / MIB:.1f}: "
+            "give more with --pack-mib or --pack-files"
+        )
+    left_out = []
+    for folder in dict.fromkeys(job.folder for job in jobs) if checkpoints else ():
+        path = out / folder / CHECKPOINT
+        if not path.is_file():
+            continue
+        # Trained numbers hardly compress: what is far too large is not tried.
+        fits = path.stat().st_size < 2 * (room - size)
+        member = _member(f"{folder}/{CHECKPOINT}", path.read_bytes()) if fits else None
+        if member is None or size + len(member) > room:
+            left_out.append((folder, path.stat().st_size))
+            continue
+        parts.append(member)
+        size += len(member)
+    count = _write(file, b"".join([*parts, END]), int(file_bytes))
+    return Packed(size + len(END), count, left_out)
+
+
+def unpack(file: Path, out: Path) -> None:
+    """Make the folder `out` of what `pack` wrote; it is whole or not there.
+
+    Raises:
+        UserError: the file is missing, in part or damaged, or `out` holds something already.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} holds something already: unpack {file} into a new folder, or --resume {out}")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_read(file)), mode="r:gz") as archive:
+            for member in archive:
+                if member.isfile() and Path(member.name).name in (RECORD, CURVES, CHECKPOINT):
+                    archive.extract(member, temporary, filter="data")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(exist_ok=True)
+        os.replace(temporary, out)
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise UserError(f"{file} is not what --pack wrote, or is damaged ({error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _result(folder: Path) -> list[tuple[str, bytes]]:
+    """Record and curves that belong together; nothing while a training replaces them."""
+    try:
+        record, curves = (folder / RECORD).read_bytes(), (folder / CURVES).read_bytes()
+        return [(RECORD, record), (CURVES, curves)] if (folder / RECORD).read_bytes() == record else []
+    except FileNotFoundError:
+        return []
+
+
+def _member(name: str, content: bytes) -> bytes:
+    """One file as a compressed piece of a tar file; the same bytes for the same content."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    padding = bytes(-len(content) % tarfile.BLOCKSIZE)
+    return gzip.compress(info.tobuf(tarfile.PAX_FORMAT) + content + padding, compresslevel=1, mtime=0)
+
+
+def _write(file: Path, content: bytes, file_bytes: int) -> int:
+    """Write the content, cut where it is longer than one file may be; returns into how many."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cuts = range(0, len(content), file_bytes)
+    names = [file] if len(cuts) == 1 else [_cut(file, i, len(cuts)) for i in range(1, len(cuts) + 1)]
+    for path, start in zip(names, cuts, strict=True):
+        write_atomically(path, content[start : start + file_bytes])
+    for path in {file, *file.parent.glob(f"{file.name}.*-of-*")} - set(names):  # of an earlier pack
+        path.unlink(missing_ok=True)
+    return len(names)
+
+
+def _read(file: Path) -> bytes:
+    """The content, put together again where it was cut; `file` may also be one of the pieces."""
+    if file.is_file() and "-of-" not in file.suffix:
+        return file.read_bytes()
+    whole = file.with_suffix("") if "-of-" in file.suffix else file
+    pieces = list(whole.parent.glob(f"{whole.name}.*-of-*"))
+    if not pieces:
+        raise UserError(f"there is no file {file}")
+    count = int(pieces[0].name.rsplit("-", 1)[1])
+    names = [_cut(whole, i, count) for i in range(1, count + 1)]
+    missing = [path.name for path in names if not path.is_file()]
+    if missing or len(pieces) != count:
+        raise UserError(f"{whole} is cut into {count} files, and not all are there: {', '.join(missing) or pieces}")
+    return b"".join(path.read_bytes() for path in names)
+
+
+def _cut(file: Path, number: int, count: int) -> Path:
+    return file.with_name(f"{file.name}.{number}-of-{count}")

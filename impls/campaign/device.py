@@ -1,0 +1,70 @@
+"""The device that a campaign runs on, as the system tells it: no framework is asked, for one would take the GPU."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from impls.campaign.job_list import Job
+from impls.engine.record import cpu_name, usable_cpus
+from impls.presets import Preset, uses_gpu
+
+GPU_JOBS = 4  # more processes than this take turns on one GPU, and gain nothing
+SHARE_OF_MEMORY = 0.85
+PROCESS_BYTES = 1.2e9  # a framework with its libraries, a GPU's context, a data set
+
+
+class Device(NamedTuple):
+    """What trains, and the memory it has for it, in bytes, where the system says it."""
+
+    kind: Literal["cpu", "cuda"]
+    name: str
+    memory: float | None
+
+
+def find_device(preset: Preset) -> Device:
+    """The GPU, where the campaign takes one, else the processor."""
+    return (_gpu() if uses_gpu(preset) else None) or Device("cpu", cpu_name(), _available_memory())
+
+
+def jobs_and_threads(device: Device, jobs: int | None, threads: int | None) -> tuple[int, int]:
+    """How many jobs at once, with how many threads each: what is given, and the cores shared out for the rest."""
+    cores = usable_cpus()
+    if jobs is None:
+        jobs = min(GPU_JOBS, max(1, cores // 2)) if device.kind == "cuda" else max(1, cores // (threads or 1))
+    return jobs, threads or max(1, cores // jobs)
+
+
+def estimated_memory(job: Job) -> float:
+    """Bytes, roughly, of device memory that a job takes at its peak; for one that no record tells it of.
+
+    Parameters, gradients, and Adam's two averages; and eight arrays of the size of all activations. How many these are
+    follows from the counted operations: each is an output of a map, and takes two operations per input in the forward
+    pass, which is a third of the whole.
+    """
+    weights = job.spec.initial_parameters(job.seeds[0]).values()
+    parameters = sum(weight.size for weight in weights)
+    inputs = sum(weight.size * (weight.size // weight.shape[-1]) for weight in weights if weight.ndim > 1)
+    inputs /= max(1, sum(weight.size for weight in weights if weight.ndim > 1))
+    activations = job.spec.operations_per_step() / (6 * max(1.0, inputs))
+    return PROCESS_BYTES + 4.0 * job.replicas * (4 * parameters + 8 * activations)
+
+
+def _gpu() -> Device | None:
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        name, mebibytes = (
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0].rsplit(",", 1)
+        )
+        return Device("cuda", name.strip(), float(mebibytes) * 2**20)
+    except (OSError, subprocess.CalledProcessError, IndexError, ValueError):
+        return None
+
+
+def _available_memory() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return None

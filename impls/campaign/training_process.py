@@ -1,0 +1,124 @@
+"""One training of a campaign, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from impls.campaign.job_list import Job
+from impls.campaign.job_state import Checkpoint, read_checkpoint
+from impls.campaign.schedule import Entry
+from impls.campaign.trainee import PARENT
+from impls.engine.train import CHECKPOINT
+from impls.presets import train_command
+
+LOG_LINES = 5
+
+
+class Progress(NamedTuple):
+    """What a training has done: iterations, and seconds of training and evaluation."""
+
+    iterations: int
+    seconds: float
+
+
+class Child:
+    """A training that runs: where it stands, and how it is stopped.
+
+    Args:
+        seconds: after which it must stop by itself, should nobody tell it to.
+        shares_gpu: whether other trainings are on the same GPU.
+    """
+
+    def __init__(
+        self, entry: Entry, out: Path, *, threads: int, seconds: float, checkpoint_minutes: float, shares_gpu: bool
+    ) -> None:
+        self.entry, self.job = entry, entry.job
+        self.path = out / self.job.folder / CHECKPOINT
+        self.log = log_of(self.job, out)
+        self.started = time.monotonic()
+        self.asked_at: float | None = None  # to stop, and how often
+        self.times_asked = 0
+        self.seen_at = 0  # when the checkpoint that was read was written
+        self.checkpoint: Checkpoint | None = None
+        self._read()
+        # Where a checkpoint is gone on from, what it did before is no progress of this process.
+        self.before = self._reached() if entry.standing.state == "partial" else Progress(0, 0.0)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        words = shlex.split(train_command(*_cell(self.job), output=self.path.parent))[3:]
+        words += ["--threads", str(threads), "--resume", "--max-minutes", f"{seconds / 60:.3f}"]
+        words += ["--checkpoint-minutes", f"{checkpoint_minutes:g}"]
+        environment = os.environ | {PARENT: str(os.getpid())}
+        if shares_gpu:  # else the first process of JAX takes three quarters of it
+            environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        with open(self.log, "a") as log:
+            log.write(f"\n--- {datetime.now(UTC).isoformat(timespec='seconds')} {shlex.join(words)}\n")
+            log.flush()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "impls.campaign.trainee", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C on the terminal is the campaign's, to be handed on once
+            )
+
+    def progress(self) -> Progress:
+        """What this process has done, up to its last checkpoint."""
+        self._read()
+        now = self._reached()
+        return Progress(now.iterations - self.before.iterations, now.seconds - self.before.seconds)
+
+    @property
+    def iteration(self) -> int:
+        """Where the run stands, up to its last checkpoint."""
+        return self._reached().iterations
+
+    def stop(self) -> None:
+        """Ask it to stop at a checkpoint; asked again, it stops at once."""
+        self.times_asked += 1
+        self.asked_at = self.asked_at or time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+
+    def why_failed(self) -> str:
+        """The exit code in words, and the last lines of its log."""
+        code = self.process.returncode
+        reason = f"exit code {code}"
+        if code < 0:
+            reason = f"ended by {signal.Signals(-code).name}"
+            reason += ", as when memory runs out" if code == -signal.SIGKILL else ""
+        return "\n".join([reason, *last_lines(self.log)])
+
+    def _reached(self) -> Progress:
+        return Progress(self.checkpoint.iteration, self.checkpoint.seconds) if self.checkpoint else Progress(0, 0.0)
+
+    def _read(self) -> None:
+        """Read the checkpoint where there is a new one."""
+        written = self.path.stat().st_mtime_ns if self.path.is_file() else 0
+        if written > self.seen_at:
+            self.seen_at = written
+            self.checkpoint = read_checkpoint(self.path) or self.checkpoint
+
+
+def log_of(job: Job, out: Path) -> Path:
+    """Where what a training says is kept."""
+    return out / "logs" / f"{job.folder}.log"
+
+
+def last_lines(log: Path) -> list[str]:
+    """The end of a log, without progress bars."""
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", log.read_text(errors="replace")[-20_000:])]
+    return [line for line in lines if line and "model-steps" not in line][-LOG_LINES:]
+
+
+def _cell(job: Job) -> tuple:
+    return job.preset, job.experiment, job.cell, job.framework

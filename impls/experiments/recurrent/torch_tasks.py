@@ -1,0 +1,139 @@
+"""What the recurrent nets read and write, in PyTorch; line by line the twin of `jax_tasks.py`.
+
+A text, or an endless stream of sequences to copy, and the curriculum that each replica climbs.
+
+Shape legend: R replicas, T time steps of a chunk, B batch (sequences, or rows of the text), I inputs, O outputs,
+L levels of the curriculum, W chunks of its window, M time steps of memory.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from impls.engine import torch_ops as ops
+from impls.engine.torch_ops import Arrays
+from impls.experiments.recurrent.spec import REPEATS_SCALE, SYMBOLS, Spec
+
+
+def begin(spec: Spec, like: Tensor) -> Arrays:
+    """The state of Copy or Repeat Copy before any chunk: no sequence has begun. `like` [R, ...] is a parameter."""
+    replicas, batch = len(like), spec.batch_size
+
+    def zeros(*shape: int, dtype: torch.dtype = like.dtype) -> Tensor:
+        return torch.zeros(shape, dtype=dtype, device=like.device)
+
+    return {
+        "iteration": zeros(dtype=torch.int32),
+        "level": zeros(replicas, dtype=torch.int32),
+        "promoted_at": zeros(replicas, spec.levels, dtype=torch.int32),
+        "window_bits": zeros(replicas, spec.solved_window),
+        "window_characters": zeros(replicas, spec.solved_window),
+        "chunks": zeros(replicas, dtype=torch.int32),  # since the last promotion
+        "sequence_level": zeros(replicas, batch, dtype=torch.int32) - 1,
+        "position": zeros(replicas, batch, dtype=torch.int32) + spec.memory,  # past the end of any sequence
+        "memory": zeros(replicas, spec.memory, batch, dtype=torch.uint8),
+    }
+
+
+def read_text(spec: Spec, data: Arrays, inputs: Arrays, dtype: torch.dtype) -> Arrays:
+    """The rows' next T symbols and what follows each: `x` [R, T, B, I] one-hot and `target` [R, T, B]."""
+    time_T1 = torch.arange(spec.truncation_length, device=inputs["positions"].device)[:, None]
+    positions_RTB = (inputs["positions"][:, None] + time_T1) % len(data["labels"])
+    x_RTBI = ops.one_hot(data["inputs"][positions_RTB], SYMBOLS, dtype)
+    return {"x": x_RTBI, "target": data["labels"][positions_RTB]}
+
+
+def read_sequences(spec: Spec, task: Arrays, inputs: Arrays, dtype: torch.dtype) -> tuple[Arrays, Arrays]:
+    """The next T time steps of every sequence, and the task after them.
+
+    A sequence that ends is followed by one of its replica's level. The first of a new level waits a while, up to its
+    own length: so the sequences of the batch spread over time, and stay spread when they all grow longer.
+
+    Returns:
+        `x` [R, T, B, I]; `target` [R, T, B, O]; `counted` [R, T, B], whether a character is asked for; `keep`
+        [R, T, B, 1], whether the state goes on after the time step; `position` in the sequence, below 0 while it waits,
+        `length` and `level`, all [R, T, B].
+    """
+    characters_RTB, level_R = inputs["characters"], task["level"]
+    time_T1 = torch.arange(spec.truncation_length, dtype=torch.int32, device=level_R.device)[:, None]
+    # Each row's sequence under way, as if it went on for ever; where it does not, that of the replica's level follows.
+    position_RTB = task["position"][:, None] + time_T1
+    level_RTB = task["sequence_level"][:, None].expand(position_RTB.shape)
+    past_RTB = position_RTB - spec.sequence(level_RTB)[2]
+    follows_RTB = past_RTB >= 0
+    next_level_RTB = level_R[:, None, None].expand(position_RTB.shape)
+    next_total_RTB = spec.sequence(next_level_RTB)[2]
+    if spec.phase == "own":
+        wait_RTB = (inputs["wait"][:, None] * next_total_RTB).to(torch.int32)
+        past_RTB = past_RTB - wait_RTB * (next_level_RTB != level_RTB)
+    next_position_RTB = torch.where(past_RTB < 0, past_RTB, past_RTB % next_total_RTB)
+    position_RTB = torch.where(follows_RTB, next_position_RTB, position_RTB)
+    level_RTB = torch.where(follows_RTB, next_level_RTB, level_RTB)
+
+    length_RTB, repeats_RTB, total_RTB = spec.sequence(level_RTB)
+    reads_RTB = (position_RTB >= 0) & (position_RTB < length_RTB)
+    stops_RTB = position_RTB == length_RTB
+    ends_RTB = position_RTB == total_RTB - 1
+    writes_RTB = (position_RTB > length_RTB) & ~ends_RTB
+    # A character that is to be written was shown a number of time steps ago.
+    ago_RTB = position_RTB - (position_RTB - length_RTB - 1) % length_RTB
+    memory = torch.cat([task["memory"], characters_RTB], 1)
+    shown_at_RTB = spec.memory + time_T1 - ago_RTB * writes_RTB
+    recalled_RTB = memory.gather(1, shown_at_RTB.long())
+
+    channels = [bits(spec, characters_RTB, dtype) * reads_RTB[..., None], stops_RTB[..., None]]
+    if spec.dataset == "repeat_copy":
+        channels.append((stops_RTB * repeats_RTB / REPEATS_SCALE)[..., None])
+    target = [bits(spec, recalled_RTB, dtype) * writes_RTB[..., None], ends_RTB[..., None]]
+    chunk = {
+        "x": torch.cat([channel.to(dtype) for channel in channels], -1),
+        "target": torch.cat([channel.to(dtype) for channel in target], -1),
+        "counted": (writes_RTB | ends_RTB).to(dtype),
+        "position": position_RTB,
+        "length": length_RTB,
+        "level": level_RTB,
+    }
+    if not spec.carry_state:
+        chunk["keep"] = ((position_RTB >= 0) & ~ends_RTB).to(dtype)[..., None]
+    after = {"position": position_RTB[:, -1] + 1, "sequence_level": level_RTB[:, -1]}
+    return chunk, task | after | {"memory": memory[:, -spec.memory :]}
+
+
+def bits(spec: Spec, characters_RTB: Tensor, dtype: torch.dtype) -> Tensor:
+    """The bits of each character, lowest first: [R, T, B, bits]."""
+    place = torch.arange(spec.character_bits, dtype=torch.uint8, device=characters_RTB.device)
+    return ((characters_RTB[..., None] >> place) & 1).to(dtype)
+
+
+def score(task: Arrays, chunk: Arrays, nats_RTB: Tensor) -> tuple[Tensor, Tensor]:
+    """(error in bits, characters that it is of) of a chunk, [R] each: sequences of the replica's level alone."""
+    own_RTB = chunk["counted"] * (chunk["level"] == task["level"][:, None, None])
+    return (nats_RTB * own_RTB).sum((1, 2)) / math.log(2), own_RTB.sum((1, 2))
+
+
+def climb(spec: Spec, task: Arrays, chunk: Arrays, nats_RTB: Tensor) -> Arrays:
+    """The task once a chunk's error is known: a replica whose average is low enough goes up one level.
+
+    The average is over the characters, of sequences of its level, in the last W chunks; there are W since the last
+    promotion. The last level is where it stays.
+    """
+    level_R, iteration = task["level"], task["iteration"] + 1
+    bits_R, characters_R = score(task, chunk, nats_RTB)
+    bits_RW = torch.cat([task["window_bits"][:, 1:], bits_R[:, None]], 1)
+    characters_RW = torch.cat([task["window_characters"][:, 1:], characters_R[:, None]], 1)
+    chunks_R = task["chunks"] + 1
+    solved_R = (bits_RW.sum(1) < spec.solved_bits * characters_RW.sum(1)) & (chunks_R >= spec.solved_window)
+    solved_R = solved_R & (level_R < spec.levels - 1)
+    levels_L = torch.arange(spec.levels, dtype=torch.int32, device=level_R.device)
+    promoted_RL = solved_R[:, None] & (levels_L == level_R[:, None])
+    return task | {
+        "iteration": iteration,
+        "level": level_R + solved_R,
+        "promoted_at": torch.where(promoted_RL, iteration, task["promoted_at"]),
+        "window_bits": bits_RW * ~solved_R[:, None],
+        "window_characters": characters_RW * ~solved_R[:, None],
+        "chunks": chunks_R * ~solved_R,
+    }

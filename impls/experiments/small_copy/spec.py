@@ -1,0 +1,75 @@
+"""The copy task at a size that fits in minutes, with one choice changed at a time; an addition of this suite.
+
+It asks when synthetic gradients carry a recurrent net beyond the length at which truncated backpropagation stalls, and
+what that hangs on: how well M predicts, by phase of the sequence. docs/findings.md tells what each change did.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from impls.experiments.recurrent.spec import Spec as Recurrent
+
+SMALL = {
+    "hidden_units": 64,
+    "character_bits": 2,
+    "batch_size": 64,
+    "learning_rate": 3e-4,
+    "iterations": 60_000,
+    "evaluate_every": 2_000,
+}
+CHANGES = {
+    "none": {},
+    "unscaled_target": {"factor_in_target": False},
+    "factor_1": {"synthetic_gradient_factor": 1.0},
+    "fast_model": {"synthetic_gradient_learning_rate": 1e-3},
+    "deep_model": {"synthetic_gradient_depth": 2},
+    "state_seen": {"synthetic_gradient_input": "state"},
+    "regression_gradient": {"regression_gradient": True},
+    "shared_phase": {"phase": "shared"},
+    "carried_state": {"carry_state": True},
+    "long_window": {"solved_window": 1000},
+    "large_batch": {"batch_size": 256},
+    "slow": {"learning_rate": 1e-4},
+    "fast": {"learning_rate": 1e-3},
+}
+
+
+class Spec(Recurrent):
+    """The recurrent spec on Copy; what is not given is as `SMALL` says, and then as the named change."""
+
+    twins: ClassVar[str] = "recurrent"
+    cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "method", "truncation_length", "change")
+
+    dataset: Literal["copy"] = Field("copy", description="task")
+    change: Literal[tuple(CHANGES)] = Field(
+        "none",
+        description="the one choice that is changed: "
+        + "; ".join(
+            f"{change}: {', '.join(f'{name} = {value}' for name, value in fields.items()) or 'nothing'}"
+            for change, fields in CHANGES.items()
+        ),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_and_changed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return SMALL | CHANGES.get(given.get("change", "none"), {}) | given
+
+    @field_validator("change")
+    @classmethod
+    def _not_contradicted(cls, change: str, fields: ValidationInfo) -> str:
+        """A value given by hand may be another size, but must not contradict the change.
+
+        `change` is the last field, so the others are numbers by now and not the command line's text.
+        """
+        for name, value in CHANGES[change].items():
+            if fields.data.get(name, value) != value:
+                raise ValueError(f"change {change} sets {name} to {value}: leave that out, or change nothing")
+        return change
+
+    @classmethod
+    def ladder(cls) -> list[Self]:
+        return [cls.tiny(method="dni", change="state_seen")]

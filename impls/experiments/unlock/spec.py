@@ -1,0 +1,117 @@
+"""Layers that are updated at random, some of the time, in any order; with input models no layer waits for another.
+
+Reproduces fig_sparse_updates and fig_complete_unlock (paper.md section 4): the 4-layer MNIST net with a DNI after every
+hidden layer. In each iteration every layer is visited, in random order, with probability p_update, which each replica
+has its own of. In the complete unlock every layer but the first also has a model I of its input, which computes it from
+the pixels.
+
+Shape legend of the experiment: R replicas, N layers, the classifier included; layers count from 1, arrays from 0.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+
+from impls.engine.randomness import generator, uniform_per_iteration
+from impls.engine.spec import choice, paper
+from impls.experiments.feedforward import spec as feedforward
+
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
+class Spec(feedforward.Spec):
+    """One cell: the net of the feed-forward experiment, its layers updated at random."""
+
+    cell_fields: ClassVar[tuple[str, ...]] = (*feedforward.Spec.cell_fields, "unlock")
+
+    model: Literal["fcn"] = Field("fcn", description="fully connected")
+    method: Literal["dni", "cdni"] = Field("dni", description="synthetic gradients, cdni: conditioned on the label")
+    unlock: Literal["sparse", "complete"] = Field(
+        "sparse", description="sparse: layers wait for their real input; complete: they compute on a model's"
+    )
+    p_update: float | None = paper(
+        None, "probability that a layer is visited; not given: each replica its own, spread over [0, 1]", ge=0, le=1
+    )
+    order: Literal["random", "from_below"] = paper("random", "in which layers are visited")
+    input_model_units: PositiveInt = choice(1024, "units of the hidden layer of each input model I")
+
+    @model_validator(mode="after")
+    def _only_what_is_unlocked(self) -> Self:
+        if self.cut_after or self.bp_lambda:
+            raise ValueError("unlocking takes a DNI after every hidden layer: leave cut_after and bp_lambda at 0")
+        return self
+
+    @classmethod
+    def ladder(cls) -> list[Self]:
+        tiny = {"input_model_units": 6}
+        return [
+            cls.tiny(method="dni", unlock="sparse", **tiny),
+            cls.tiny(method="cdni", unlock="complete", **tiny),
+            cls.tiny(method="cdni", unlock="sparse", depth=3, p_update=0.5, order="from_below", **tiny),
+        ]
+
+    def default(self, name: str) -> Any:
+        """In the complete unlock every M has one hidden layer."""
+        if name == "synthetic_gradient_depth" and self.unlock == "complete":
+            return 1
+        return super().default(name)
+
+    @cached_property
+    def input_model_maps(self) -> list[feedforward.Map]:
+        """Of each I: from the pixels to its hidden layer, and on to the activation below the layer it serves."""
+        units = [*self.input_shape, self.input_model_units, *self.activation_shape(1)]
+        return [feedforward.Map((inputs, outputs)) for inputs, outputs in pairwise(units)]
+
+    def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
+        """`p_update`: multiples of the golden ratio, which any number of replicas spreads evenly over [0, 1]."""
+        if self.p_update is not None:
+            return {"p_update": [self.p_update] * len(seeds)}
+        return {"p_update": [(seed + 0.5) * GOLDEN_RATIO % 1 for seed in seeds]}
+
+    def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
+        """As the feed-forward net's; each I drawn like a net of its own, its output with a bias."""
+        parameters = super().initial_parameters(seed)
+        if self.unlock == "complete":
+            rng = generator(seed, "init of input models")
+            hidden, output = self.input_model_maps
+            for i in range(2, self.depth + 1):
+                name = f"input{i}"
+                parameters[f"{name}.layer1.weight"] = rng.standard_normal(hidden.shape) / np.sqrt(hidden.inputs)
+                parameters[f"{name}.layer1.scale"] = np.ones(hidden.shape[-1])
+                parameters[f"{name}.layer1.shift"] = np.zeros(hidden.shape[-1])
+                parameters[f"{name}.output.weight"] = rng.standard_normal(output.shape) / np.sqrt(output.inputs)
+                parameters[f"{name}.output.bias"] = np.zeros(output.shape[-1])
+        return parameters
+
+    def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
+        """Beside the examples and the learning rate: which layers are visited, and which of them after their successor.
+
+        `visited` bool [K, R, N]; `after_successor` bool [K, R, N]: layer i is visited later than layer i + 1 (never the
+        case for the classifier, which has none).
+        """
+        inputs = super().step_inputs(seeds, examples, first, last)
+        visited, after_successor = [], []
+        for seed, p_update in zip(seeds, self.replica_settings(seeds)["p_update"], strict=True):
+            visited.append(uniform_per_iteration(seed, "visits", self.depth, first, last) < p_update)
+            time_KN = uniform_per_iteration(seed, "times of visits", self.depth, first, last)
+            later_KN = np.zeros(time_KN.shape, bool)
+            if self.order == "random":
+                later_KN[:, :-1] = time_KN[:, :-1] > time_KN[:, 1:]
+            after_successor.append(later_KN)
+        return inputs | {"visited": np.stack(visited, 1), "after_successor": np.stack(after_successor, 1)}
+
+    def operations_per_step(self) -> float:
+        """Of an iteration that visits every layer: layers that are not visited are computed all the same."""
+        operations = super().operations_per_step()
+        # A model that its layer may ask after it has learnt runs forward twice.
+        second_pass = sum(linear.multiply_adds for linear in self.synthetic_gradient_maps(1))
+        multiply_adds = (self.depth - 1) * second_pass
+        if self.unlock == "complete":
+            model = [linear.multiply_adds for linear in self.input_model_maps]
+            multiply_adds += (self.depth - 1) * (2 * sum(model) + sum(model[1:]))
+        return operations + 2.0 * self.batch_size * multiply_adds

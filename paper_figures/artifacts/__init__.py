@@ -1,0 +1,29 @@
+"""What can be drawn: every module of this folder is one table or figure, or `claims`, `values` or `report`.
+
+It has `TITLE`, `OUTPUT` (the usual place under the results folder) and `make(results) -> {suffix: bytes}`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from types import ModuleType
+
+from paper_figures.errors import FigureError
+
+OTHERS = ("claims", "values", "report")  # those about everything in a results folder
+
+
+def names() -> list[str]:
+    """All artifacts, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def module(name: str) -> ModuleType:
+    """The module that makes an artifact; raises `FigureError` for an unknown one."""
+    if name not in names():
+        nearest = difflib.get_close_matches(name, names(), n=1)
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
+        raise FigureError(f"unknown table or figure {name!r}: {hint}There are: {', '.join(names())}.")
+    return importlib.import_module(f"paper_figures.artifacts.{name}")

@@ -1,0 +1,76 @@
+"""How well the synthetic gradient at a chunk's end predicts its target, on Copy and Repeat Copy; an addition of ours.
+
+Rows: explained variance and cosine similarity, at boundaries where the sequence is being read or written. Columns:
+task and method. One colour for each truncation length T.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing.curve_points import our_points
+from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.runs import of_cell, read_runs
+
+TITLE = "Copy and Repeat Copy, an addition of ours: how well M predicts the gradient at the boundaries of chunks"
+OUTPUT = "figures/fig_boundary_quality.pdf"
+EXPERIMENT = "recurrent"
+
+TASKS, METHODS = ("copy", "repeat_copy"), ("dni", "dni_aux")
+LENGTHS = panels.Family(
+    "truncation_length", {length: style.TRUNCATION_LENGTHS[length] for length in (2, 3, 4, 5)}, "T = {}"
+)
+QUALITIES = {"explained_variance": "expl. variance", "cosine_similarity": "cosine"}
+PHASES = {"read": "reading", "write": "writing"}
+ROWS = {f"{quality}.{phase}": f"{QUALITIES[quality]}, {PHASES[phase]}" for quality, phase in product(QUALITIES, PHASES)}
+LOWEST = -0.5  # of what an axis shows; an explained variance has no lower bound
+LEAST = 0.2  # to both sides of 0, the least that a panel shows
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), model="lstm")
+    kept = {"dataset": TASKS, "method": METHODS, "truncation_length": LENGTHS.colours}
+    runs = [run for run in runs if all(run.record["cell"][name] in values for name, values in kept.items())]
+    points = [our_points(runs, list(kept), "batch", metric) for metric in ROWS]
+    sentences = [
+        replicas_sentence(runs, "mean"),
+        "M's prediction against its target at the boundaries of the training batch's chunks, by what the sequence does "
+        "there: its characters are being read, or written. Explained variance: 1 is a perfect prediction, 0 (dotted) "
+        f"what a constant can do; below {LOWEST:g} a curve leaves its panel.",
+    ]
+    points = pd.concat(points, ignore_index=True)
+    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    found = set(zip(points["dataset"], points["method"], strict=True))
+    cells = [cell for cell in product(TASKS, METHODS) if cell in found or not found]
+    dotted = Line2D([], [], label="knows nothing of the target", color=style.INK, **style.DOTTED)
+    legend = [*layout.frameworks_legend(), dotted, *LENGTHS.legend()]
+    figure, grid = layout.grid(head, len(ROWS), len(cells), 1.25, legend=[legend], sharey="row", between_rows=0.16)
+    points = points.assign(thousands=points["iteration"] / 1000)  # so that labels have room in four columns
+    panels.log_iterations(grid[0, 0], points, label_room=0.05 * len(cells), x="thousands", unit=1000)
+    for metric, row in zip(ROWS, grid, strict=True):
+        here = points[points["metric"] == metric]
+        panels.linear_values(row[0], here.assign(value=here["value"].clip(LOWEST, 1)), 0, LEAST)
+        low, high = row[0].get_ylim()
+        row[0].set_ylim(low, high + 0.2 * (high - low))  # room for labels at the end of the highest curve
+        for (dataset, method), axes in zip(cells, row, strict=True):
+            axes.axhline(0, color=style.FAINT, **style.DOTTED)
+            mine = here[(here["dataset"] == dataset) & (here["method"] == method)]
+            corner = "upper left" if metric == next(iter(ROWS)) else ""
+            style.label_ends(axes, panels.draw_curves(axes, mine, LENGTHS, note=corner, x="thousands"))
+    for (dataset, method), axes in zip(cells, grid[0], strict=True):
+        name = f"{captions.DATASETS[dataset]}, {captions.RECURRENT_METHODS[method]}"
+        axes.set_title(name, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
+    layout.label_axes(grid, "thousand iterations", *ROWS.values())
+    for axes in grid[:, 0]:
+        axes.yaxis.label.set_size(style.SMALL)
+    return figure

@@ -1,0 +1,75 @@
+"""BP(lambda): synthetic gradients mixed with backpropagated ones, swept by us; the paper shows no such figure.
+
+Above, the test error at the end of training against lambda; below, during training. Columns: dni, cdni.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from paper_figures.claims.judging import FRAMEWORKS
+from paper_figures.drawing import captions, layout, panels, print_width, style
+from paper_figures.drawing.curve_points import at_the_end, our_points
+from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.runs import of_cell, read_runs
+
+TITLE = "BP(lambda) in 4-layer nets, an addition of ours: test error against the weight of the backpropagated gradient"
+OUTPUT = "figures/fig_bp_lambda.pdf"
+EXPERIMENT = "bp_lambda"
+
+NET = {"dataset": "mnist", "model": "fcn", "depth": 4}
+METHODS = ("dni", "cdni")
+LAMBDAS = panels.Family(
+    "bp_lambda",
+    dict(zip((0, 0.25, 0.5, 0.75, 1), style.FIVE_SHADES, strict=True)),
+    "λ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{}",
+    names={0: "0", 1: "1"},  # 0.0 is equal to 0, and prints otherwise
+)
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), **NET)
+    points = our_points(runs, ["method", "bp_lambda"])
+    sentences = [
+        replicas_sentence(runs, "mean test error"),
+        "BP(λ): a layer learns from λ times the gradient that is backpropagated to it plus 1 - λ times its synthetic "
+        "gradient; λ = 1 is backpropagation and λ = 0 is DNI (cDNI).",
+        "The paper describes BP(λ) and publishes no numbers for it; the sweep is this suite's addition.",
+    ]
+    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True)
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    legend = [*layout.frameworks_legend(), *LAMBDAS.legend()]
+    figure, grid = layout.grid(
+        head, 2, len(METHODS), 1.9, legend=[legend], sharex="row", sharey="row", between_rows=0.6
+    )
+    ends = at_the_end(points)
+    _, *between, _ = map(LAMBDAS.name, LAMBDAS.colours)
+    if print_width.narrow():
+        between[::2] = "", ""  # 0.25 and 0.75: no room
+    grid[0, 0].set_xticks(list(LAMBDAS.colours), ["0\nsynthetic", *between, "1\nbackprop"])
+    grid[0, 0].set_xlim(-0.1, 1.1)
+    panels.log_values(grid[0, 0], ends, headroom=1.15)
+    panels.log_values(grid[1, 0], points, headroom=2)
+    panels.log_iterations(grid[1, 0], panels.inside(grid[1, 0], points))
+    for method, (above, below) in zip(METHODS, grid.T, strict=True):
+        above.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        _final_errors(above, ends[ends["method"] == method])
+        style.label_ends(below, panels.draw_curves(below, points[points["method"] == method], LAMBDAS))
+    layout.label_axes(grid[:1], "λ", "final test error (%)")
+    layout.label_axes(grid[1:], "training iterations", "test error (%)")
+    return figure
+
+
+def _final_errors(axes: Axes, ends: pd.DataFrame) -> None:
+    axes.grid(axis="y", color=style.GRID, linewidth=0.5)
+    for framework in FRAMEWORKS:
+        for value, colour in LAMBDAS.colours.items():
+            for _, row in ends[(ends["source"] == framework) & (ends["bp_lambda"] == value)].iterrows():
+                panels.draw_dot(axes, value, row, color=colour, **style.FRAMEWORK_DOTS[framework])

@@ -1,0 +1,23 @@
+"""An ablation of ours: Copy and Repeat Copy with the core's state carried from one sequence to the next.
+
+The paper does not say whether the state is carried or cleared.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.drawing import curriculum_figure
+
+TITLE = "an ablation of ours: Copy and Repeat Copy, the core's state carried from one sequence to the next"
+OUTPUT = "figures/fig_carried_state.pdf"
+EXPERIMENT = "carried_state"
+ABOUT = (
+    "Here the core keeps its state from one sequence to the next; in fig_copy_progress, this suite's default, each "
+    "sequence begins with zeros. The paper does not say which it did."
+)
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    return curriculum_figure.make(__file__, TITLE, EXPERIMENT, results, ABOUT, addition=True)

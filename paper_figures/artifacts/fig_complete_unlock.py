@@ -1,0 +1,15 @@
+"""Complete unlock: layers also compute without waiting, on synthetic inputs (paper: "Complete unlock")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.drawing import p_update_figure
+
+TITLE = "complete unlock, synthetic inputs and gradients: test error against the probability of a layer's update"
+OUTPUT = "figures/fig_complete_unlock.pdf"
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    return p_update_figure.make(__file__, TITLE, results)

@@ -1,0 +1,16 @@
+"""Copy and Repeat Copy: the longest task that each replica has solved, against the data consumed ("Recurrent nets")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.drawing import curriculum_figure
+
+TITLE = "Copy and Repeat Copy: longest task solved against data consumed"
+OUTPUT = "figures/fig_copy_progress.pdf"
+EXPERIMENT = "recurrent"
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    return curriculum_figure.make(__file__, TITLE, EXPERIMENT, results)

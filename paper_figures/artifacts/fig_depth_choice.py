@@ -1,0 +1,137 @@
+"""An ablation of ours: what choosing the depth of M on test error, as the paper did, does to the number reported.
+
+Each replica is one search: of its trainings with M of 0, 1 and 2 hidden layers, the best on test or validation error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.claims.judging import FRAMEWORKS
+from paper_figures.drawing import layout, panels, print_width, style
+from paper_figures.drawing.curve_points import NUMBERS, summary
+from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.runs import Run, of_cell, read_runs
+
+TITLE = "an ablation of ours: test error with the depth of M chosen on test or on validation error"
+OUTPUT = "figures/fig_depth_choice.pdf"
+EXPERIMENT = "linear_dni"
+
+NET_DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
+MODEL_DEPTHS = (0, 1, 2)
+# By the split that the depth is chosen on: name, shift along the x axis, colour of the dot's inside.
+CHOICES = {
+    "test": ("depth of M chosen on test error", -0.13, "white"),
+    "valid": ("chosen on validation error", 0.13, style.INK),
+}
+NO_VALIDATION = "validation error was not recorded (no split valid)"
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
+    rows = []
+    for framework in FRAMEWORKS:
+        for depth in NET_DEPTHS.colours:
+            tried = [run for run in of_cell(runs, depth=depth) if run.record["framework"] == framework]
+            rows += [[depth, framework, "run", *choice] for choice in _choices(tried)]
+    columns = ["depth", "source", "obtained", "chosen_on", "chosen", "trainings", "trainings_diverged", *NUMBERS]
+    held_out = sorted({f"{run.record['spec'].get('validation_examples', 0):,}" for run in runs})
+    sentences = [
+        replicas_sentence(runs, "mean test error at the end of training"),
+        "Each replica chooses among its own trainings with M of 0, 1 and 2 hidden layers: the one with the lowest test "
+        "error (hollow) or validation error (filled) at the end, and of equal ones that with fewer hidden layers. At "
+        "the dots: the number chosen most often, and in brackets by how many replicas, where not by all. "
+        f"Validation error: of {' or '.join(held_out) or 'no'} training examples that are held out.",
+        "The test error of a choice on test error is the least of three by construction and so flatters; that of a "
+        "choice on validation error does not. The step between the two dots, never downwards, is this optimism. The "
+        "paper chose on test error.",
+    ]
+    points = pd.DataFrame(rows, columns=columns)
+    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True)
+
+
+def _choices(runs: list[Run]) -> list[list]:
+    """One row from "chosen_on" on for each split that was recorded; none unless M was tried at every depth.
+
+    The trainings are compared at the last iteration at which all of them were evaluated.
+    """
+    tried = {run.record["cell"]["synthetic_gradient_depth"]: run for run in runs}
+    if set(tried) != set(MODEL_DEPTHS):
+        return []
+
+    def errors(split: str) -> pd.DataFrame:
+        """[seeds, depths of M] at that iteration; empty where the split was not recorded."""
+        curves = {depth: tried[depth].curve(split, "error") for depth in MODEL_DEPTHS}
+        ends = {depth: curve.loc[iteration] for depth, curve in curves.items() if iteration in curve.index}
+        return pd.concat(ends, axis=1, join="inner") if len(ends) == len(tried) else pd.DataFrame()
+
+    evaluated = set.intersection(*(set(run.curve("test", "error").index) for run in runs)) - {0}
+    if not evaluated:
+        return []
+    iteration = max(evaluated)
+    test = errors("test")
+    rows = []
+    for split in CHOICES:
+        chosen = errors(split).dropna(how="all").idxmin(axis=1)  # a training that diverged is not chosen
+        values = pd.Series({seed: test.loc[seed, depth] for seed, depth in chosen.items()}, dtype=float)
+        if not errors(split).empty:
+            numbers = [iteration, *summary(values.reindex(test.index).to_numpy())]
+            rows.append([split, _most_common(list(chosen)), test.size, test.isna().sum().sum(), *numbers])
+    return rows
+
+
+def _most_common(depths: list[int]) -> str:
+    if not depths:
+        return ""
+    depth, count = Counter(sorted(depths)).most_common(1)[0]
+    return f"{depth}" if count == len(depths) else f"{depth} ({count}/{len(depths)})"
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    dot = {"linestyle": "none", **style.DOT}
+    legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, _, inside in CHOICES.values()]
+    figure, grid = layout.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
+    first = grid[0, 0]
+    first.set_xticks(list(NET_DEPTHS.colours))
+    first.set_xlim(min(NET_DEPTHS.colours) - 0.5, max(NET_DEPTHS.colours) + 0.5)
+    # Intervals count up to twice the values; below there is room for a note.
+    least, most = points["value"].min() / 2, points["value"].max() * 2
+    intervals = [points.assign(value=points[end].clip(least, most)) for end in ("value", "low", "high")]
+    panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.2 if print_width.narrow() else 0.6)
+    for axes, (framework, name) in zip(grid.flat, FRAMEWORKS.items(), strict=True):
+        axes.set_title(name, loc="left", fontweight="bold", pad=4)
+        _panel(axes, points[points["source"] == framework])
+    layout.label_axes(grid, "layers of the net (at the dots: hidden layers of M)", "test error (%)")
+    return figure
+
+
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    axes.grid(axis="y", color=style.GRID, linewidth=0.5)
+    for depth, pair in points.dropna(subset="value").groupby("depth"):
+        axes.plot([depth + CHOICES[split][1] for split in pair["chosen_on"]], pair["value"], color=style.FAINT, lw=0.8)
+        for _, row in pair.iterrows():
+            _, shift, inside = CHOICES[row["chosen_on"]]
+            panels.draw_dot(axes, depth + shift, row, color=style.INK, mfc=inside, **style.DOT)
+            # The choice on test error is never the higher one of a pair: its label goes below.
+            end, va, gap = (row["low"], "top", -3) if row["chosen_on"] == "test" else (row["high"], "bottom", 3)
+            low, high = axes.get_ylim()
+            room = (high / low) ** 0.07  # so that the label of an interval that leaves the panel does not
+            end = np.clip(row["value"] if np.isnan(end) else end, low * room, high / room)
+            style.write_beside(axes, row["chosen"], (depth + shift, end), (0, gap), ha="center", va=va)
+    missing = [depth for depth in NET_DEPTHS.colours if depth not in set(points["depth"])]
+    diverged: dict[str, list[int]] = {}
+    for row in points[points["trainings_diverged"] > 0].drop_duplicates("depth").itertuples():
+        diverged.setdefault(f" ({row.trainings_diverged} of {row.trainings} trainings)", []).append(row.depth)
+    notes = [f"× diverged: {NET_DEPTHS.grouped(diverged)}"] if diverged else []
+    notes += [NO_VALIDATION] if len(points) and "valid" not in set(points["chosen_on"]) else []
+    notes += [f"missing: {NET_DEPTHS.listed(missing)} (in full, or of some M)"] if missing else []
+    panels.write_note(axes, notes, "lower right")

@@ -1,0 +1,71 @@
+"""How good one DNI's synthetic gradient is during training, against the true gradient at its cut ("Single DNI").
+
+Rows: L2 error, cosine similarity, sign error. Columns: dni, cdni. One colour for each place of the cut.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing.curve_points import our_points
+from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.runs import of_cell, read_runs
+
+TITLE = "one DNI in a 6-layer net: error of the synthetic gradient during training"
+OUTPUT = "figures/fig_gradient_quality.pdf"
+EXPERIMENT = "single_dni"
+
+METHODS = ("dni", "cdni")
+CUTS = panels.Family("cut_after", dict(zip(range(1, 6), style.FIVE_SHADES, strict=True)), "cut after layer {}")
+ROWS = {"l2_error": "L2 error", "cosine_similarity": "cosine similarity", "sign_error": "sign error (%)"}
+UNINFORMED = {"cosine_similarity": 0, "sign_error": 50}  # what a gradient unrelated to the true one has
+LEAST = {"cosine_similarity": 0.05, "sign_error": 2}  # to both sides of it, the least that a panel shows
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", depth=6)
+    runs = [run for run in runs if run.record["cell"]["method"] in METHODS]
+    points = [
+        our_points(runs, ["method", "cut_after"], "batch", f"h{{cut_after}}.{metric}").assign(metric=metric)
+        for metric in (*ROWS, "true_norm")
+    ]
+    sentences = [
+        replicas_sentence(runs, "mean"),
+        "All on the training batch of that iteration. L2 error: length of the difference between synthetic and true "
+        "gradient of an example's loss, mean over examples; dotted: the length of the true gradient, which is the "
+        "error of a zero gradient. Cosine similarity: mean over examples. Sign error: share of the gradient's "
+        "dimensions with the wrong sign. Dotted there: a gradient that has nothing to do with the true one.",
+        "The paper's plots carry no readable numbers.",
+    ]
+    return figure_files(__file__, TITLE, results, runs, pd.concat(points, ignore_index=True), sentences, _draw)
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    dotted = Line2D([], [], label="zero or unrelated gradient", color=style.INK, **style.DOTTED)
+    legend = [*layout.frameworks_legend(), dotted, *CUTS.legend()]
+    figure, grid = layout.grid(head, len(ROWS), len(METHODS), 1.7, legend=[legend], sharey="row")
+    panels.log_iterations(grid[0, 0], points)
+    # A note has its place below the curves of the first row.
+    panels.log_values(grid[0, 0], points[points["metric"].isin(["l2_error", "true_norm"])], math.inf, footroom=0.4)
+    for metric, row in zip(UNINFORMED, grid[1:], strict=True):
+        panels.linear_values(row[0], points[points["metric"] == metric], UNINFORMED[metric], LEAST[metric])
+    for method, column in zip(METHODS, grid.T, strict=True):
+        column[0].set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        here = points[points["method"] == method]
+        for metric, axes in zip(ROWS, column, strict=True):
+            if metric in UNINFORMED:
+                axes.axhline(UNINFORMED[metric], color=style.FAINT, **style.DOTTED)
+            else:
+                panels.draw_dotted(axes, here[here["metric"] == "true_norm"], CUTS)
+            corner = "lower left" if axes is column[0] else ""
+            ends = panels.draw_curves(axes, here[here["metric"] == metric], CUTS, note=corner)
+            style.label_ends(axes, ends)
+    layout.label_axes(grid, "training iterations", *ROWS.values())
+    return figure

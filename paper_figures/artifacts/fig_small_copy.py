@@ -1,0 +1,135 @@
+"""Copy in minutes, an addition of ours: after how much data each task length is solved, and how well M predicts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.claims.measures import MEASURES, data_per_iteration
+from paper_figures.drawing import captions, layout, panels, print_width, style
+from paper_figures.drawing.curve_points import NUMBERS, shown_range, summary
+from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.errors import FigureError
+from paper_figures.runs import Run, of_cell, read_runs
+
+TITLE = "Copy in minutes, an addition of ours: task lengths solved against data consumed, one choice changed at a time"
+OUTPUT = "figures/fig_small_copy.pdf"
+EXPERIMENT = "small_copy"
+
+SOLVED = MEASURES["max_solved_task_length"]
+CELL = ["method", "truncation_length", "change"]
+COLUMNS = [*CELL, "source", "obtained", "metric", "event", "seed", "data", *NUMBERS]
+WHOLE = dict.fromkeys(["seed", "data", "iteration", "n", "n_diverged"], "Int64")
+# In the order of the rows. A change that is not among them goes by its own name, and comes last.
+CHANGES = (
+    {"none": "", "unscaled_target": "target not scaled", "factor_1": "factor 1", "fast_model": "faster M"}
+    | {"deep_model": "deeper M", "state_seen": "M sees the state", "regression_gradient": "M trains the core"}
+    | {"shared_phase": "all in step", "carried_state": "state carried over", "long_window": "longer window"}
+    | {"large_batch": "larger batch", "slow": "slower learning", "fast": "faster learning"}
+)
+READ, WRITE = "explained_variance.read", "explained_variance.write"
+PHASES = {READ: ("M, reading", style.THREE_SHADES[0], -0.2), WRITE: ("M, writing", style.THREE_SHADES[2], 0.2)}
+LOWEST = -0.5  # of what the right axis shows; an explained variance has no lower bound
+SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES[1:])
+END = {"marker": "|", "markersize": 4, "color": style.FAINT, "linestyle": "none", "label": "end of training"}
+CROSS = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
+HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of rows, and from one number to the next
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
+    points = pd.DataFrame([row for run in runs for row in _rows(run)], columns=COLUMNS).astype(WHOLE)
+    sentences = [
+        "Left: a line for each replica to the end of its training, with a dot at each task that it solved, darker for "
+        "a longer one. Numbers: the tasks' lengths, above the first replica that solved them, where there is room. "
+        "Data: iterations x truncation length T x batch. Below the grey line one choice is changed.",
+        "Right: explained variance of M at the boundaries of chunks, by phase of the sequence, over the second half of "
+        f"training: 1 is perfect, 0 (dotted) is what BPTT's zero has; triangles at the edge lie below {LOWEST:g}.",
+        replicas_sentence(runs, "on the right the mean"),
+    ]
+    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+
+
+def _rows(run: Run) -> list[dict]:
+    """Of every replica its promotions, then its end (value NaN: nothing was recorded); and M's quality by phase."""
+    rows, reached, gone = [], run.record["iteration_reached"], run.diverged_at()
+    solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
+    for seed in run.record["seeds"]:
+        last, what = gone.get(seed, reached), "diverged" if seed in gone else "end"
+        climb = solved[(solved["seed"] == seed) & (solved["iteration"] <= last)].set_index("iteration")["value"]
+        steps = [("promotion", at, value) for at, value in climb[climb > 0].sort_index().items()]
+        for event, at, value in [*steps, (what, last, climb.max())]:
+            rows.append({"metric": SOLVED.metric, "event": event, "seed": seed, "iteration": at, "value": value})
+    for metric in PHASES:
+        late = run.curve("batch", metric).loc[math.ceil(reached / 2) :]
+        # A 0 stands for "no sequence of the batch is in this phase", as happens where all of them are in step.
+        means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
+        numbers = dict(zip(NUMBERS, (reached, *summary(means)), strict=True))
+        rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
+    named = {name: run.record["cell"][name] for name in CELL} | {"source": run.record["framework"], "obtained": "run"}
+    return [{**named, **row, "data": row["iteration"] * data_per_iteration(run)} for row in rows]
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    cells, order = list(points[CELL].itertuples(index=False, name=None)), {name: n for n, name in enumerate(CHANGES)}
+    rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
+    points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
+    if print_width.narrow():
+        raise FigureError(
+            "the names of the rows and what is beside them have no room in one column; leave --columns out."
+        )
+    climbs, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
+    legend = [*layout.dots_legend(style.REPLICA_DOTS), Line2D([], [], **END), Line2D([], [], **CROSS)]
+    legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in PHASES.values()]
+    figure, ((left, right),) = layout.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
+    left.get_gridspec().set_width_ratios((3.2, 1))
+    figure.subplots_adjust(left=NAMES / print_width.width())
+    panels.log_iterations(left, climbs, label_room=0.03, x="millions", unit=1000)
+    left.set(xlabel="data consumed (million time steps × batch)", ylim=(shown - 0.5, -0.5))
+    right.set(xlabel="explained variance", xlim=(LOWEST, 1), xticks=[LOWEST, 0, 0.5, 1])
+    words = [(captions.RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
+    left.set_yticks(range(len(rows)), [", ".join(filter(None, name)) for name in words])
+    for axes, title in ((left, "task lengths solved, by replica"), (right, "quality of M")):
+        axes.set_title(title, loc="left", fontweight="bold", pad=4)
+        axes.hlines([y + 0.5 for y in range(len(rows) - 1)], *axes.get_xlim(), color=style.GRID, linewidth=0.5)
+        axes.axhline(sum(row[2] == "none" for row in rows) - 0.5, color=style.FAINT, linewidth=0.6)
+    _draw_climbs(left, climbs)
+    right.axvline(0, color=style.FAINT, **style.DOTTED)
+    late = points[points["event"] == "second half"].dropna(subset="value")
+    for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
+        _, colour, shift = PHASES[row.metric]
+        look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
+        low, high = shown_range(pd.Series(row._asdict()))
+        right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
+        right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
+    return figure
+
+
+def _draw_climbs(axes: Axes, climbs: pd.DataFrame) -> None:
+    start, end = axes.get_xlim()
+    seeds = climbs["seed"].astype(int).groupby(climbs["y"])  # each has a lane, in the lower half of the row
+    lanes = climbs["y"] + 0.42 * (seeds.rank("dense") - 0.5) / seeds.transform("nunique")
+    climbs = climbs.assign(lane=lanes, millions=climbs["millions"].clip(lower=start))
+    for event, look in {"end": END, "diverged": CROSS}.items():
+        last = climbs[climbs["event"] == event].dropna(subset="value")
+        axes.hlines(last["lane"], start, last["millions"], color=style.GRID, linewidth=0.6, zorder=1)
+        axes.plot(last["millions"], last["lane"], **look)
+    solved = climbs[climbs["event"] == "promotion"]
+    shades = {"cmap": SHADES, "vmin": solved["value"].min(), "vmax": solved["value"].max(), "linewidths": 0}
+    for source, look in style.REPLICA_DOTS.items():
+        mine, size = solved[solved["source"] == source], look["markersize"] ** 2
+        axes.scatter(mine["millions"], mine["lane"], size, mine["value"], alpha=look.get("alpha"), zorder=3, **shades)
+    room = (end / start) ** (NUMBER / axes.get_position().width / print_width.width())
+    for y, row in solved.groupby("y"):
+        beyond = math.inf  # the longest task comes first
+        for length, x in row.groupby("value")["millions"].min()[::-1].items():
+            if x * room <= beyond:
+                style.write_beside(axes, f"{length:.0f}", (x, y - 0.08), (0, 0), ha="center", va="baseline")
+                beyond = x

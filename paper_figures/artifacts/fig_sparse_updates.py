@@ -1,0 +1,15 @@
+"""Sparse updates: every layer is updated with probability p_update, in random order (paper: "Sparse updates")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.drawing import p_update_figure
+
+TITLE = "sparse updates: test error against the probability of a layer's update"
+OUTPUT = "figures/fig_sparse_updates.pdf"
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    return p_update_figure.make(__file__, TITLE, results)

@@ -1,0 +1,102 @@
+"""Two networks at two rates: test error of both against the digits consumed ("Multi-network system").
+
+Network A above, network B below; joint backprop, decoupled with DNI, decoupled without. T = 4, as in the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.claims.measures import constant_guess
+from paper_figures.drawing import layout, panels, style
+from paper_figures.drawing.curve_points import NUMBERS, our_points
+from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.runs import Run, of_cell, read_runs
+
+TITLE = "two networks at two rates: test error of both against the digits consumed"
+OUTPUT = "figures/fig_two_network.pdf"
+EXPERIMENT = "two_network"
+
+CELL = {"dataset": "mnist", "model": "lstm", "period": 4}
+TITLES = {
+    "error_a": "Network A: how many of the last 4 digits are odd",
+    "error_b": "Network B: how many of the last 16 digits are threes",
+}
+NAMES = {"bprop": "joint backprop", "dni": "decoupled with DNI", "no_bprop": "decoupled without DNI"}
+COLOURS = dict(zip(NAMES, style.THREE_SHADES, strict=True))
+METHODS = panels.Family("method", COLOURS, names={"bprop": "joint", "dni": "DNI", "no_bprop": "without"})
+CLOCKS = ("digits", "updates_of_a")
+GUESS = {"color": style.FAINT, **style.DOTTED}
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), **CELL)
+    sentences = [
+        replicas_sentence(runs, "mean test error"),
+        "An iteration is a block of T x T digits of every stream. In joint backprop A is updated once in a block, with "
+        "the gradient that B sends down for A's messages; decoupled, it is updated after every T digits, with a "
+        "synthetic gradient in place of that one (DNI) or with zero (without).",
+        *_updates(runs),
+        "Dotted: the error of the best constant guess, of one who reads no digit.",
+        "The paper shows its curves without numbers; none is drawn.",
+    ]
+    return figure_files(__file__, TITLE, results, runs, _points(runs), sentences, _draw, length_stated=False)
+
+
+def _points(runs: list[Run]) -> pd.DataFrame:
+    """Points of `our_points` for both networks, with digits, updates of A and the best constant guess's error."""
+    points = pd.concat([our_points(runs, ["method", "period"], metric=metric) for metric in TITLES], ignore_index=True)
+    by_place = {(run.record["cell"]["method"], run.record["framework"]): run for run in runs}
+    found = [by_place[place] for place in zip(points["method"], points["source"], strict=True)]
+    for column, clock in enumerate(CLOCKS, start=2):
+        per_iteration = [int(run.record["facts"][f"{clock}_per_iteration"]) for run in found]
+        points.insert(column, clock, points["iteration"] * pd.Series(per_iteration, points.index, dtype=int))
+    guesses = [constant_guess(run, metric) for run, metric in zip(found, points["metric"], strict=True)]
+    return points.assign(constant_guess=guesses)
+
+
+def _updates(runs: list[Run]) -> list[str]:
+    """A sentence on how often A has been updated at the ends of the curves, and for how many digits once."""
+    said = []
+    for method, name in NAMES.items():
+        totals, paces = set(), set()
+        for run in of_cell(runs, method=method):
+            each = run.record["facts"]["updates_of_a_per_iteration"]
+            totals.add(each * run.record["iteration_reached"])
+            paces.add(run.record["facts"]["digits_per_iteration"] / each)
+        total, pace = (" or ".join(f"{number:,.0f}" for number in sorted(found)) for found in (totals, paces))
+        said += [f"{name} {total} (one for {pace} digits)"] if totals else []
+    return [f"Updates of A by the ends of the curves: {'; '.join(said)}."] if said else []
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    guess = Line2D([], [], label="best constant guess", **GUESS)
+    legend = [[*layout.frameworks_legend(), guess], replace(METHODS, names=NAMES).legend()]
+    figure, grid = layout.grid(head, len(TITLES), 1, 2.1, legend=legend, sharey=False)
+    points = points.assign(millions=points["digits"] / 1e6)
+    panels.log_iterations(grid[0, 0], points, label_room=0.12, x="millions", unit=250)
+    for axes, (metric, title) in zip(grid.flat, TITLES.items(), strict=True):
+        axes.set_title(title, loc="left", fontweight="bold", pad=4)
+        _panel(axes, points[points["metric"] == metric])
+    layout.label_axes(grid, "digits consumed (millions)", "test error (%)")
+    return figure
+
+
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    guesses = sorted(set(points["constant_guess"]))
+    panels.log_values(axes, points[["method", "source", *NUMBERS]], headroom=2)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min([low, *(guess / 1.3 for guess in guesses)]), max([high, *(guess * 1.3 for guess in guesses)]))
+    panels.plain_ticks(axes.yaxis)
+    left, end = axes.get_xlim()[0], points["millions"].max()
+    for guess in guesses:
+        axes.plot([left, end], [guess, guess], **GUESS)
+    ends = panels.draw_curves(axes, points, METHODS, x="millions")
+    style.label_ends(axes, [*ends, *((end, guess, f"guess {guess:.1f}%", style.FAINT) for guess in guesses)])

@@ -1,0 +1,145 @@
+"""Two networks, an addition of ours: how much sooner DNI has the joint system's last error, by the period T.
+
+Network A on the left, network B on the right; in digits consumed and in seconds of training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.claims.judging import FRAMEWORKS
+from paper_figures.claims.measures import MEASURES
+from paper_figures.drawing import layout, panels, style
+from paper_figures.drawing.curve_points import summary
+from paper_figures.drawing.figure_files import figure_files
+from paper_figures.runs import Run, of_cell, read_runs
+
+TITLE = "two networks, an addition of ours: digits and seconds until DNI has joint backprop's last error, by the period"
+OUTPUT = "figures/fig_two_network_periods.pdf"
+EXPERIMENT = "two_network"
+
+NET = {"dataset": "mnist", "model": "lstm"}
+PERIODS = panels.Family("period", dict.fromkeys((2, 4, 8), style.INK), "T\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{}")
+NETWORKS = {"a": "Network A: odd digits among T", "b": "Network B: threes among T²"}
+# What is measured: its name, its colour, and its shift along the axis.
+CLOCKS = {
+    "digits": ("digits consumed", style.THREE_SHADES[0], -0.13),
+    "seconds": ("seconds of training", style.THREE_SHADES[2], 0.13),
+}
+# `n` pairs of replicas are in the mean; in `n_never` DNI never came so low, in `n_no_goal` joint backprop set no goal.
+COLUMNS = ["network", "period", "clock", "source", "obtained", "iteration", "value", "low", "high"]
+COUNTS = ["n", "n_never", "n_no_goal"]
+CROSS = {"color": style.INK, **style.DIVERGED_MARK}
+NOTES = 0.35  # the share of a panel's height that is kept for its notes
+TOP = 0.95  # where the crosses of means that there are not stand, as a share of a panel's height
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), **NET)
+    runs = [run for run in runs if run.record["cell"]["method"] in ("dni", "bprop")]
+    runs = [run for run in runs if run.record["cell"]["period"] in PERIODS.colours]
+    points = pd.DataFrame([row for run in of_cell(runs, method="dni") for row in _rows(run, runs)])
+    points = points.reindex(columns=[*COLUMNS, *COUNTS]).astype(dict.fromkeys(["iteration", *COUNTS], "Int64"))
+    sentences = [
+        "DNI over joint backprop, by pairs of replicas of one seed; below 1 DNI is sooner. Digits: until DNI's test "
+        "error first is at or below joint backprop's last one, over those until joint backprop's own first is, both "
+        "as straight between evaluations. Seconds: the same, of training alone, at each run's own speed; its machine "
+        "may have had other work.",
+        "Mean of the pairs, with its 95% t interval (none for one pair). Crosses: DNI never came so low, in the pairs "
+        "that the note counts, which are left out of the mean; at the top where it never did. Where joint backprop "
+        "diverged or did not learn there is no goal.",
+    ]
+    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+
+
+def _rows(run: Run, runs: list[Run]) -> list[dict]:
+    """For each network and clock, the ratios of one run of DNI to that of joint backprop; none without the latter."""
+    period, framework = run.record["cell"]["period"], run.record["framework"]
+    joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record["framework"] == framework]
+    if not joint:
+        return []
+    rows, paired = [], set(run.record["seeds"]) & set(joint[0].record["seeds"])
+    named = {"period": period, "source": framework, "obtained": "run"}
+    for network in NETWORKS:
+        measure = MEASURES[f"steps_fraction_{network}"]
+        reading = measure.read(run, measure, None, joint[0])
+        for clock, factor in _factors(run, joint[0]).items():
+            numbers = dict(zip(["value", "low", "high", "n", "n_never"], summary(reading.values * factor), strict=True))
+            numbers |= {"iteration": reading.iteration, "n_no_goal": len(paired) - len(reading.values)}
+            rows.append({**named, "network": network, "clock": clock, **numbers})
+    return rows
+
+
+def _factors(run: Run, joint: Run) -> dict[str, float]:
+    """By clock, what a digit of DNI's costs over one of joint backprop's; no seconds where a speed was not recorded."""
+    steps = [one.record["model_steps_per_second"] for one in (run, joint)]
+    if None in steps:
+        return {"digits": 1.0}
+    mine, its = (
+        speed * one.record["facts"]["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)
+    )
+    return {"digits": 1.0, "seconds": its / mine}
+
+
+def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+    dots = layout.dots_legend(style.FRAMEWORK_DOTS)
+    colours = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in CLOCKS.values()]
+    same = Line2D([], [], label="as joint backprop", color=style.FAINT, **style.DOTTED)
+    never = Line2D([], [], label="never so low", **CROSS)
+    figure, grid = layout.grid(head, 1, len(NETWORKS), 2.2, legend=[[*dots, *colours, same, never]])
+    values = points["value"].dropna()
+    first = grid[0, 0]
+    low, high = min([0.3, *(0.8 * values)]), max([1.2, *(1.2 * values)])
+    first.set(yscale="log", ylim=(low, low * (high / low) ** (1 / (1 - NOTES))))
+    first.set(xlim=(-0.5, len(PERIODS.colours) - 0.5))
+    first.set_xticks(range(len(PERIODS.colours)), [f"T = {period}" for period in PERIODS.colours])
+    panels.plain_ticks(first.yaxis)
+    for axes, (network, title) in zip(grid.flat, NETWORKS.items(), strict=True):
+        axes.set_title(title, loc="left", fontweight="bold", pad=4)
+        _panel(axes, points[points["network"] == network])
+    layout.label_axes(grid, "period", "DNI over joint backprop (ratio)")
+    return figure
+
+
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    axes.grid(axis="y", color=style.GRID, linewidth=0.5)
+    axes.axhline(1, color=style.FAINT, zorder=1.5, **style.DOTTED)
+    for row in points.to_dict("records"):
+        _, colour, shift = CLOCKS[row["clock"]]
+        x = list(PERIODS.colours).index(row["period"]) + shift
+        means = pd.Series({**row, "n_diverged": row["n_never"]})
+        panels.draw_dot(axes, x, means, color=colour, **style.FRAMEWORK_DOTS[row["source"]])
+        if row["n_never"] and not row["n"]:
+            axes.plot(x, TOP, transform=axes.get_xaxis_transform(), **{**CROSS, "color": colour, "zorder": 8})
+    lines = _notes(points[points["clock"] == "digits"])
+    never = points["n_never"].gt(0) & points["n"].eq(0)
+    panels.write_note(axes, [*([""] if never.any() and lines else []), *lines], "upper left")  # below the crosses
+
+
+def _notes(points: pd.DataFrame) -> list[str]:
+    """What a panel lacks: pairs that never came to their goal, pairs without one, and runs."""
+    found: dict[str, dict[str, dict[str, list[int]]]] = {"× never so low": {}, "no goal": {}, "missing": {}}
+    for framework, name in FRAMEWORKS.items():
+        rows = points[points["source"] == framework].set_index("period")
+        for period in PERIODS.colours:
+            row = rows.loc[period] if period in rows.index else None
+            for what, count in {"× never so low": "n_never", "no goal": "n_no_goal"}.items():
+                if row is not None and row[count]:
+                    remark = panels.count_of(row[count], row[COUNTS].sum())
+                    found[what].setdefault(name, {}).setdefault(remark, []).append(period)
+            if row is None:
+                found["missing"].setdefault(name, {}).setdefault("", []).append(period)
+    return [f"{what}: {_in_words(by_framework)}" for what, by_framework in found.items() if by_framework]
+
+
+def _in_words(by_framework: dict[str, dict[str, list[int]]]) -> str:
+    texts = {name: PERIODS.grouped(periods) for name, periods in by_framework.items()}
+    if len(texts) == len(FRAMEWORKS) and len(set(texts.values())) == 1:
+        return texts.popitem()[1]
+    return "; ".join(f"{name} {text}" for name, text in texts.items())

@@ -1,0 +1,90 @@
+"""The report: one HTML file that opens from disk, with verdicts, claims, what is missing, tables, figures and runs.
+
+It is made of what is drawn already (claims.csv, tables, figures) and of the run records, and holds all of it: no
+network, no second file. The summary stands first. It looks as templates/report.html says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from paper_figures.claims.judging import FRAMEWORKS
+from paper_figures.claims.statistics import VERDICTS
+from paper_figures.drawing import captions
+from paper_figures.provenance.embedding import sealed, with_comment
+from paper_figures.provenance.stamps import short, stamp
+from paper_figures.report.claims import claim_rows, read_judged, statements, verdict_counts, verdict_words
+from paper_figures.report.drawings import drawings
+from paper_figures.report.missing import PAPER_PRESET, waiting
+from paper_figures.report.runs import changes, run_rows, troubles, unfinished
+from paper_figures.runs import Run, all_runs
+
+TITLE = "everything on one page: verdicts, claims, what is missing, tables, figures and runs"
+OUTPUT = "report.html"
+
+TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
+SETTLED = ("reproduced", "consistent", "differs", "inconclusive")  # verdicts of runs that can be compared
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of report.html, and of the .json with its stamp, by suffix.
+
+    Raises:
+        FigureError: the claims have not been judged yet, or a file of the results cannot be used.
+    """
+    runs = all_runs(results)
+    judged = read_judged(results)
+    shown = drawings(results)
+    claims = claim_rows(judged)
+    missing = waiting(judged, runs, results)
+    words = verdict_words(judged)
+    mark = stamp(Path(__file__).stem, results, runs)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("report.html").render(
+        head=_head(results, runs, set(judged["verdict"])),
+        frameworks=FRAMEWORKS,
+        words=[(word, word) for word in words],
+        sections=[(name, name) for name in judged["heading"].unique()],
+        meanings=VERDICTS,
+        counts=verdict_counts(judged),
+        claims=claims,
+        statements=statements(judged),
+        waiting=missing,
+        n_waiting=sum(row["n"] for rows in missing.values() for row in rows),
+        everything=PAPER_PRESET,
+        drawings=shown,
+        undrawn=[drawing["name"] for part in shown.values() for drawing in part if not drawing["kind"]],
+        troubles=troubles(runs) + unfinished(results, runs),
+        changes=changes(runs),
+        runs=run_rows(runs),
+        note=captions.DEPTH_CHOSEN_ON_TEST,
+        stamp=short(mark),
+        draw=mark["command"].replace(f" {Path(__file__).stem} ", " NAME "),
+    )
+    return sealed({".html": with_comment(".html", page, mark)}, TITLE, mark)
+
+
+def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:
+    """What a reader must know before any number: preset, data, code, versions, devices."""
+    codes = {(run.record["code"]["git_commit"], run.record["code"]["git_dirty"]) for run in runs}
+    commits = sorted(f"{commit[:10]}{' with edits' if dirty else ''}" for commit, dirty in codes if commit)
+    comparable = any(word.startswith(SETTLED) for word in verdicts)
+    return {
+        "results": results.resolve().name,
+        "presets": ", ".join(sorted({run.record["preset"] for run in runs})) or "none",
+        "data": captions.data_line(runs),
+        "stand_in": any(run.stand_in for run in runs),
+        "comparable": comparable,
+        "machines": captions.machines_line(runs),
+        "commits": ", ".join(commits) or "not recorded",
+        "n_runs": len(runs),
+    }

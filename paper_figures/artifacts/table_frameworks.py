@@ -1,0 +1,161 @@
+"""PyTorch against JAX, an addition of ours: whether they agree in every cell that both have run, and how fast each was.
+
+One table for each experiment, after one that counts the verdicts. What is compared, and how: `agreement`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from paper_figures.claims.framework_agreement import OUTCOMES, VERDICTS, compare, verdicts
+from paper_figures.claims.judging import FRAMEWORKS, read_claims
+from paper_figures.drawing import captions, latex
+from paper_figures.drawing.table_files import markdown, markdown_lines, table_contents
+from paper_figures.files import table_csv
+from paper_figures.provenance.stamps import short, stamp
+from paper_figures.runs import Run, all_runs
+
+TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
+OUTPUT = "tables/table_frameworks.csv"
+
+HEADING = "PyTorch against JAX"
+DIGITS = {outcome.metric: outcome.measure.digits for outcome in OUTCOMES}
+COLUMNS = [
+    *("experiment", "cell", "metric", "unit", "torch", "jax", "difference", "low", "high"),
+    *("n", "n_diverged_torch", "n_diverged_jax", "iteration", "margin", "margin_from"),
+    *("p_equivalence", "p_equivalence_holm", "p_beyond_holm", "verdict", "why"),
+    *("torch_steps_per_second", "jax_steps_per_second", "speed_ratio", "speed_obstacles", "torch_run", "jax_run"),
+]
+HEADINGS = [
+    *("Cell", *FRAMEWORKS.values(), "Difference", "Seeds", "Margin", "p", "Verdict"),
+    *(*(f"{name}, steps/s" for name in FRAMEWORKS.values()), "Ratio"),
+]
+COUNTED = ["Experiment", "Cells", *VERDICTS, "Median ratio"]
+RESULTS = {
+    "max_solved_task_length": "longest task solved in time steps",
+    "test_bits_per_character": "test bits per character",
+    "test_error": "test error in percent",
+    "test_error_b": "test error of network B in percent",
+}
+PLAIN = ("dataset", "model", "method")  # fields of a cell whose values say what they are
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .csv (a row per cell), .md, .tex and .json files, by suffix."""
+    runs = all_runs(results)
+    pairs, alone, apart = _pairs(runs)
+    claims = read_claims()
+    table = verdicts(compare(*pair, claims) for pair in pairs) if pairs else pd.DataFrame(columns=COLUMNS)
+    used = list(itertools.chain.from_iterable(pairs))
+    mark = stamp(Path(__file__).stem, results, used)
+    notes = [note for note in _notes(used, table, alone, apart) if note]
+    sections = {name: [_line(row) for row in rows.to_dict("records")] for name, rows in table.groupby("experiment")}
+    page, printed = (write(table, sections, notes, short(mark)) for write in (_markdown, _latex))
+    return table_contents(table_csv(table[COLUMNS]), page, printed, HEADING, mark)
+
+
+def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:
+    """(PyTorch, JAX) of every cell that both have run on a common seed; how many cells have one of the two alone, and
+    how many have both without such a seed.
+    """
+    by_cell: dict[tuple, dict[str, Run]] = {}
+    for run in runs:
+        place = (run.record["experiment"], *run.record["cell"].items())
+        by_cell.setdefault(place, {})[run.record["framework"]] = run
+    both = [(found["torch"], found["jax"]) for found in by_cell.values() if len(found) == len(FRAMEWORKS)]
+    pairs = [(torch, jax) for torch, jax in both if set(torch.record["seeds"]) & set(jax.record["seeds"])]
+    return pairs, len(by_cell) - len(both), len(both) - len(pairs)
+
+
+def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list[str]:
+    presets = ", ".join(sorted({run.record["preset"] or "none" for run in used}))
+    left_out = [f"{alone} cells that one framework alone has run"] if alone else []
+    left_out += [f"{apart} cells whose two runs share no seed"] if apart else []
+    words = set(table["verdict"])
+    legend = [f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in words]
+    return [
+        captions.data_line(used) if used else "No cell has runs of both frameworks on a common seed.",
+        "Not in the paper: an addition of this suite. " + (f"Preset {presets}. " if used else "") + "It compares two "
+        "implementations with each other and neither with the paper: sizes and lengths are those of each pair of runs.",
+        f"Results: {', '.join(RESULTS.values())}; mean over the seeds that both have run. Difference: PyTorch minus "
+        "JAX by seed, ± the half-width of its 95% t interval; of task lengths in curriculum steps.",
+        f"Margin: that of the paper's number for the cell where it has one; * a default: {_defaults(table)}.",
+        "p: the larger of two one-sided t tests that the difference is within the margin, after Holm's correction over "
+        "all cells of this page that are comparable; verdicts are at 5%, corrected so.",
+        f"{'; '.join(legend)}." if legend else "",
+        "Steps/s: model-steps (replicas x iterations) per second as each run recorded it, compile and evaluation "
+        "apart; the machine may have had other work. Ratio: PyTorch over JAX, where device, threads, replicas, spec, "
+        "data and precision are the same, and else n.c., not comparable. The .csv says what differs.",
+        f"Left out: {', and '.join(left_out)}." if left_out else "",
+        captions.machines_line(used),
+    ]
+
+
+def _defaults(table: pd.DataFrame) -> str:
+    """The default margins that the table uses, with their reasons."""
+    metrics = set(table["metric"][table["margin_from"] == "default"])
+    said = [f"{RESULTS[one.metric]}, {one.rule}" for one in OUTCOMES if one.metric in metrics]
+    return "; ".join(said) or "none here"
+
+
+def _line(row: dict) -> list[str]:
+    """The printed cells of a row."""
+    digits = DIGITS.get(row["metric"], 0)
+
+    def number(value: float) -> str:
+        return "–" if math.isnan(value) else f"{value:z.{digits}f}"
+
+    half, p = (row["high"] - row["low"]) / 2, row["p_equivalence_holm"]
+    verdict, lost = row["verdict"], row["n_diverged_torch"] + row["n_diverged_jax"]
+    return [
+        cell_name(row["cell"]),
+        number(row["torch"]),
+        number(row["jax"]),
+        number(row["difference"]) + ("" if math.isnan(half) else f" ± {half:.{digits}f}"),
+        f"{row['n']}" + (f" ({lost} diverged)" if lost else ""),
+        "–" if math.isnan(row["margin"]) else f"{row['margin']:.3g}" + "*" * (row["margin_from"] == "default"),
+        "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}",
+        f"{verdict}: {row['why']}" if verdict == "not comparable" else verdict,
+        *(_speed(row[f"{framework}_steps_per_second"]) for framework in FRAMEWORKS),
+        "n.c." if math.isnan(row["speed_ratio"]) else f"{row['speed_ratio']:.2f}",
+    ]
+
+
+def cell_name(path: str) -> str:
+    """A cell in words: "mnist fcn depth 6 dni cut after 1" of its path."""
+    fields = (part.split("~") for part in path.split("/"))
+    return " ".join(value if name in PLAIN else f"{name.replace('_', ' ')} {value}" for name, value in fields)
+
+
+def _speed(steps: float) -> str:
+    return "–" if math.isnan(steps) else f"{steps:,.0f}" if steps >= 10 else f"{steps:.2g}"
+
+
+def _counts(table: pd.DataFrame) -> list[list[str]]:
+    """A line for each experiment: its cells, how many have each verdict, and the median ratio of speeds."""
+    lines = []
+    for name, rows in table.groupby("experiment"):
+        ratio = rows["speed_ratio"].median()
+        counts = [str((rows["verdict"] == word).sum()) for word in VERDICTS]
+        lines.append([name, str(len(rows)), *counts, "n.c." if math.isnan(ratio) else f"{ratio:.2f}"])
+    return lines
+
+
+def _markdown(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: list[str], foot: str) -> str:
+    parts = [f"## {name}\n\n{markdown_lines(HEADINGS, lines)}" for name, lines in sections.items()]
+    return markdown(HEADING, COUNTED, _counts(table), notes, "\n\n".join([*parts, foot]))
+
+
+def _latex(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: list[str], foot: str) -> str:
+    """A table of counts with all the notes, and one for each experiment that refers to it."""
+    label = "tab:dni-frameworks"
+    counts = latex.Block(COUNTED, _counts(table), 1)
+    parts = [latex.table([counts], [f"{HEADING}. {notes[0]}", *notes[1:]], foot, label)]
+    for name, lines in sections.items():
+        caption = [f"{HEADING}: {name.replace('_', ' ')}. How to read it stands with the counts of all experiments."]
+        parts.append(latex.table([latex.Block(HEADINGS, lines, 1)], caption, foot, f"{label}-{name.replace('_', '-')}"))
+    return "\n".join(parts)

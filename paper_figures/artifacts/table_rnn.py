@@ -1,0 +1,46 @@
+"""The paper's table of recurrent nets: task lengths of Copy and Repeat Copy, bits per character of Penn Treebank.
+
+Three lines per data set and method (paper, PyTorch, JAX) and one column per truncation length T.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.claims.judging import cell_of, judge
+from paper_figures.drawing import captions, table_files
+
+TITLE = "recurrent nets: task lengths solved, and bits per character (table of the paper)"
+OUTPUT = "tables/table_rnn.csv"
+
+UNITS = {"max_solved_task_length": "time steps ↑", "test_bits_per_character": "bits ↓"}
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
+    claims, runs = table_files.read(Path(__file__).stem, results)
+    judged = judge(claims, runs)
+    lengths = [cell_of(row)["truncation_length"] for row in judged.to_dict("records")]
+    judged = judged.assign(
+        Data=judged["dataset"].map(captions.DATASETS),
+        Unit=judged["metric"].map(UNITS),
+        Method=judged["method"].map(captions.RECURRENT_METHODS),
+        column=[f"T = {length}" for length in lengths],
+    )
+    return table_files.table_files(
+        __file__,
+        "Recurrent nets, by truncation length T",
+        results,
+        runs,
+        judged,
+        lines=["Data", "Unit", "Method"],
+        blocks="Unit",
+        columns=[f"T = {length}" for length in sorted(set(lengths), key=int)],
+        notes=[
+            "Copy, Repeat Copy (higher is better): the longest task solved, T_task, after 2,500,000 iterations; the "
+            "paper does not say how many. Results lie on the ladder of their curriculum: means, intervals [in "
+            "brackets] and verdicts are computed in its steps, and one step is the margin.",
+            "Penn Treebank (lower is better): the net of the evaluation before the one at which validation first "
+            "rises; a training in which it has not risen yet is not comparable.",
+        ],
+    )

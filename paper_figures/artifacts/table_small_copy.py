@@ -1,0 +1,118 @@
+"""Copy in minutes, an addition of ours, in numbers: what each change of one choice did, and how well M predicted."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from paper_figures.artifacts.fig_small_copy import CELL, CHANGES, EXPERIMENT, SOLVED
+from paper_figures.claims.judging import FRAMEWORKS
+from paper_figures.claims.measures import data_per_iteration
+from paper_figures.drawing import captions, latex
+from paper_figures.drawing.curve_points import NUMBERS, summary
+from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
+from paper_figures.drawing.table_files import markdown, table_contents
+from paper_figures.files import table_csv
+from paper_figures.provenance.stamps import short, stamp
+from paper_figures.runs import Run, of_cell, read_runs
+
+TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
+OUTPUT = "tables/table_small_copy.csv"
+HEADING = "Copy in minutes, one choice changed at a time"
+
+MILESTONE = 7  # a task length that nets with T = 3 solve within the time: the data that they need tell them apart
+LONGEST, DATA = "longest_task_solved", "data_until_solved"
+# Metrics of the batch, and the share of the training after which they are averaged.
+AVERAGED = {
+    "bits_per_character": 5 / 6,
+    "explained_variance.read": 1 / 2,
+    "cosine_similarity.read": 1 / 2,
+    "explained_variance.write": 1 / 2,
+    "cosine_similarity.write": 1 / 2,
+}
+HEADINGS = {
+    LONGEST: "Longest task solved",
+    DATA: f"Data until {MILESTONE} is solved, millions",
+    "bits_per_character": "Bits of error, at the end",
+    "explained_variance.read": "M, reading: explained",
+    "cosine_similarity.read": "M, reading: cosine",
+    "explained_variance.write": "M, writing: explained",
+    "cosine_similarity.write": "M, writing: cosine",
+}
+COLUMNS = [*CELL, "source", "metric", "seed", *NUMBERS]
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .csv (long form), .md, .tex and .json files, by suffix."""
+    runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
+    runs = sorted(runs, key=_place)
+    rows = [_rows(run) for run in runs]
+    notes = [
+        captions.data_line(runs) if runs else NO_RUNS,
+        ADDITION + captions.settings_line(runs, None),
+        "Longest task solved: each replica's, in time steps; the curriculum begins at 4. Data: time steps x batch, the "
+        "mean of the replicas that solved the task, and how many did where not all. Other columns: mean of the "
+        "replicas and of the evaluations in the last sixth of training (bits of error, of the task under way), or in "
+        "its second half (M).",
+        "M, at the boundaries of chunks, by phase of the sequence. Explained variance: 1 is perfect, 0 is what BPTT's "
+        "zero in its place has, and below 0 M is further from its target than zero is.",
+        captions.machines_line(runs),
+    ]
+    notes = [note for note in notes if note]
+    mark = stamp(Path(__file__).stem, results, runs)
+    headings = ["T", "Method", "Changed", "From", *HEADINGS.values()]
+    lines = [_line(run, found) for run, found in zip(runs, rows, strict=True)]
+    table = pd.DataFrame([row for found in rows for row in found], columns=COLUMNS)
+    whole = dict.fromkeys(["seed", "iteration", "n", "n_diverged"], "Int64")
+    page = markdown(HEADING, headings, lines, notes, short(mark))
+    printed = latex.table([latex.Block(headings, lines, 4)], notes, short(mark), "tab:dni-small-copy")
+    return table_contents(table_csv(table.astype(whole)), page, printed, HEADING, mark)
+
+
+def _place(run: Run) -> tuple:
+    """Plain cells first, by T and method; then the changes, in the order of the figure; PyTorch before JAX."""
+    cell, order = run.record["cell"], list(CHANGES)
+    change = order.index(cell["change"]) if cell["change"] in order else len(order)
+    return change, cell["change"], cell["truncation_length"], cell["method"], run.record["framework"] != "torch"
+
+
+def _rows(run: Run) -> list[dict]:
+    """One row per number: of a replica where there is a `seed`, else the mean of them with its interval."""
+    reached, gone = run.record["iteration_reached"], run.diverged_at()
+    named = {name: run.record["cell"][name] for name in CELL} | {"source": run.record["framework"]}
+    solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
+    rows = []
+    for seed, climb in solved.groupby("seed"):
+        climb = climb[climb["iteration"] <= gone.get(seed, reached)]
+        first = climb.loc[climb["value"] >= MILESTONE, "iteration"].min() * data_per_iteration(run) / 1e6
+        found = {LONGEST: climb["value"].max(), DATA: first}
+        rows += [named | {"metric": name, "seed": seed, "iteration": reached, "value": found[name]} for name in found]
+    for metric, share in AVERAGED.items():
+        late = run.curve("batch", metric).loc[math.ceil(share * reached) :]
+        if len(late):
+            # A quality of 0 stands for "no sequence of the batch is in this phase".
+            means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
+            rows.append(named | {"metric": metric} | dict(zip(NUMBERS, (reached, *summary(means)), strict=True)))
+    return rows
+
+
+def _line(run: Run, rows: list[dict]) -> list[str]:
+    """The cells of a run's line."""
+    found = pd.DataFrame(rows, columns=COLUMNS)
+    values = {metric: part["value"] for metric, part in found.groupby("metric")}
+    cell, count = run.record["cell"], len(run.record["seeds"])
+    name = CHANGES.get(cell["change"], cell["change"])
+    means = {metric: float(values[metric].iloc[0]) for metric in AVERAGED if metric in values}
+    written = {metric: "–" if math.isnan(mean) else f"{mean:.2f}" for metric, mean in means.items()}
+    if LONGEST in values:
+        written[LONGEST] = ", ".join(f"{value:.0f}" for value in sorted(values[LONGEST], reverse=True))
+        data = values[DATA].dropna()
+        some = "" if len(data) == count else f" ({len(data)} of {count})"
+        written[DATA] = f"{data.mean():.1f}{some}" if len(data) else "none did"
+    if gone := run.diverged_at():
+        written[LONGEST] = f"{written.get(LONGEST, '')} ({len(gone)} diverged)".strip()
+    numbers = [written.get(metric, "") for metric in HEADINGS]
+    named = [str(cell["truncation_length"]), captions.RECURRENT_METHODS[cell["method"]], name or "nothing"]
+    return [*named, FRAMEWORKS[run.record["framework"]], *numbers]

@@ -1,0 +1,35 @@
+"""A very deep net, of 21 layers with 20 DNIs: cDNI beside backprop (paper: "Every layer DNI", in the text)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.claims.judging import judge
+from paper_figures.drawing import captions, table_files
+
+TITLE = "a net of 21 layers, 20 DNIs: test error of cDNI and of backprop (text of the paper)"
+OUTPUT = "tables/text_deep.csv"
+
+METHODS = ("bprop", "cdni")
+SAME = "the same"
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
+    claims, runs = table_files.read(Path(__file__).stem, results)
+    judged = judge(table_files.numbers(claims, [{"method": method} for method in METHODS]), runs)
+    judged = judged.assign(
+        Layers=judged["layers"].astype(str),
+        column=judged["method"].map(captions.METHODS),
+        printed=judged["method"].map({"bprop": SAME}).fillna(""),
+    )
+    return table_files.table_files(
+        __file__,
+        "A very deep feed-forward net, a DNI between every two layers",
+        results,
+        runs,
+        judged,
+        lines=["Layers"],
+        columns=[captions.METHODS[method] for method in METHODS],
+        notes=["The paper says that backprop has the same error and prints no number for it: ours has no verdict."],
+    )

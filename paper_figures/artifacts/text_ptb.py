@@ -1,0 +1,43 @@
+"""Data that DNI with the auxiliary task needs for the result of BPTT over four times as many steps (in the text).
+
+On Penn Treebank, dni_aux with T = 5 against bptt with T = 20. Each replica is compared with that of the same seed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.claims.judging import judge, read_claims
+from paper_figures.drawing import captions, table_files
+from paper_figures.runs import read_runs
+
+TITLE = "Penn Treebank: data that dni_aux with T = 5 needs for the result of bptt with T = 20 (text of the paper)"
+OUTPUT = "tables/text_ptb.csv"
+
+COLUMNS = {
+    "table_rnn/ptb/lstm/bptt/truncation_length~20": "BPTT, T = 20: bits",
+    "table_rnn/ptb/lstm/dni_aux/truncation_length~5": "DNI + Aux, T = 5: bits",
+    "text_ptb/ptb/lstm/dni_aux/truncation_length~5": "Its share of the data",
+}
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
+    claims = read_claims().set_index("id", drop=False).loc[list(COLUMNS)]
+    runs = read_runs(results, claims["experiment"].iloc[0])
+    judged = judge(claims, runs)
+    judged = judged.assign(Data=judged["dataset"].map(captions.DATASETS), column=judged["id"].map(COLUMNS))
+    return table_files.table_files(
+        __file__,
+        "Data until the result of BPTT with T = 20",
+        results,
+        runs,
+        judged,
+        lines=["Data"],
+        columns=list(COLUMNS.values()),
+        notes=[
+            "Share of the data: time steps x batch until the test error of DNI + Aux first is that of BPTT's best "
+            "snapshot, over those that BPTT took until there; by pairs of one seed, and as straight between two "
+            "evaluations. The paper's two results are the table's, rounded to 0.01 bits."
+        ],
+    )

@@ -1,0 +1,38 @@
+"""One DNI at a chosen place in a net of 6 layers (paper: "Single DNI", in the text): by cut and method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paper_figures.claims.judging import cell_of, judge
+from paper_figures.drawing import captions, table_files
+
+TITLE = "one DNI after layer 1 to 5 of a net of 6 layers: test error (text of the paper)"
+OUTPUT = "tables/text_single_dni.csv"
+
+UNCUT = "cut_after~0"
+CUTS = ("cut_after~1", "cut_after~2", "cut_after~3", "cut_after~4", "cut_after~5")
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of the .csv, .md, .tex and .json files, by suffix."""
+    claims, runs = table_files.read(Path(__file__).stem, results)
+    shown = [{"method": "bprop", "cell": UNCUT}]
+    shown += [{"method": method, "cell": cut} for cut in CUTS for method in ("no_bprop", "dni", "cdni")]
+    judged = judge(table_files.numbers(claims, shown), runs)
+    cuts = [cell_of(row)["cut_after"] for row in judged.to_dict("records")]
+    judged = judged.assign(column=judged["method"].map(captions.METHODS), **{"Cut after layer": cuts})
+    judged["Cut after layer"] = judged["Cut after layer"].replace("0", "no cut")
+    return table_files.table_files(
+        __file__,
+        "One DNI in a net of 6 layers",
+        results,
+        runs,
+        judged,
+        lines=["Cut after layer"],
+        columns=list(captions.METHODS.values()),
+        notes=[
+            "No backprop sends no gradient across the cut. Where the paper's line is empty, it prints no number. "
+            + captions.DEPTH_CHOSEN_ON_TEST
+        ],
+    )

@@ -1,0 +1,108 @@
+r"""Every number as a LaTeX macro, so that a manuscript takes it from the runs and nobody types it.
+
+    \input{results/published/cpu-2-cores/values.tex}
+    ... an error of \dniFeedforwardMnistFcnFourCdniTorch\,\% (the paper: \dniFeedforwardMnistFcnFourCdniPaper\,\%) ...
+
+A name is the claim's `id` in letters (`letters.in_letters`), without "table", "text" or "fig", and the framework. A
+value that must not be compared with the paper's wears a dagger, one from stand-in data a double dagger, and one that no
+run has is printed as "[missing]", in bold: none of them slips into a paper unnoticed.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from paper_figures.claims.judging import judge, read_claims
+from paper_figures.claims.measures import MEASURES
+from paper_figures.claims.statistics import TWO_SIDED
+from paper_figures.drawing.latex import escape
+from paper_figures.drawing.table_files import paper_text
+from paper_figures.provenance.embedding import sealed, with_comment
+from paper_figures.provenance.stamps import short, stamp
+from paper_figures.publish.macro_names import in_letters
+from paper_figures.runs import read_experiments
+
+TITLE = "every number as a LaTeX macro, with interval, replicas and verdict"
+OUTPUT = "values.tex"
+
+MISSING = r"\dniMissing{}"
+VARIANTS = ("", "Value", "HalfWidth", "N", "Verdict")
+HEAD = r"""% Numbers of {results} as macros. Made by the workflow: do not edit.
+% {stamp}
+%
+% \dni<Claim>Paper      the paper's number, as it prints it
+% \dni<Claim>Torch      ours, from PyTorch: mean and half-width of its 95% t interval; \dni<Claim>Jax: from JAX
+%   ...Value            the mean alone
+%   ...HalfWidth        half the width of the interval alone
+%   ...N                replicas (independent seeds) in the mean
+%   ...Verdict          on the paper's number
+% Task lengths stand on a ladder whose steps are not equally long: their intervals are given by both ends.
+\newcommand{{\dniMissing}}{{\textbf{{[missing]}}}}
+\newcommand{{\dniNotComparable}}[1]{{#1\ensuremath{{^\dagger}}}}% reduced size, changed choice, or stopped early
+\newcommand{{\dniStandIn}}[1]{{#1\ensuremath{{^\ddagger}}}}% stand-in data: not the paper's problem
+"""
+
+
+def macro(claim: str, source: str, variant: str = "") -> str:
+    r"""The macro's name without its backslash.
+
+    Args:
+        claim: its id.
+        source: "paper" or a framework.
+        variant: one of `VARIANTS`; the paper has the first alone.
+    """
+    artifact, _, cell = claim.partition("/")
+    place = artifact.partition("_")[2]
+    return f"dni{in_letters(place)}{in_letters(cell)}{source.capitalize()}{variant}"
+
+
+def make(results: Path) -> dict[str, bytes]:
+    """The contents of values.tex, and of the .json with its stamp, by suffix."""
+    claims = read_claims()
+    runs = read_experiments(results, set(claims["experiment"]))
+    judged = judge(claims, runs)
+    used = [run for run in runs if run.path in set(judged["run"])]
+    mark = stamp(Path(__file__).stem, results, used)
+    lines = [HEAD.format(results=mark["command"].rpartition(" ")[2], stamp=short(mark))]
+    for claim, rows in judged.groupby("id", sort=False):
+        first = rows.iloc[0]
+        bound = "" if first["direction"] == TWO_SIDED else f", {first['direction']}"
+        lines.append(f"\n% {claim}: {first['metric']}, {first['unit']}{bound}\n")
+        lines.append(_definition(macro(claim, "paper"), escape(paper_text(first))))
+        for _, row in rows.iterrows():
+            for variant, text in zip(VARIANTS, _texts(row), strict=True):
+                lines.append(_definition(macro(claim, row["framework"], variant), text))
+    return sealed({".tex": with_comment(".tex", "".join(lines), mark)}, TITLE, mark)
+
+
+def _definition(name: str, text: str) -> str:
+    return rf"\newcommand{{\{name}}}{{{text}}}" + "\n"
+
+
+def _texts(row: pd.Series) -> tuple[str, ...]:
+    """What the macros of one claim and framework print, in the order of `VARIANTS`."""
+    measure, verdict = MEASURES[row["metric"]], escape(row["verdict"])
+    if not row["n"]:
+        failed = rf"\textbf{{[{row['n_diverged']} {measure.failure}]}}" if row["n_diverged"] else MISSING
+        return failed, failed, failed, str(row["n"]), verdict
+    numbers = (row["ours"], row["low"], row["high"], (row["high"] - row["low"]) / 2)
+    mean, low, high, half = (f"{number:.{measure.digits}f}" for number in numbers)
+    both = rf"${mean} \pm {half}$"
+    if math.isnan(row["low"]):
+        both, half = f"{mean} ($n = {row['n']}$)", MISSING
+    elif measure.on_ladder:
+        both = f"{mean} [{low}, {high}]"
+    # A mean of the survivors alone would flatter, so it never stands without their number.
+    failed = f" ({row['n_diverged']} {measure.failure})" if row["n_diverged"] else ""
+    texts = (both + failed, mean + failed, half)
+    both, value, half = (text if text == MISSING else _marked(text, row) for text in texts)
+    return both, value, half, str(row["n"]), verdict
+
+
+def _marked(text: str, row: pd.Series) -> str:
+    if row["verdict"] != "not comparable":
+        return text
+    return rf"\dniStandIn{{{text}}}" if row["why"].startswith("stand-in data") else rf"\dniNotComparable{{{text}}}"

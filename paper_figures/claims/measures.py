@@ -1,0 +1,57 @@
+"""The metrics of claims: where the curves hold each, how it is read (`readings`, `comparisons`) and printed."""
+
+from __future__ import annotations
+
+from paper_figures.claims.paired_runs import (
+    data_fraction,
+    difference,
+    snapshot_difference,
+    steps_fraction,
+    steps_further,
+)
+from paper_figures.claims.single_run import (
+    NEAR,
+    Measure,
+    at_iteration,
+    best_snapshot,
+    constant_guess,
+    data_per_iteration,
+    early_stops,
+    excess_over_guess,
+    last_until,
+    rest_of_peak,
+    slope_in_p_update,
+    training_mean,
+)
+
+# Beside the measures, what the drawings need of how they are read.
+__all__ = ["MEASURES", "NEAR", "Measure", "constant_guess", "data_per_iteration", "early_stops"]
+
+SOLVED = ("curriculum", "max_solved_task_length")
+BITS = ("test", "bits_per_character")
+
+MEASURES = {
+    # The paper's numbers.
+    "test_error": Measure("test", "error", True, at_iteration, 2),
+    "max_solved_task_length": Measure(*SOLVED, False, last_until, 1, on_ladder=True),
+    "test_bits_per_character": Measure(*BITS, True, best_snapshot, 3),
+    # What it finds of one run.
+    "mean_cosine_similarity": Measure("batch", "h{cut_after}.cosine_similarity", False, training_mean, 3),
+    "mean_sign_error": Measure("batch", "h{cut_after}.sign_error", True, training_mean, 1),
+    "l2_error_last_over_peak": Measure("batch", "h{cut_after}.l2_error", True, rest_of_peak, 2),
+    "test_error_per_p_update": Measure("test", "error", True, slope_in_p_update, 2),
+    "excess_over_guess_b": Measure("test", "error_b", False, excess_over_guess, 2),
+    # What it finds of two.
+    "test_error_difference": Measure("test", "error", True, difference, 2),
+    "train_error_difference": Measure("train", "error", True, difference, 2),
+    "steps_further": Measure(*SOLVED, False, steps_further, 1),
+    "test_bits_difference": Measure(*BITS, True, snapshot_difference, 3),
+    "data_fraction_to_reach_bptt20": Measure(*BITS, True, data_fraction, 2, failure="never came so low"),
+    **{
+        f"steps_fraction_{network}": Measure(
+            *("test", f"error_{network}", True, steps_fraction, 2), failure="never came so low"
+        )
+        for network in ("a", "b")
+    },
+    "final_difference_b": Measure("test", "error_b", True, difference, 2),
+}

@@ -1,0 +1,198 @@
+"""How a claim's metric is read off the curves of one run, and what keeps the run from being compared with the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from paper_figures.claims.statistics import slope_parts
+from paper_figures.runs import Run
+
+NEAR = 0.01  # an evaluation this close to the claim's iteration, as a fraction of it, counts as at it
+VALIDATED_EVERY = 5_000  # iterations between the paper's evaluations on Penn Treebank, which its plots join by lines
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Our values for one claim, by seed; `iteration` (the latest, where replicas differ) is None without values."""
+
+    values: pd.Series
+    iteration: int | None
+    obstacles: tuple[str, ...] = ()  # what makes the run not comparable with the paper
+    gap: str = ""  # why a run has no value for the claim
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Where the curves hold a claim's metric, how it is read there, and how it is judged and printed.
+
+    Attributes:
+        metric: may name a field of the cell, as in "h{cut_after}.l2_error".
+        read: from the run, the measure, the claim's iteration (None: training ends by a rule of its own) and the run
+            that the claim compares it with (None where it compares with none).
+        digits: decimals of our numbers.
+        on_ladder: results are task lengths, judged in steps of their curriculum; so are margin and reading error.
+        failure: what happened to a replica whose value is not finite.
+    """
+
+    split: str
+    metric: str
+    lower_is_better: bool
+    read: Callable[[Run, Measure, int | None, Run | None], Reading]
+    digits: int
+    on_ladder: bool = False
+    failure: str = "diverged"
+
+    def of_cell(self, run: Run) -> Measure:
+        """With the cell's value for a field that the metric names."""
+        return replace(self, metric=self.metric.format(**run.record["cell"]))
+
+
+def without_values(gap: str, obstacles: tuple[str, ...] = ()) -> Reading:
+    """The reading of a run that has nothing to say."""
+    return Reading(pd.Series(dtype=float), None, obstacles, gap)
+
+
+def at_iteration(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """At `iteration`: exactly there, else at the nearest evaluation within 1% of it, never interpolated.
+
+    A run that is not comparable shows the last value that it has, where it has none at `iteration`.
+    """
+    curve = run.curve(measure.split, measure.metric)
+    found = obstacles(run, iteration)
+    if curve.empty:
+        return _not_recorded(measure, found)
+    evaluated = curve.index.to_numpy()
+    nearest = int(evaluated[np.argmin(np.abs(evaluated - iteration))])
+    if abs(nearest - iteration) <= NEAR * iteration:
+        return Reading(curve.loc[nearest], nearest, found)
+    if found:
+        return Reading(curve.iloc[-1], int(evaluated[-1]), found)
+    return without_values(f"not evaluated at iteration {iteration}; the nearest is {nearest}")
+
+
+def last_until(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """The last value up to `iteration` of a curve with a point for each change, at iterations of each replica's own."""
+    points = run.curves[(run.curves["split"] == measure.split) & (run.curves["metric"] == measure.metric)]
+    found = obstacles(run, iteration)
+    if points.empty:
+        return _not_recorded(measure, found)
+    until = min(iteration, run.record["iteration_reached"])
+    values = points[points["iteration"] <= until].sort_values("iteration").groupby("seed")["value"].last()
+    gone = [seed for seed, diverged_at in run.diverged_at().items() if diverged_at <= until]
+    return Reading(values.mask(values.index.isin(gone)), until, found)
+
+
+def best_snapshot(run: Run, measure: Measure, iteration: int | None, _reference: Run | None = None) -> Reading:
+    """Test value of the best snapshot by early stopping; with an `iteration`, of the net at that one instead.
+
+    The best snapshot is the one before the first at which the validation value has risen. Where it has not risen yet,
+    the last one is shown, as not comparable: training is not at its end, whatever its length was to be.
+    """
+    if iteration is not None:
+        return _between_evaluations(run, measure, iteration)
+    valid, test = run.curve("valid", measure.metric), run.curve(measure.split, measure.metric)
+    if valid.empty or test.empty:
+        return _not_recorded(measure, obstacles(run), "valid" if valid.empty else "")
+    best, risen = early_stops(valid)
+    values = pd.Series({seed: test.loc[best[seed], seed] for seed in best.index})
+    falling = int((~risen & np.isfinite(values)).sum())
+    still = f"{falling} of {len(values)} replicas' validation had not risen by iteration {valid.index[-1]}"
+    return Reading(values, int(best.max()), (*obstacles(run), *([still] if falling else [])))
+
+
+def early_stops(valid: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """By seed, the iteration of the best snapshot, and whether the value has risen after it.
+
+    Args:
+        valid: validation values [iterations, seeds]; NaN from where a replica diverged, which is no rise.
+    """
+    rises = valid.diff() > 0
+    best = {seed: valid.index[np.argmax(rises[seed]) - 1 if rises[seed].any() else -1] for seed in valid}
+    return pd.Series(best), rises.any()
+
+
+def training_mean(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """The mean of a replica's evaluations up to `iteration`, but for that before the first update."""
+    return _of_training(run, measure, iteration, lambda curve: curve.loc[1:].mean(skipna=False))
+
+
+def rest_of_peak(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """A replica's last value up to `iteration` over its greatest one."""
+    return _of_training(run, measure, iteration, lambda curve: curve.iloc[-1] / curve.max(skipna=False))
+
+
+def slope_in_p_update(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """Each replica's part in the slope of the straight line through all, against the p_update of each.
+
+    Their mean is the slope of least squares (see `statistics.slope_parts`). A replica that diverged has no part in it.
+    """
+    found = at_iteration(run, measure, iteration)
+    if found.gap:
+        return found
+    whole = found.values[np.isfinite(found.values)]
+    if len(whole) < 3:
+        return without_values("fewer than three replicas to draw a line through", found.obstacles)
+    p_update = pd.Series(run.replica_setting("p_update"))[whole.index]
+    parts = pd.Series(slope_parts(p_update, whole), whole.index)
+    return replace(found, values=parts.reindex(found.values.index))
+
+
+def excess_over_guess(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """By how much the error lies below that of the best constant guess."""
+    found = at_iteration(run, measure, iteration)
+    return found if found.gap else replace(found, values=constant_guess(run, measure.metric) - found.values)
+
+
+def constant_guess(run: Run, metric: str) -> float:
+    """The error, in percent, of the best guess of one who reads no digit; `metric` is error_a or error_b."""
+    return run.record["facts"][f"constant_guess_{metric}"]
+
+
+def data_per_iteration(run: Run) -> int:
+    """Time steps x batch that one iteration of a recurrent net consumes."""
+    return run.record["cell"]["truncation_length"] * run.record["spec"]["batch_size"]
+
+
+def obstacles(run: Run, iteration: int | None = None) -> tuple[str, ...]:
+    """What keeps a run from being compared with the paper; `iteration`: what the claim asks for, where it says so."""
+    record = run.record
+    found = ["stand-in data"] if run.stand_in else []
+    found += record["differs_from_paper"] + record["changed_choices"]
+    reached = record["iteration_reached"]
+    if iteration is not None and reached < iteration:
+        by_rule = record["status"] == "complete" and reached < record["iterations"]
+        found.append(f"{reached} of {iteration} iterations" + (", stopped by its own rule" if by_rule else ""))
+    return tuple(found)
+
+
+def _of_training(run: Run, measure: Measure, iteration: int, summary: Callable[[pd.DataFrame], pd.Series]) -> Reading:
+    """What `summary` makes of the curve [iterations, seeds] up to `iteration`; NaN for one that diverged there."""
+    curve, found = run.curve(measure.split, measure.metric).loc[:iteration], obstacles(run, iteration)
+    if curve.empty:
+        return _not_recorded(measure, found)
+    return Reading(summary(curve), int(curve.index[-1]), found)
+
+
+def _between_evaluations(run: Run, measure: Measure, iteration: int) -> Reading:
+    """On the straight line between the evaluations around `iteration`, which are no further apart than the paper's."""
+    curve = run.curve(measure.split, measure.metric)
+    found = obstacles(run, iteration)
+    if curve.empty:
+        return _not_recorded(measure, found)
+    before, after = curve.index[curve.index <= iteration], curve.index[curve.index >= iteration]
+    if len(before) and len(after) and after[0] - before[-1] <= VALIDATED_EVERY:
+        low, high = before[-1], after[0]
+        share = (iteration - low) / max(high - low, 1)
+        values = curve.loc[low] + share * (curve.loc[high] - curve.loc[low])
+        return Reading(values, iteration, found)
+    if found:
+        return Reading(curve.iloc[-1], int(curve.index[-1]), found)
+    return without_values(f"no evaluations within {VALIDATED_EVERY} iterations on both sides of {iteration}")
+
+
+def _not_recorded(measure: Measure, found: tuple[str, ...], split: str = "") -> Reading:
+    return without_values(f"{split or measure.split} {measure.metric} was not recorded", found)

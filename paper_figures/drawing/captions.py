@@ -1,0 +1,110 @@
+"""What a reader must know beside the numbers, generated from the run records: data, sizes, iterations, devices."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from paper_figures.claims.judging import FRAMEWORKS
+from paper_figures.claims.statistics import VERDICTS
+from paper_figures.runs import Run
+
+DATASETS = {
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+    "copy": "Copy",
+    "repeat_copy": "Repeat Copy",
+    "ptb": "Penn Treebank",
+}
+MODELS = {"fcn": "fully connected", "cnn": "convolutional"}
+METHODS = {"no_bprop": "No backprop", "bprop": "Backprop", "dni": "DNI", "cdni": "cDNI"}
+RECURRENT_METHODS = {"bptt": "BPTT", "dni": "DNI", "dni_aux": "DNI + Aux"}
+METRICS = {
+    "test_error": "test error in percent",
+    "max_solved_task_length": "longest task solved in time steps",
+    "test_bits_per_character": "test bits per character",
+    "data_fraction_to_reach_bptt20": "share of the data",
+}
+DEPTH_CHOSEN_ON_TEST = (
+    "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
+    "its DNI numbers, and ours at its sizes, are a little optimistic for that."
+)
+
+
+def data_line(runs: list[Run]) -> str:
+    """Which data the runs used; starts with "STAND-IN DATA" where any of it stands in for the paper's."""
+    if not runs:
+        return "No runs found: only the paper's numbers are shown."
+    entries = [entry for run in runs for entry in run.record["data"]]
+    entries.sort(key=lambda entry: list(DATASETS).index(entry["name"]))
+    kinds = {"generated": "drawn from the seed, as the paper draws it", "original": "original"}
+    genuine = []
+    for source, words in kinds.items():
+        names = dict.fromkeys(DATASETS[entry["name"]] for entry in entries if entry["source"] == source)
+        genuine += [f"{', '.join(names)} ({words})"] if names else []
+    stand_ins = dict.fromkeys(_describe(entry) for entry in entries if entry["source"] == "stand-in")
+    if not stand_ins:
+        return f"Data: {'; '.join(genuine)}."
+    count = sum(run.stand_in for run in runs)
+    where = "" if count == len(runs) else f" in {count} of {len(runs)} runs"
+    rest = [f"else {'; '.join(genuine)}"] if genuine else []
+    return f"STAND-IN DATA{where}: {'; '.join([*stand_ins, *rest])}."
+
+
+def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
+    """Preset, what was changed from the paper or from this suite's choices, and how far the runs went.
+
+    Args:
+        paper_iterations: how long the paper trains; None where it does not say so, or ends training by a rule.
+    """
+    if not runs:
+        return ""
+    parts = [f"Preset {', '.join(sorted({run.record['preset'] or 'none' for run in runs}))}"]
+    changes = Counter(
+        change for run in runs for change in run.record["differs_from_paper"] + run.record["changed_choices"]
+    )
+    lengths = {change for change in changes if change.startswith("iterations = ")}  # said below
+    parts += [
+        _with_commas(text) + ("" if n == len(runs) else f" in {n} of {len(runs)} runs")
+        for text, n in sorted(changes.items())
+        if text not in lengths
+    ]
+    reached = [run.record["iteration_reached"] for run in runs]
+    least, most = f"{min(reached):,}", f"{max(reached):,}"
+    length = f"{least if least == most else f'{least} to {most}'} iterations"
+    usual = {change.partition("(")[2] for change in lengths}  # "default: 2500000)"
+    if paper_iterations is None:
+        parts.append(f"{length} ({_with_commas(usual.pop())}" if len(usual) == 1 else length)
+    elif min(reached) < paper_iterations:
+        parts.append(f"{length} (paper: {paper_iterations:,})")
+    partial = sum(run.record["status"] == "partial" for run in runs)
+    if partial:
+        parts.append(f"{partial} of {len(runs)} runs unfinished")
+    return "; ".join(parts) + "."
+
+
+def machines_line(runs: list[Run]) -> str:
+    """Frameworks with versions, devices and precision."""
+    if not runs:
+        return ""
+    frameworks = sorted({(run.record["framework"], run.record["versions"][run.record["framework"]]) for run in runs})
+    names = [f"{FRAMEWORKS[name]} {version}" for name, version in reversed(frameworks)]
+    devices = sorted({f"{run.record['device']['kind']} {run.record['device']['name']}" for run in runs})
+    precisions = sorted({run.record["precision"] for run in runs})
+    return f"{', '.join(names)}; {', '.join(devices)}; {', '.join(precisions)}."
+
+
+def verdict_legend(words: set[str]) -> str:
+    """The meaning of the verdicts that occur in `words`."""
+    plain = {word.split(" (")[0] for word in words}
+    return "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in plain) + "."
+
+
+def _with_commas(text: str) -> str:
+    """Whole numbers of five digits or more with their thousands apart."""
+    return re.sub(r"(?<![\d.])\d{5,}(?![\d.])", lambda number: f"{int(number[0]):,}", text)
+
+
+def _describe(entry: dict) -> str:
+    description = re.sub("^stand-in[^:]*: *", "", entry["description"], flags=re.IGNORECASE)
+    return f"not {DATASETS[entry['name']]} but {description}"

@@ -1,0 +1,172 @@
+"""The two figures of p_update: the test error of every replica against how often its layers are updated.
+
+One row of panels per method, one column per snapshot of the paper. Behind our dots stand the paper's medians, read off
+its figures, each over its bin of p_update.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from paper_figures.claims.judging import FRAMEWORKS, bin_of, fits, read_claims
+from paper_figures.claims.measures import MEASURES, NEAR
+from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing.curve_points import paper_iterations
+from paper_figures.drawing.figure_files import figure_files
+from paper_figures.runs import Run, read_runs
+
+METHODS = ("dni", "cdni")
+SNAPSHOTS = (5_000, 12_000, 25_000, 250_000, 500_000)  # the paper's, in iterations
+# How far from a snapshot of a shortened run its evaluation may lie, as a fraction of it: there is nothing to compare.
+NEAR_IN_SHORT_RUNS = 0.25
+MEASURE = MEASURES["test_error"]
+DIVERGED = "diverged"  # the note of a replica without a value
+COLUMNS = [
+    "method",
+    "snapshot",
+    "source",
+    "obtained",
+    "seed",
+    "p_update",
+    "p_low",
+    "p_high",
+    "iteration",
+    "value",
+    "note",
+]
+
+COLOUR = style.DEPTHS[4]  # these nets have four layers
+# On top of the dots, with a white rim: it must be seen among a hundred of them.
+RIM = [patheffects.withStroke(linewidth=3, foreground="white")]
+PAPER_BAR = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
+DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
+
+
+def make(module_file: str, title: str, results: Path) -> dict[str, bytes]:
+    """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; its claims say which runs."""
+    claims = read_claims()
+    claims = claims[claims["artifact"] == Path(module_file).stem]
+    kinds = claims.drop_duplicates("method").to_dict("records")
+    runs = read_runs(results, claims["experiment"].iloc[0])
+    runs = [run for run in runs if any(fits(kind, run) for kind in kinds)]
+    points = pd.concat([_our_points(runs), _paper_points(claims)], ignore_index=True)[COLUMNS]
+    return figure_files(module_file, title, results, runs, points, _sentences(runs), partial(_draw, runs=runs))
+
+
+def at_paper_scale(runs: list[Run]) -> bool:
+    """Whether the panels are the paper's snapshots, and not the same fractions of runs that end before the first."""
+    return not runs or max(run.record["iterations"] for run in runs) >= SNAPSHOTS[0]
+
+
+def _our_points(runs: list[Run]) -> pd.DataFrame:
+    """A row for every replica and snapshot; where a run has none there, or is missing, one row whose `note` says so."""
+    scaled = not at_paper_scale(runs)
+    rows = []
+    for method in METHODS:
+        for framework in FRAMEWORKS:
+            named = {"method": method, "source": framework, "obtained": "run"}
+            cell = (method, framework)
+            found = [run for run in runs if (run.record["cell"]["method"], run.record["framework"]) == cell]
+            for snapshot in SNAPSHOTS:
+                points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
+                rows += [{**named, "snapshot": snapshot, **point} for point in points]
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "iteration": "Int64"})
+
+
+def _snapshot(run: Run, snapshot: int, scaled: bool) -> list[dict]:
+    """One run at one of the paper's snapshots, or (scaled) at the same fraction of its own length."""
+    length = run.record["iterations"] if scaled else paper_iterations()
+    wanted = max(1, round(snapshot / paper_iterations() * length))
+    if wanted > run.record["iteration_reached"]:
+        return [{"note": f"not reached ({run.record['iteration_reached']:,} of {wanted:,})"}]
+    curve = run.curve(MEASURE.split, MEASURE.metric)
+    evaluated = curve.index[curve.index > 0].to_numpy()
+    nearest = int(evaluated[np.argmin(np.abs(evaluated - wanted))])
+    if abs(nearest - wanted) > (NEAR_IN_SHORT_RUNS if scaled else NEAR) * wanted:
+        return [{"note": f"not evaluated at {wanted:,}; the nearest is {nearest:,}"}]
+    rows = []
+    for seed, p_update in run.replica_setting("p_update").items():
+        value = curve.loc[nearest, seed]
+        outcome = {"value": value} if np.isfinite(value) else {"note": DIVERGED}
+        rows.append({"seed": seed, "p_update": p_update, "iteration": nearest, **outcome})
+    return rows
+
+
+def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
+    bins = claims["replicas"].map(bin_of)
+    points = claims[["method", "obtained", "value"]].assign(source="paper", snapshot=claims["iteration"])
+    ends = {"p_low": bins.map(lambda found: found.low), "p_high": bins.map(lambda found: found.high)}
+    return points.assign(**ends, iteration=claims["iteration"].astype("Int64"))
+
+
+def _sentences(runs: list[Run]) -> list[str]:
+    replicas = sorted({len(run.record["seeds"]) for run in runs})
+    count = " or ".join(str(n) for n in replicas) if replicas else "no"
+    sentences = [
+        f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",
+        "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points; "
+        "panels without bars: none was read there.",
+    ]
+    if not at_paper_scale(runs):
+        sentences.append(
+            "These runs end before the paper's first snapshot: the panels stand at the fractions of their length at "
+            f"which the paper's stand in {paper_iterations():,}, at the nearest evaluation; the bars are its own."
+        )
+    return sentences
+
+
+def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
+    dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
+    bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
+    figure, grid = layout.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
+    values = points["value"][points["value"] > 0]
+    limits = values.min() * 0.8, values.max() * 1.25
+    grid[0, 0].set(yscale="log", ylim=limits, xlim=(-0.04, 1.04), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
+    panels.plain_ticks(grid[0, 0].yaxis)
+    for row, method in zip(grid, METHODS, strict=True):
+        for axes, snapshot in zip(row, SNAPSHOTS, strict=True):
+            _panel(axes, points[(points["method"] == method) & (points["snapshot"] == snapshot)])
+    for axes, snapshot in zip(grid[0], SNAPSHOTS, strict=True):
+        title = _panel_title(snapshot, points[points["snapshot"] == snapshot], at_paper_scale(runs))
+        axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
+    layout.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
+    return figure
+
+
+def _panel_title(snapshot: int, points: pd.DataFrame, paper_scale: bool) -> str:
+    if paper_scale:
+        return f"{snapshot:,} iterations"
+    share = f"{100 * snapshot / paper_iterations():g}%"
+    at = points["iteration"][points["obtained"] == "run"].dropna().unique()
+    return f"{share}: iteration {at[0]:,}" if len(at) == 1 else f"{share} of a run"
+
+
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    axes.grid(axis="y", color=style.GRID, linewidth=0.5)
+    paper = points[points["source"] == "paper"]
+    axes.hlines(paper["value"], paper["p_low"], paper["p_high"], zorder=3, capstyle="butt", **PAPER_BAR)
+    notes: dict[str, str] = {}
+    for framework, name in FRAMEWORKS.items():
+        ours = points[points["source"] == framework]
+        # An error of zero has no place on a log scale: its dot lies on the axis.
+        values = ours["value"].astype(float).clip(lower=axes.get_ylim()[0])
+        axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **style.REPLICA_DOTS[framework])
+        diverged = ours.loc[ours["note"] == DIVERGED, "p_update"]
+        on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
+        axes.plot(diverged, np.ones(len(diverged)), **on_top)
+        said = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
+        said += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []
+        if said:
+            notes[name] = "; ".join(said)
+    alike = len(notes) == len(FRAMEWORKS) and len(set(notes.values())) == 1
+    lines = list(notes.values())[:1] if alike else [f"{name}: {note}" for name, note in notes.items()]
+    crossed = any("×" in note for note in notes.values())
+    panels.write_note(axes, [*([""] if crossed else []), *lines], "upper right")  # below the crosses

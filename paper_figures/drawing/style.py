@@ -1,0 +1,206 @@
+"""One place for sizes, colours and line styles, and for saving a figure to the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.transforms import Affine2D
+
+from paper_figures.drawing import print_width
+from paper_figures.provenance import embedding
+from paper_figures.provenance.stamps import short
+
+DPI = 200
+SMALL, NORMAL = 6.5, 8.0  # points
+HEAD_MARGIN, PANEL_TITLE = 0.08, 0.27  # inches
+HEAD_LINES = (NORMAL * 1.4 / 72, SMALL * 1.3 * 1.17 / 72)  # inches: of a line of data, and of one of settings
+READABLE = 4.5  # contrast of text with white, at least
+
+# From light to dark: told apart by lightness alone, so in grey and with any colour vision.
+DEPTHS = {3: "#e09a2f", 4: "#c9504f", 5: "#7d3488", 6: "#1b1446"}
+FIVE_SHADES = ("#e8ab3c", "#dd7340", "#b53f5c", "#742a83", "#1b1446")
+THREE_SHADES = FIVE_SHADES[::2]
+SEVEN_SHADES = ("#efb63f", "#e6913a", "#d66b4a", "#b94a62", "#8f3278", "#5b2380", "#1b1446")
+TRUNCATION_LENGTHS = dict(zip((2, 3, 4, 5, 8, 20, 40), SEVEN_SHADES, strict=True))  # of recurrent nets, in time steps
+ALARM_WORD = "STAND-IN"  # a head that starts with it is red
+INK, FAINT, GRID, ALARM = "#222222", "#666666", "#e4e4e4", "#a3200d"
+# PyTorch is a broad pale line and JAX a thin dark one with dots, so that both show where they coincide.
+FRAMEWORK_LINES = {
+    "torch": {"linewidth": 2.6, "alpha": 0.55, "solid_capstyle": "butt"},
+    "jax": {"linewidth": 0.8, "marker": "o", "markersize": 2.4, "markevery": 0.05},
+}
+DOTTED = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
+DOT = {"marker": "o", "markersize": 4.5}
+FRAMEWORK_DOTS = {"torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45}, "jax": {"marker": "o", "markersize": 3}}
+# Of single replicas, of which there are many.
+REPLICA_LINES = {"torch": {"linewidth": 2.0, "alpha": 0.45, "solid_capstyle": "butt"}, "jax": {"linewidth": 0.7}}
+REPLICA_DOTS = {
+    "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
+    "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
+}
+BAND = {"alpha": 0.1, "linewidth": 0}  # so pale that several on top of each other still show their lines
+TWO_REPLICAS = {"linewidth": 0.4, "alpha": 0.7}
+PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
+PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
+DIVERGED_MARK = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
+
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "paper_figures",
+    "path.simplify": False,
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Within it matplotlib uses this style and nothing of the user's own settings."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches that belongs to no window."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
+    """The figure as .pdf, .svg and .png: `title` and `stamp` in each file's metadata, a blank seal, no date in any."""
+    line, whole, seal = short(stamp), embedding.text(stamp), embedding.BLANK
+    pdf, svg, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    named = {"Title": title, "Creator": "paper_figures"}
+    # As one page of many, because savefig takes no entries of one's own for a .pdf.
+    with PdfPages(pdf, metadata={**named, "Subject": line, "CreationDate": None}) as pages:
+        pages.infodict().update(Stamp=whole, Seal=seal)
+        figure.savefig(pages, format="pdf", dpi=DPI)
+    entries = {**named, "Description": line, "Source": whole, "Identifier": seal, "Date": None}
+    figure.savefig(svg, format="svg", metadata=entries, dpi=DPI)
+    entries = {"Title": title, "Description": line, "Stamp": whole, "Seal": seal, "Software": None}
+    figure.savefig(png, format="png", metadata=entries, dpi=DPI)
+    return {".pdf": pdf.getvalue(), ".svg": svg.getvalue(), ".png": png.getvalue()}
+
+
+def contrast(colour: str) -> float:
+    """Of a colour with white, from 1 (white) to 21 (black), by the Web Content Accessibility Guidelines."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 1.05 / (0.05 + sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)))
+
+
+def readable(colour: str) -> str:
+    """The colour itself, or as much darker as text in it must be to be read on white: pale lines can be seen."""
+    rgb = to_rgb(colour)
+    shares = (share / 100 for share in range(100, 0, -2))
+    return next(shade for share in shares if contrast(shade := to_hex([share * part for part in rgb])) >= READABLE)
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """The nearest positions (least squares) in the same order that are at least `gap` apart; for labels of a column.
+
+    Groups that touch are merged and centred on the mean of where their members wanted to be.
+    """
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    groups: list[tuple[float, list[int]]] = []  # (centre, members from below)
+    for i in order:
+        centre, members = positions[i], [i]
+        while groups and groups[-1][0] + gap * (len(groups[-1][1]) + len(members)) / 2 > centre:
+            below_centre, below = groups.pop()
+            centre = (below_centre * len(below) + centre * len(members)) / (len(below) + len(members))
+            members = below + members
+        groups.append((centre, members))
+    placed = [0.0] * len(positions)
+    for centre, members in groups:
+        for rank, i in enumerate(members):
+            placed[i] = centre + gap * (rank - (len(members) - 1) / 2)
+    return placed
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset: float = 5) -> None:
+    """Writes a label right of each (x, y, text, colour), moved up or down where neighbours would overlap.
+
+    Limits, scales and position of the axes must be final, and a note written: labels keep above it, or below one at the
+    top.
+    """
+    points = 72 / axes.figure.dpi
+    bottom, middle, top = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5, 1))
+    notes = [text.get_window_extent().transformed(Affine2D().scale(points)) for text in axes.texts]
+    columns: list[list[tuple[float, float, tuple]]] = []  # labels whose horizontal extents may overlap
+    for end in sorted(ends, key=lambda end: end[0]):
+        x, y = axes.transData.transform(end[:2]) * points
+        if not columns or x - columns[-1][-1][0] > max(2, 0.75 * len(columns[-1][-1][2][2])) * SMALL:
+            columns.append([])
+        columns[-1].append((x, y, end))
+    for column in columns:
+        places = spread([y for _, y, _ in column], SMALL * 1.05)
+        start = min(x for x, _, _ in column)
+        beside = [note for note in notes if note.x1 > start]
+        floor = max([bottom, *(note.y1 for note in beside if note.y0 < middle)])
+        ceiling = min([top, *(note.y0 for note in beside if note.y0 >= middle)])
+        sink = max(0, max(places) + SMALL / 2 - ceiling)
+        rise = max(0, floor + SMALL / 2 - min(places) + sink) - sink
+        for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
+            text_offset = (offset, place + rise - height)
+            look = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
+            write_beside(axes, text, (x, y), text_offset, **look)
+
+
+def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
+    """A label `offset` points from a point of the data, with a halo that keeps it legible on top of a line."""
+    halo = [patheffects.withStroke(linewidth=2, foreground="white")]
+    look = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo, **look}
+    axes.annotate(text, point, xytext=offset, textcoords="offset points", **look)
+
+
+def write_head(figure: Figure, data: str, settings: str) -> None:
+    """Above the panels: the data (in red and bold where it is a stand-in) and the settings; makes room for them."""
+    height, (data_line, _) = figure.get_figheight(), HEAD_LINES
+    wrapped_data, wrapped_settings = _wrapped_head(data, settings)
+    weight, colour = ("bold", ALARM) if data.startswith(ALARM_WORD) else ("normal", INK)
+    left, top = figure.subplotpars.left, height - HEAD_MARGIN
+    below = top - data_line * (wrapped_data.count("\n") + 1)
+    figure.text(left, top / height, wrapped_data, va="top", fontsize=NORMAL, fontweight=weight, color=colour)
+    figure.text(left, below / height, wrapped_settings, va="top", fontsize=SMALL, color=FAINT, linespacing=1.3)
+    figure.subplots_adjust(top=1 - head_height(data, settings) / height)
+
+
+def head_height(data: str, settings: str) -> float:
+    """Inches from the top of a figure with a head to its panels, whose titles are in between."""
+    counts = (text.count("\n") + bool(text) for text in _wrapped_head(data, settings))
+    return HEAD_MARGIN + sum(count * line for count, line in zip(counts, HEAD_LINES, strict=True)) + PANEL_TITLE
+
+
+def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
+    # Letters are about half as wide as high; bold ones, and those of the settings, with their names and digits, more.
+    points = 72 * (print_width.width() - 0.75)
+    letters = points / NORMAL / (0.57 if data.startswith(ALARM_WORD) else 0.49)
+    return textwrap.fill(data, int(letters)), textwrap.fill(settings, int(points / SMALL / 0.53))

@@ -1,0 +1,224 @@
+"""What every table does: its numbers from claims and runs, three lines a net (paper, PyTorch, JAX), notes and stamp.
+
+A table file is a module of this package called `table_*` or `text_*` (numbers that the paper gives in its text), found
+by its name. It has `TITLE`, `OUTPUT` and a `make` that names the cells shown (`numbers`), says how a reader calls them,
+and ends in `table_files`.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from paper_figures.claims.judging import FRAMEWORKS, read_claims
+from paper_figures.claims.measures import MEASURES
+from paper_figures.drawing import captions, latex
+from paper_figures.files import table_csv
+from paper_figures.provenance.embedding import sealed, with_comment
+from paper_figures.provenance.stamps import short, stamp
+from paper_figures.runs import Run, read_runs
+
+HOW_TO_READ = (
+    "{}: mean ± half-width of its 95% t interval (replicas; one alone has no interval), and the verdict on the paper's "
+    "number where there is one."
+)
+SOME_FAILED = "In brackets (2 of 3): one of three replicas {} and is not in the mean."
+NARROW = 12  # characters of the lines below a number and its interval in LaTeX, in narrow columns
+KEYS = ["id", "dataset", "model", "layers", "method", "cell"]
+
+
+def read(artifact: str, results: Path) -> tuple[pd.DataFrame, list[Run]]:
+    """The claims of a table, and all runs of its experiment."""
+    claims = read_claims()
+    claims = claims[claims["artifact"] == artifact]
+    return claims, read_runs(results, claims["experiment"].iloc[0])
+
+
+def numbers(claims: pd.DataFrame, cells: list[dict]) -> pd.DataFrame:
+    """One row for each of `cells`, in their order: its claim, or a row with no published number where it has none.
+
+    Args:
+        claims: of one table; those of no cell are dropped.
+        cells: columns of the claims that name a cell, such as {"method": "dni", "cell": "cut_after~3"}; those that are
+            not given are as in the first claim.
+    """
+    rows = []
+    for cell in cells:
+        found = claims[(claims[list(cell)] == pd.Series(cell)).all(axis=1)]
+        if len(found):
+            rows.append(found.iloc[0].to_dict())
+            continue
+        row = {**claims.iloc[0].to_dict(), **cell, "value": math.nan, "margin": math.nan, "reading_error": math.nan}
+        layers = "" if pd.isna(row["layers"]) else str(row["layers"])
+        place = [row["artifact"], row["dataset"], row["model"], layers, row["method"], row["cell"]]
+        rows.append({**row, "id": "/".join(filter(None, place))})
+    return pd.DataFrame(rows)
+
+
+def table_files(
+    module_file: str,
+    heading: str,
+    results: Path,
+    runs: list[Run],
+    judged: pd.DataFrame,
+    lines: list[str],
+    columns: list[str],
+    notes: list[str],
+    blocks: str = "",
+) -> dict[str, bytes]:
+    """The contents of a table's .csv (one row per number), .md, .tex and .json files, by suffix.
+
+    Args:
+        module_file: `__file__` of the table's module, whose name is the artifact's.
+        heading: of the .md.
+        runs: notes and stamp are about those of them that a number is from.
+        judged: of `judge`, with further columns of text: one called as each of `lines`, and `column`. An optional
+            column `printed` holds what the paper prints where that is no number.
+        lines: the columns that name a net, which are their headings too; a net has a line for the paper and for each
+            framework.
+        columns: headings of the numbers' columns, in order; `column` says in which one a number stands.
+        notes: sentences of this table, between the legend and the machines.
+        blocks: one of `lines`. In LaTeX, each of its values has a part of the table and is the title of it, with no
+            column that would be empty there.
+    """
+    artifact = Path(module_file).stem
+    used = [run for run in runs if run.path in set(judged["run"])]
+    mark = stamp(artifact, results, used)
+    # No one length where some of the trainings end by a rule of their own.
+    paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
+    metrics = ", ".join(captions.METRICS[metric] for metric in judged["metric"].unique())
+    how_to_read = HOW_TO_READ.format(metrics[0].upper() + metrics[1:])
+    notes = [
+        captions.data_line(used),
+        captions.settings_line(used, paper_iterations),
+        how_to_read,
+        captions.verdict_legend(set(judged["verdict"])),
+        *notes,
+        captions.machines_line(used),
+    ]
+    notes = [note for note in notes if note]
+    headings = [*lines, "From", *columns]
+    label = "tab:dni-" + artifact.partition("_")[2].replace("_", "-")
+    parts = judged.groupby(blocks, sort=False) if blocks else [("", judged)]
+    printed = [
+        _block(part, [name for name in lines if name != blocks], columns, str(title) if blocks else "")
+        for title, part in parts
+    ]
+    failures = sorted({MEASURES[metric].failure for metric in judged.loc[judged["n_diverged"] > 0, "metric"]})
+    read_here = " ".join([how_to_read, *map(SOME_FAILED.format, failures)])
+    explained = [read_here if note == how_to_read else note for note in notes]
+    page = markdown(heading, headings, _lines(judged, lines, columns, in_one_line), notes, short(mark))
+    printed_latex = latex.table(printed, explained, short(mark), label)
+    return table_contents(table_csv(_long_form(judged)), page, printed_latex, heading, mark)
+
+
+def table_contents(csv: bytes, page: str, printed: str, heading: str, mark: dict) -> dict[str, bytes]:
+    """The files of a table, by suffix, from its long form, its Markdown and its LaTeX; `mark` is its stamp."""
+    contents = {".csv": csv, ".md": with_comment(".md", page, mark), ".tex": with_comment(".tex", printed, mark)}
+    return sealed(contents, heading, mark)
+
+
+def _block(judged: pd.DataFrame, lines: list[str], columns: list[str], title: str) -> latex.Block:
+    """A part of the table in LaTeX: cells of two lines where they fit, or else of more and narrower ones."""
+    used = [column for column in columns if column in set(judged["column"])]
+    for write in (_in_two_lines, _in_narrow_lines):
+        block = latex.Block([*lines, "From", *used], _lines(judged, lines, used, write), len(lines) + 1, title)
+        if latex.fits(block):
+            break
+    return block
+
+
+def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], write: Callable) -> list[list[str]]:
+    """The cells of each printed line; `write` makes that of a row with a number of ours."""
+    printed = []
+    for net, rows in judged.groupby(lines, sort=False):
+        published = rows.drop_duplicates("column").set_index("column")
+        printed.append([*net, "paper", *(_at(published, column, paper_text) for column in columns)])
+        for framework, name in FRAMEWORKS.items():
+            ours = rows[rows["framework"] == framework].set_index("column")
+            cells = [_at(ours, column, lambda row: our_text(row, write)) for column in columns]
+            printed.append([*("" for _ in lines), name, *cells])
+    return printed
+
+
+def _at(rows: pd.DataFrame, column: str, write) -> str:
+    return write(rows.loc[column]) if column in rows.index else ""
+
+
+def paper_text(row: pd.Series) -> str:
+    """The paper's number as it prints it, or as it was read off a plot; empty where it has none."""
+    if row.get("printed"):
+        return row["printed"]
+    if math.isnan(row["value"]):
+        return ""
+    if row["obtained"] == "digitised" or not row["reading_error"]:
+        return f"{row['value']:g}"
+    # With as many digits as the paper prints: it is read to half of the last one.
+    digits = max(0, math.ceil(-math.log10(2 * row["reading_error"]) - 1e-9))
+    return f"{row['value']:.{digits}f}"
+
+
+def our_text(row: pd.Series, write: Callable) -> str:
+    """Our number with its interval, replicas and verdict, as `write` sets them: in one line, or in several."""
+    if row["n"] + row["n_diverged"] == 0:
+        return row["verdict"]
+    measure = MEASURES[row["metric"]]
+    number = f"{row['ours']:.{measure.digits}f}" if row["n"] else "–"
+    low, high = row["low"], row["high"]
+    interval = f"± {(high - low) / 2:.{measure.digits}f}"
+    if measure.on_ladder:  # its steps are not equally long
+        interval = f"[{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
+    chosen = row["chosen"].partition(",")[0].partition("~")[2]
+    at = f"at {chosen}" if chosen else ""
+    return write(number, "" if math.isnan(low) else interval, row, at)
+
+
+def in_one_line(number: str, interval: str, row: pd.Series, at: str) -> str:
+    failed = f"; {row['n_diverged']} {MEASURES[row['metric']].failure}" if row["n_diverged"] else ""
+    return " ".join(filter(None, [number, interval, f"({row['n']}{failed})", at, row["verdict"]]))
+
+
+def _in_two_lines(number: str, interval: str, row: pd.Series, at: str) -> str:
+    above = " ".join(filter(None, [number, interval, _count(row), at]))
+    return "\n".join(filter(None, [above, row["verdict"]]))
+
+
+def _in_narrow_lines(number: str, interval: str, row: pd.Series, at: str) -> str:
+    above, below = (" ".join(filter(None, words)) for words in ([number, interval, at], [_count(row), row["verdict"]]))
+    return "\n".join([above, *textwrap.wrap(below, NARROW, break_long_words=False)])
+
+
+def _count(row: pd.Series) -> str:
+    return f"({row['n']} of {row['n'] + row['n_diverged']})" if row["n_diverged"] else f"({row['n']})"
+
+
+def markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:
+    """A page: the first of `notes`, about the data, in bold, the others, the table, and `foot`, the stamp."""
+    conditions, *others = notes
+    rest = "\n\n".join(others)
+    return f"# {heading}\n\n**{conditions}**\n\n{rest}\n\n{markdown_lines(headings, lines)}\n\n{foot}\n"
+
+
+def markdown_lines(headings: list[str], lines: list[list[str]]) -> str:
+    """The table alone; a column of whole numbers is set to the right."""
+    sides = [
+        "--:" if all(cell.isdigit() or not cell for cell in column) else "---" for column in zip(*lines, strict=True)
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, sides, *lines])
+
+
+def _long_form(judged: pd.DataFrame) -> pd.DataFrame:
+    """One row per number: the paper's first, where it prints one, then each framework's."""
+    keys = [*KEYS, "metric", "unit", "margin"]
+    paper = judged.drop_duplicates("id").dropna(subset="value")[[*keys, "value", "iteration"]].assign(source="paper")
+    ours = judged[[*keys, "low", "high", "n", "n_diverged", "verdict", "why", "chosen", "run"]]
+    ours = ours.assign(source=judged["framework"], value=judged["ours"], iteration=judged["ours_iteration"])
+    both = pd.concat([paper, ours]).astype({"iteration": "Int64", "n": "Int64", "n_diverged": "Int64"})
+    order = {claim: position for position, claim in enumerate(judged["id"].unique())}
+    both = both.sort_values("id", key=lambda ids: ids.map(order), kind="stable")
+    results = ["source", "metric", "value", "low", "high", "unit", "n", "n_diverged", "iteration", "margin"]
+    return both[[*KEYS, *results, "verdict", "why", "chosen", "run"]]

@@ -1,0 +1,178 @@
+"""The stamp that ties a drawing to its code, claims and run records. It holds no time, so a redrawing is identical.
+
+How a file carries its stamp: `carriers`. Whether a file is what its stamp says, and still holds: `verify`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import platform
+import subprocess
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from paper_figures.drawing import print_width
+from paper_figures.files import CLAIMS_FILE, sha256
+from paper_figures.runs import ROOT, Run
+
+PACKAGE = Path(__file__).resolve().parents[1]
+LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pillow")
+CLAIMS = CLAIMS_FILE.relative_to(ROOT).as_posix()
+_redrawn: ContextVar[Redrawing | None] = ContextVar("redrawn", default=None)
+
+
+@dataclass
+class Redrawing:
+    """The stamp that a drawing is given again, and the one that it would have by itself, once it is drawn."""
+
+    recorded: dict[str, Any] | None
+    found: dict[str, Any] | None = None
+
+
+def sources(artifact: str) -> list[str]:
+    """Sorted paths, relative to the repository's root, of the files that decide what an artifact looks like."""
+    return module_sources(f"artifacts/{artifact}.py")
+
+
+@lru_cache
+def module_sources(module: str) -> list[str]:
+    """The file of a module of this package, everything here that it imports (found by parsing), and claims.csv."""
+    pending, found = [PACKAGE / module], {CLAIMS_FILE.resolve()}
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += _imported_files(path)
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
+    """Everything that a drawing of `artifact` came from.
+
+    `git_commit` is the last commit that changed this package (None outside git) and `git_dirty` whether it was edited
+    since, so that a later commit elsewhere does not change a committed figure. `data` has the checksums of the files
+    of each data set, once. `stamp_sha256` is the hash of the rest.
+    """
+    files = {name: sha256((ROOT / name).read_bytes()) for name in sources(artifact)}
+    commit, dirty = _git_state()
+    contents = {
+        "artifact": artifact,
+        "command": f"python -m paper_figures {artifact} --results {_portable(results)}{print_width.option()}",
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "sources_sha256": _hash(files),
+        "sources": files,
+        "claims_sha256": sha256(CLAIMS_FILE.read_bytes()),
+        "versions": versions(),
+        "data": _data(runs),
+        "runs": [_describe(run) for run in runs],
+    }
+    found = {"stamp_sha256": _hash(contents), **contents}
+    if redrawing := _redrawn.get():
+        redrawing.found = found
+        return redrawing.recorded or found
+    return found
+
+
+def is_whole(stamp: dict[str, Any]) -> bool:
+    """Whether a stamp that was read from a file is as it was written."""
+    return stamp["stamp_sha256"] == _hash({name: value for name, value in stamp.items() if name != "stamp_sha256"})
+
+
+@contextmanager
+def redrawing(recorded: dict[str, Any] | None) -> Iterator[Redrawing]:
+    """Within it a drawing is given the stamp `recorded` (None: its own), so that what it draws can be compared."""
+    token = _redrawn.set(Redrawing(recorded))
+    try:
+        yield _redrawn.get()
+    finally:
+        _redrawn.reset(token)
+
+
+def versions() -> dict[str, str]:
+    """What draws and compresses here: the bytes of a figure may differ with these."""
+    libraries = {name: version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), "zlib": zlib.ZLIB_RUNTIME_VERSION, **libraries}
+
+
+def git(*arguments: str) -> bytes:
+    """What git prints, in this repository; raises OSError or CalledProcessError where there is none."""
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
+
+
+def commit(stamp: dict[str, Any]) -> str:
+    """The commit that drew, and whether its files were edited; "none" outside git."""
+    return stamp["git_commit"][:10] + ("+edits" if stamp["git_dirty"] else "") if stamp["git_commit"] else "none"
+
+
+def short(stamp: dict[str, Any]) -> str:
+    """One line for places with little room: a file's metadata, a table's foot."""
+    codes = sorted({run["source_sha256"][:10] for run in stamp["runs"]})
+    runs = f"{len(stamp['runs'])} runs" + (f" (code {', '.join(codes)})" if codes else "")
+    return (
+        f"Stamp {stamp['stamp_sha256'][:10]}: commit {commit(stamp)}, sources {stamp['sources_sha256'][:10]}, "
+        f"claims {stamp['claims_sha256'][:10]}, {runs}. Remake: {stamp['command']}"
+    )
+
+
+def _hash(contents: dict[str, Any]) -> str:
+    return sha256(json.dumps(contents, sort_keys=True).encode())
+
+
+def _describe(run: Run) -> dict[str, Any]:
+    record = run.record
+    return {
+        "path": run.path,
+        "sha256": run.record_sha256,
+        "curves_sha256": run.curves_sha256,
+        "status": record["status"],
+        "iteration_reached": record["iteration_reached"],
+        "data": [f"{entry['name']} ({entry['source']})" for entry in record["data"]],
+        "device": f"{record['device']['kind']} {record['device']['name']}",
+        "precision": record["precision"],
+        "framework": f"{record['framework']} {record['versions'][record['framework']]}",
+        "git_commit": record["code"]["git_commit"],
+        "source_sha256": record["code"]["source_sha256"],
+    }
+
+
+def _data(runs: list[Run]) -> list[dict[str, Any]]:
+    entries = [
+        {name: entry[name] for name in ("name", "source", "files")} for run in runs for entry in run.record["data"]
+    ]
+    return [json.loads(entry) for entry in sorted({json.dumps(entry, sort_keys=True) for entry in entries})]
+
+
+def _portable(path: Path) -> str:
+    """Relative to the repository where it lies inside, so that the stamp does not depend on where the clone is."""
+    absolute = path.resolve()
+    return (absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute).as_posix()
+
+
+@lru_cache
+def _git_state() -> tuple[str | None, bool | None]:
+    try:
+        last = git("log", "-1", "--format=%H", "--", PACKAGE.name).decode().strip()
+        return (last, bool(git("status", "--porcelain", "--", PACKAGE.name))) if last else (None, None)
+    except (OSError, subprocess.CalledProcessError):  # no git, not a clone, or no commit yet
+        return None, None
+
+
+def _imported_files(path: Path) -> list[Path]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    modules = [ROOT.joinpath(*name.split(".")) for name in names if name.startswith("paper_figures.")]
+    candidates = [file for module in modules for file in (module.with_suffix(".py"), module / "__init__.py")]
+    return [file for file in candidates if file.is_file()]

@@ -1,0 +1,220 @@
+"""What README.md and docs/ say of the published runs: counts of verdicts, numbers, and where the pictures are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from paper_figures.artifacts.claims import OUTPUT
+from paper_figures.claims.judging import FRAMEWORKS, cell_of, judge, read_claims
+from paper_figures.claims.sections import section
+from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
+from paper_figures.drawing import captions
+from paper_figures.drawing.table_files import in_one_line, our_text, paper_text
+from paper_figures.errors import FigureError
+from paper_figures.report.claims import statement
+from paper_figures.runs import ROOT, read_experiments
+
+PUBLISHED = ROOT / "results" / "published"
+FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
+UNJUDGED = ("not comparable", "missing")
+MOST = 6  # numbers of one artifact on a page; its table has them all
+METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
+METRICS = {
+    "data_fraction_to_reach_bptt20": "share of the data until BPTT's result with T = 20",
+    "steps_fraction_a": "network A: share of joint backprop's steps until its final error",
+    "steps_fraction_b": "network B: share of joint backprop's steps until its final error",
+    "final_difference_b": "network B: final error minus joint backprop's",
+    "excess_over_guess_b": "network B: how far its error lies below the best guess's",
+}
+COMPARABLE = "In brackets: replicas. ± is half a 95% t interval. A blank cell has no run."
+
+
+class Summary:
+    """All claims, judged by the published runs of every device.
+
+    Where several devices have a run for one claim and framework, the one that came furthest speaks, then the one with
+    the most replicas: the verdict has no say in it.
+
+    Attributes:
+        judged: one row per number and framework, as `claims.judge` makes them, with `device`, the folder of the runs.
+        findings: the same for orderings and trends.
+        folders: of the devices, below results/published, sorted.
+        machines: one line about frameworks and devices.
+    """
+
+    def __init__(self, published_runs: Path = PUBLISHED) -> None:
+        claims = read_claims()
+        self.folders = sorted(folder for folder in published_runs.glob("*/") if next(folder.rglob("run.json"), None))
+        if not self.folders:
+            raise FigureError(f"{published_runs}: holds no run; it is where the committed results stand.")
+        judged, runs = [], []
+        for folder in self.folders:
+            found = read_experiments(folder, set(claims["experiment"]))
+            judged.append(judge(claims, found).assign(device=folder.name))
+            runs += found
+        everything = pd.concat(judged, ignore_index=True)
+        everything["waits"] = everything["verdict"].map({word: rank for rank, word in enumerate(UNJUDGED, 1)}).fillna(0)
+        furthest = everything.sort_values(
+            ["waits", "ours_iteration", "n"], ascending=[True, False, False], kind="stable", na_position="last"
+        ).drop_duplicates(["id", "framework"])
+        furthest = furthest.sort_index()  # PyTorch before JAX
+        order = {claim: place for place, claim in enumerate(claims["id"])}
+        furthest = furthest.drop(columns="waits").sort_values("id", key=lambda ids: ids.map(order), kind="stable")
+        is_finding = furthest["artifact"] == FINDINGS
+        self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
+        self.machines = captions.machines_line(runs)
+
+    def results(self, page: Path) -> str:
+        """Verdicts by artifact, then the numbers that could be judged; links are relative to `page`."""
+        frameworks = " and ".join(FRAMEWORKS.values())
+        return "\n\n".join(
+            [
+                f"{_count(self.judged, 'number')} that the paper prints or plots, and "
+                f"{_count(self.findings, 'finding')} that it states (an ordering, a trend), are each asked of "
+                f"{frameworks}. Of these {len(self.judged) + len(self.findings)} verdicts: "
+                f"{self._said(pd.concat([self.judged, self.findings]))}. ({self.machines})",
+                self._counts(page),
+                "Numbers that have a verdict: at the paper's sizes and on its data, a plot's number at its own "
+                f"iteration; of one artifact at most {MOST}, those of the most replicas and then the latest, whatever "
+                f"the verdict. {COMPARABLE}",
+                self._numbers(self._chosen(self.judged), page),
+                "Findings that have one:",
+                self._numbers(self._chosen(self.findings), page),
+            ]
+        )
+
+    def numbers(self, artifact: str, page: Path) -> str:
+        """The numbers of one artifact that have a verdict; where none has, those that runs show so far, and why."""
+        rows = self.judged[self.judged["artifact"] == artifact]
+        if rows.empty:
+            raise FigureError(f"{artifact!r}: no claim of claims.csv is about it.")
+        return self._told(rows, f"{self._linked(artifact, f'`{artifact}`', page)}: {_count(rows, 'published number')}")
+
+    def stated(self, heading: str, page: Path) -> str:
+        """The same of the findings that a section of the paper states."""
+        rows = self.findings[self.findings["section"].map(section) == heading]
+        if rows.empty:
+            raise FigureError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
+        return self._told(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_count(rows, 'finding')}")
+
+    def _told(self, rows: pd.DataFrame, what: str) -> str:
+        head = f"{what}, {len(rows)} verdicts: {self._said(rows)}."
+        with_verdict = self._chosen(rows)
+        if not with_verdict.empty:
+            return f"{head} {self._shown(with_verdict)}\n\n{self._numbers(with_verdict)}"
+        shown = self._chosen(rows, ("missing",))
+        if shown.empty:
+            return f"{head} No run at the paper's size yet."
+        reasons = "; ".join(dict.fromkeys(shown.loc[shown["verdict"] == "not comparable", "why"]))
+        return f"{head} Not comparable: {reasons}. {self._shown(shown)}\n\n{self._numbers(shown)}"
+
+    def picture(self, artifact: str, page: Path) -> str:
+        """The published figure if it shows runs of ours, else where the quick preset draws it."""
+        for folder in self.folders:
+            figure = folder / "figures" / f"{artifact}.png"
+            points = figure.with_suffix(".csv")
+            if figure.is_file() and points.is_file():
+                sources = pd.read_csv(points).get("source", pd.Series(dtype=str))
+                if sources.isin(list(FRAMEWORKS)).any():
+                    return f"![{artifact}, from the published runs]({_link(figure, page)})"
+        return (
+            f"No published run draws `{artifact}` yet. The quick preset does, on stand-in data, to show the ordering "
+            f"alone: `results/quick/figures/{artifact}.png`."
+        )
+
+    def _counts(self, page: Path) -> str:
+        lines = [["From the paper", "Numbers", *(word[0].upper() + word[1:] for word in VERDICTS)]]
+        lines.append(["---", "--:", *["--:"] * len(VERDICTS)])
+        parts = [(*key, rows) for key, rows in self.judged.groupby(["section", "artifact"], sort=False)]
+        headings = self.findings["section"].map(section)
+        parts += [(f"{key}: findings", FINDINGS, rows) for key, rows in self.findings.groupby(headings, sort=False)]
+        for heading, artifact, rows in parts:
+            by_framework = [self._words(rows[rows["framework"] == framework]) for framework in FRAMEWORKS]
+            cells = [" / ".join(str(words[word]) for words in by_framework) for word in VERDICTS]
+            cells = ["" if set(cell) <= set("0 /") else cell for cell in cells]
+            lines.append([self._linked(artifact, heading, page), str(rows["id"].nunique()), *cells])
+        return f"{' / '.join(FRAMEWORKS.values())}:\n\n{_table(lines)}"
+
+    def _numbers(self, rows: pd.DataFrame, page: Path | None = None) -> str:
+        """A table of claims; with a `page`, also where each is from."""
+        if rows.empty:
+            return "None yet."
+        headings = ["What", "Paper", *FRAMEWORKS.values(), *(["From"] if page else [])]
+        lines = [headings, ["---"] * len(headings)]
+        for _, claim in rows.groupby("id", sort=False):
+            first = claim.iloc[0]
+            by_framework = claim.set_index("framework")
+            cells = [
+                our_text(by_framework.loc[name], in_one_line) if name in by_framework.index else ""
+                for name in FRAMEWORKS
+            ]
+            link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
+            bound = "" if first["direction"] == TWO_SIDED else f"{first['direction']} "
+            lines.append([describe(first), f"{bound}{paper_text(first)} {first['unit']}", *cells, *link])
+        return _table(lines)
+
+    def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED) -> pd.DataFrame:
+        """Rows with another verdict than `without`, of each artifact those of `MOST` claims."""
+        kept = rows[~rows["verdict"].isin(without)]
+        by_claim = kept.groupby("id", sort=False).agg(
+            artifact=("artifact", "first"), n=("n", "sum"), iteration=("ours_iteration", "max")
+        )
+        best = by_claim.sort_values(["n", "iteration"], ascending=False, kind="stable").groupby("artifact").head(MOST)
+        return kept[kept["id"].isin(best.index)]
+
+    def _linked(self, artifact: str, text: str, page: Path) -> str:
+        for folder in self.folders:
+            for file in (
+                f"tables/{artifact}.md",
+                f"figures/{artifact}.png",
+                *([OUTPUT] if artifact == FINDINGS else []),
+            ):
+                if (folder / file).is_file():
+                    return f"[{text}]({_link(folder / file, page)})"
+        return text
+
+    @staticmethod
+    def _shown(rows: pd.DataFrame) -> str:
+        few = rows["id"].nunique() == MOST
+        return f"{f'At most {MOST}: those of the most replicas, then the latest. ' if few else ''}{COMPARABLE}"
+
+    def _said(self, rows: pd.DataFrame) -> str:
+        counts = self._words(rows)
+        return ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
+
+    @staticmethod
+    def _words(rows: pd.DataFrame) -> dict[str, int]:
+        words = rows["verdict"].str.partition(" (")[0]
+        return {word: int((words == word).sum()) for word in VERDICTS}
+
+
+def describe(claim: pd.Series) -> str:
+    """What a claim is about: "MNIST, fully connected, 4 layers, cDNI, 25,000 iterations"."""
+    cell = cell_of(claim)
+    names = {"truncation_length": "T = {}", "period": "T = {}", "cut_after": "cut after layer {}"}
+    if cell.get("cut_after") == "0":
+        names["cut_after"] = "no cut"
+    parts = [captions.DATASETS[cell["dataset"]], captions.MODELS.get(cell["model"], "")]
+    parts += [f"{cell['depth']} layers" if "depth" in cell else "", METHODS[cell["method"]]]
+    parts += [names[name].format(value) for name, value in cell.items() if name in names]
+    parts += [claim["replicas"], METRICS.get(claim["metric"], "")]
+    if claim["obtained"] == "digitised" and not pd.isna(claim["iteration"]):
+        parts.append(f"{claim['iteration']:,} iterations")
+    said = f"{statement(claim)}: " if claim["artifact"] == FINDINGS else ""
+    return said + ", ".join(part for part in parts if part)
+
+
+def _count(rows: pd.DataFrame, noun: str) -> str:
+    number = rows["id"].nunique()
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _table(lines: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _link(file: Path, page: Path) -> str:
+    return Path(os.path.relpath(file, page.parent)).as_posix()

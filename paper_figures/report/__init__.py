@@ -1,0 +1,1 @@
+"""The parts of the report, one HTML page with everything that was drawn, and its templates."""

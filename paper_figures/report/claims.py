@@ -1,0 +1,197 @@
+"""The report's claims: rows of its table, counts of verdicts, and the statements that the paper makes in words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from paper_figures.artifacts.claims import OUTPUT
+from paper_figures.claims.judging import FRAMEWORKS, OPEN, WHOLE, cell_of
+from paper_figures.claims.measures import MEASURES
+from paper_figures.claims.sections import section
+from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
+from paper_figures.drawing import captions
+from paper_figures.drawing.table_files import paper_text
+from paper_figures.errors import FigureError
+
+METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
+MODELS = {**captions.MODELS, "lstm": "LSTM"}
+# Statements whose name is not in their id.
+STATEMENTS = {
+    "steps_fraction_a": "network A comes to its final error in less than half the steps",
+    "steps_fraction_b": "network B learns faster",
+}
+NAMES = {"dni": "DNI", "cdni": "cDNI", "bptt": "BPTT", "bprop": "backprop"}  # as they are written in a statement
+WAITING = ("missing", "not comparable", "inconclusive")  # verdicts that a further run could settle
+TEXT = [
+    "cell",
+    "reference",
+    "replicas",
+    "obtained",
+    "direction",
+    "reason",
+    "verdict",
+    "why",
+    "chosen",
+    "run",
+    "section",
+]
+
+
+def read_judged(results: Path) -> pd.DataFrame:
+    """The rows of <results>/claims.csv, each with its `heading`, the section of the paper; empty text cells are ""."""
+    path = results / OUTPUT
+    if not path.is_file():
+        raise FigureError(
+            f"{path}: not there yet. Judge the claims first: python -m paper_figures claims --results {results}"
+        )
+    judged = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=False, na_values=[""])
+    judged = judged.assign(**{name: judged[name].astype(object).fillna("") for name in TEXT if name in judged})
+    judged = judged.astype(dict.fromkeys([*WHOLE, "ours_iteration"], "Int64"))
+    return judged.assign(heading=judged["section"].map(section))
+
+
+def verdict_words(judged: pd.DataFrame) -> list[str]:
+    """The verdicts that occur, in the order of `VERDICTS`; the two sides of "differs" are two words."""
+    words = set(judged["verdict"]) - {""}
+    return sorted(words, key=lambda word: (_rank(word), word))
+
+
+def verdict_counts(judged: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """How many claims have a verdict: by section of the paper ("All sections" first), framework and verdict."""
+    parts = {"All sections": judged, **dict(list(judged.groupby("heading", sort=False)))}
+    return {
+        heading: {framework: _counts(part[part["framework"] == framework]) for framework in FRAMEWORKS}
+        for heading, part in parts.items()
+    }
+
+
+def claim_rows(judged: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row of text per claim and framework; those that end in `_key` are what their column is sorted by."""
+    return [_row(claim) for claim in judged.to_dict("records")]
+
+
+def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the paper says in words, an ordering or a bound: for each statement, how the claims that make it stand.
+
+    A row has its `heading` and `name`, and by framework the counts of verdicts and the `side`: how many of our means
+    lie on the paper's side of the bound, whatever may be concluded from them.
+    """
+    in_words = judged[judged["direction"] != TWO_SIDED]
+    in_words = in_words.assign(name=[statement(claim) for claim in in_words.to_dict("records")])
+    rows = []
+    for (heading, name), part in in_words.groupby(["heading", "name"], sort=False):
+        frameworks = {framework: part[part["framework"] == framework] for framework in FRAMEWORKS}
+        counts = {framework: _counts(claims) for framework, claims in frameworks.items()}
+        sides = {framework: _side(claims) for framework, claims in frameworks.items()}
+        rows.append({"heading": heading, "name": name, "counts": counts, "side": sides})
+    order = list(judged["heading"].unique())
+    return sorted(rows, key=lambda row: order.index(row["heading"]))
+
+
+def statement(claim: dict[str, Any]) -> str:
+    """A few words for a claim that is a statement and no number, the same for all claims that make it; else ""."""
+    if claim["direction"] == TWO_SIDED:
+        return ""
+    name = claim["id"].split("/")[1] if claim["id"].startswith("finding/") else claim["metric"]
+    return STATEMENTS.get(name, " ".join(NAMES.get(word, word) for word in name.split("_")))
+
+
+def _counts(part: pd.DataFrame) -> dict[str, int]:
+    return {word: int((part["verdict"] == word).sum()) for word in verdict_words(part)}
+
+
+def _side(part: pd.DataFrame) -> str:
+    ours, bound = part["ours"], part["value"]
+    good = ours.le(bound).where(part["direction"] == "at most", ours.ge(bound)) & ours.notna()
+    return f"{int(good.sum())} of {int(ours.notna().sum())}" if ours.notna().any() else ""
+
+
+def describe(claim: dict[str, Any]) -> tuple[str, str]:
+    """The cell of a claim and its metric, in words: ("MNIST, fully connected, 4 layers, DNI", "test error ...")."""
+    layers = "" if pd.isna(claim["layers"]) else f"{int(claim['layers'])} layers"
+    fields = [
+        captions.DATASETS.get(claim["dataset"], claim["dataset"]),
+        MODELS.get(claim["model"], claim["model"]),
+        layers,
+        METHODS.get(claim["method"], claim["method"]),
+        *(part.replace("~*", " chosen").replace("~", " ").replace("_", " ") for part in claim["cell"].split("/")),
+        claim["replicas"].replace("_", " "),
+    ]
+    against = claim.get("reference", "").replace("~", " ").replace("_", " ").replace("/", ", ")
+    metric = captions.METRICS.get(claim["metric"], claim["metric"].replace("_", " "))
+    if claim["unit"] not in metric:
+        metric += f", {claim['unit']}"
+    at = "" if pd.isna(claim["iteration"]) else f", at {int(claim['iteration']):,} iterations"
+    return ", ".join(filter(None, fields)) + (f"; against {against}" if against else ""), metric + at
+
+
+def folder_of(claim: Any) -> str:
+    """The folder of a claim's cell below its experiment, with `OPEN` for a field that it leaves open."""
+    return "/".join(f"{name}~{value}" for name, value in cell_of(claim).items())
+
+
+def fill_id(claim: Any) -> str:
+    """Where on the page the command stands that settles a claim; claims of one cell and framework share it."""
+    folder = folder_of(claim).replace(OPEN, "any")
+    return re.sub(r"[^a-z0-9]+", "-", f"fill-{claim['experiment']}-{folder}-{claim['framework']}")
+
+
+def _row(claim: dict[str, Any]) -> dict[str, Any]:
+    cell, metric = describe(claim)
+    bound = claim["direction"] != TWO_SIDED
+    return {
+        "id": claim["id"],
+        "statement": statement(claim),
+        "cell": cell,
+        "metric": metric,
+        "place": claim["section"],
+        "heading": claim["heading"],
+        "framework": claim["framework"],
+        "paper": f"{claim['direction']} {claim['value']:g}" if bound else paper_text(pd.Series(claim)),
+        "paper_key": claim["value"],
+        "source": _source(claim),
+        **_ours(claim),
+        "margin": "none: a bound" if bound else f"± {claim['margin']:g}",
+        "margin_key": claim["margin"],
+        "reason": claim["reason"],
+        "verdict": claim["verdict"],
+        "verdict_key": _rank(claim["verdict"]),
+        "why": claim["why"].partition("; `python -m impls list`")[0],
+        "chosen": claim["chosen"],
+        "run": claim["run"],
+        "fill": fill_id(claim) if claim["verdict"] in WAITING else "",
+    }
+
+
+def _rank(word: str) -> int:
+    """The place of a verdict in the order of `VERDICTS`."""
+    return list(VERDICTS).index(word.partition(" (")[0])
+
+
+def _source(claim: dict[str, Any]) -> str:
+    """Where the paper has the number."""
+    if claim["obtained"] == "digitised":
+        return f"read off a plot, ± {claim['reading_error']:g}"
+    return {"table": "from a table", "text": "from the text"}.get(claim["obtained"], claim["obtained"])
+
+
+def _ours(claim: dict[str, Any]) -> dict[str, Any]:
+    """Our mean, its interval, and of how many replicas."""
+    measure = MEASURES[claim["metric"]]
+    n, n_diverged = int(claim["n"]), int(claim["n_diverged"])
+    interval = f"[{claim['low']:.{measure.digits}f}, {claim['high']:.{measure.digits}f}]"
+    replicas = [f"n = {n}"] if n else []
+    replicas += [f"{n_diverged} {measure.failure}"] if n_diverged else []
+    iterations = [claim["ours_iteration"], claim["iteration"]]
+    elsewhere = not pd.isna(iterations[0]) and (pd.isna(iterations[1]) or iterations[0] != iterations[1])
+    at = [f"at {int(iterations[0]):,}"] if elsewhere else []
+    return {
+        "ours": f"{claim['ours']:.{measure.digits}f}" if n else "",
+        "ours_key": claim["ours"] if n else "",
+        "interval": "" if pd.isna(claim["low"]) else interval,
+        "n": "; ".join([*replicas, *at]),
+    }

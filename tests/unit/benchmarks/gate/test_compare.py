@@ -1,0 +1,378 @@
+"""`python -m benchmarks compare` on stored files: every verdict, every exit code, every reason not to compare."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks import machine
+from benchmarks.__main__ import main
+from benchmarks.gate import settings as gate_module
+from benchmarks.gate.evidence import why_not_comparable
+from benchmarks.gate.report import percent
+from benchmarks.gate.settings import Busy, Gate, read_gate
+
+NAME = "feedforward/dni/x1"
+RESULT = list(np.random.default_rng(0).normal(size=64))
+RECORD = {
+    "schema": 1,
+    "benchmark": NAME,
+    "framework": "torch",
+    "case": {"experiment": "feedforward", "fields": {"method": "dni"}, "steps": 20, "replicas": 1},
+    "precision": "fp32",
+    "threads": 2,
+    "machine": {"device": "cuda", "cpu": "a cpu", "cores": 2, "name": "a gpu", "driver": "580.1"},
+    "versions": {"python": "3.12.1", "torch": "2.13.0"},
+    "sources_sha256": "0",
+    "seconds_per_step": 0.01,
+    "model_steps_per_second": 100.0,
+    "result": RESULT,
+}
+# Ten pairs that scatter by 1%.
+CALM = [0.01 * x for x in (0.3, -1.2, 0.8, -0.1, 1.1, -0.7, 0.2, -0.4, 0.9, -0.9)]
+
+
+def record(log_time: float = 0.0, **changes) -> dict:
+    """A record of a process that took exp(log_time) times as long as `RECORD`; `machine__driver` is an inner entry."""
+    found = copy.deepcopy(RECORD) | {"seconds_per_step": 0.01 * math.exp(log_time)}
+    for name, value in changes.items():
+        *outer, last = name.split("__")
+        (found[outer[0]] if outer else found)[last] = value
+    return found
+
+
+def saved(*benchmarks: dict, looks: int = 1) -> dict:
+    """The content of a file of `--save`."""
+    return {"looks": looks, "benchmarks": list(benchmarks)}
+
+
+def benchmark(slowdown: float, name: str = NAME, scatter: float = 1.0, reason: str | None = None, **of_head) -> dict:
+    """A benchmark of ten pairs, whose HEAD is slower by `slowdown`, in logs, and has other entries in its records."""
+    pairs = [{"base": record(benchmark=name), "head": record(9.9, benchmark=name), "counts": False, "busy": False}]
+    for x in CALM:
+        head = record(slowdown + scatter * x, benchmark=name, **of_head)
+        pairs.append({"base": record(benchmark=name), "head": head, "counts": True, "busy": False})
+    return {"benchmark": name, "framework": "torch", "pairs": pairs, "reason": reason}
+
+
+def by_pytest(path: Path, *records: dict) -> Path:
+    """A file of pytest-benchmark, in which another benchmark says nothing that `compare` can use."""
+    entries = [{"name": "test_training", "extra_info": {"record": found}} for found in records]
+    content = {"machine_info": {}, "benchmarks": [*entries, {"name": "test_start_up", "extra_info": {}}]}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def judge(tmp_path, capsys):
+    """Judge a stored comparison, or two; returns exit code, output and errors."""
+
+    def run(base: dict | str | Path, head: dict | str | Path | None = None, *flags: str) -> tuple[int, str, str]:
+        names = []
+        for side, content in (("base", base), ("head", base if head is None else head)):
+            path = tmp_path / ("both.json" if head is None else f"{side}.json")
+            if isinstance(content, dict):
+                path.write_text(json.dumps(content))
+            names.append(str(path if isinstance(content, dict) else content))
+        code = main(["compare", *names, *flags])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("slowdown", "scatter", "code", "word"),
+    [(0.10, 1, 1, "slower"), (0.0, 1, 0, "not slower"), (-0.3, 1, 0, "not slower"), (0.03, 1, 2, "inconclusive")],
+)
+def test_verdict_and_exit_code_of_one_benchmark(judge, slowdown, scatter, code, word):
+    found, out, _ = judge(saved(benchmark(slowdown, scatter=scatter)))
+    assert found == code
+    assert out.splitlines()[0].startswith(f"{word:14} torch {NAME}  ")
+    assert out.splitlines()[-1] == f"1 {word}: exit code {code}"
+
+
+def test_the_change_and_its_interval_are_said(judge):
+    """Ten pairs without the least and the greatest: by hand from CALM; t of 7 degrees, 5% a side and look."""
+    kept = sorted(CALM)[1:-1]
+    winsorized = [kept[0], *kept, kept[-1]]
+    error = math.sqrt(sum((x - np.mean(winsorized)) ** 2 for x in winsorized) / (8 * 7))
+    for looks, quantile in ((1, 1.894579), (2, 2.364624)):
+        low, high = (100 * math.expm1(0.1 + np.mean(kept) + sign * quantile * error) for sign in (-1, 1))
+        _, out, _ = judge(saved(benchmark(0.1), looks=looks))
+        assert f"{percent(0.1 + np.mean(kept))} ({low:+.1f}% to {high:+.1f}%), 10 pairs\n" in out
+
+
+def test_more_noise_makes_it_inconclusive(judge):
+    assert judge(saved(benchmark(0.10, scatter=20)))[0] == 2
+    assert judge(saved(benchmark(0.0, scatter=20)))[0] == 2
+
+
+def test_the_gravest_verdict_gives_the_exit_code_and_stands_first(judge):
+    good, slow = benchmark(0.0, "a/good/x1"), benchmark(0.2, "b/slow/x1")
+    open_, other = benchmark(0.03, "c/open/x1"), benchmark(0.0, "d/other/x1", threads=4)
+    assert judge(saved(good, slow, open_, other))[0] == 1
+    code, out, _ = judge(saved(good, open_, other))
+    assert code == 3
+    assert [line[:14].strip() for line in out.splitlines()[:3]] == ["not comparable", "inconclusive", "not slower"]
+    assert out.splitlines()[-1] == "1 not comparable, 1 inconclusive, 1 not slower: exit code 3"
+    assert judge(saved(good, open_))[0] == 2
+    assert judge(saved(good))[0] == 0
+
+
+def test_holm_runs_over_all_benchmarks(judge):
+    """Alone it is slower, p = 0.0017; among forty others it would have to be below 0.05 / 41."""
+    doubtful = benchmark(0.042, "a/doubtful/x1")
+    assert judge(saved(doubtful))[0] == 1
+    others = [benchmark(0.0, f"b/{i}/x1") for i in range(40)]
+    assert judge(saved(doubtful, *others))[0] == 2
+    also_those_that_cannot_be_compared = [benchmark(0.0, f"b/{i}/x1", reason="broken") for i in range(40)]
+    code, out, _ = judge(saved(doubtful, *also_those_that_cannot_be_compared))
+    assert code == 3 and "inconclusive   torch a/doubtful/x1" in out
+
+
+def test_the_looks_of_a_saved_comparison_are_counted(judge):
+    """p = 0.01."""
+    assert judge(saved(benchmark(0.038)))[0] == 1
+    assert judge(saved(benchmark(0.038), looks=20))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"machine__cpu": "another"}, "other cpu: a cpu and another"),
+        ({"machine__driver": "590.2"}, "other driver: 580.1 and 590.2"),
+        ({"machine__name": "b gpu"}, "other name: a gpu and b gpu"),
+        ({"machine__governor": "powersave"}, "other governor: none and powersave"),
+        ({"precision": "tf32"}, "other precision: fp32 and tf32"),
+        ({"threads": 4}, "other threads: 2 and 4"),
+        ({"versions__torch": "2.14.0"}, "other torch: 2.13.0 and 2.14.0"),
+        ({"case__steps": 50}, "other steps: 20 and 50"),
+        (
+            {"result": [1.3 * x for x in RESULT]},
+            "result differs: by 0.3 of what training changed, and 0.1 is tolerated",
+        ),
+        ({"result": [math.nan, *RESULT[1:]]}, "result differs: that of head is not finite"),
+    ],
+)
+def test_what_is_not_comparable_is_refused_with_its_reason(judge, change, reason):
+    """However fast HEAD is."""
+    code, out, _ = judge(saved(benchmark(-0.5, **change)))
+    assert code == 3
+    assert out.splitlines()[0] == f"not comparable torch {NAME}  {reason}"
+
+
+def test_a_result_that_differs_by_rounding_is_the_same(judge):
+    assert judge(saved(benchmark(0.0, result=[1.05 * x for x in RESULT])))[0] == 0
+
+
+def test_one_other_record_is_enough():
+    base, head = [record() for _ in range(5)], [record() for _ in range(5)]
+    assert why_not_comparable(base, head, 0.1) is None
+    for side, name in ((base, "base"), (head, "head")):
+        side[3] = record(sources_sha256="1")
+        assert why_not_comparable(base, head, 0.1) == f"the code of {name} changed while it was measured"
+        side[3] = record(threads=1)
+        assert why_not_comparable(base, head, 0.1) == "other threads: 2 and 1"
+        side[3] = record()
+    head = [record(sources_sha256="1") for _ in range(5)]  # that the code differs is what it is about
+    assert why_not_comparable(base, head, 0.1) is None
+    base, head = [record(result=[0.0] * 64)], [record()]
+    assert why_not_comparable(base, head, 0.1).startswith("result differs: by all of what")
+
+
+def test_a_benchmark_that_one_side_lacks_is_not_comparable(judge, tmp_path):
+    other = record(benchmark="feedforward/bprop/x1")
+    both = [by_pytest(tmp_path / f"{i}.json", record(), *extra) for i, extra in enumerate([[other], []])]
+    code, out, _ = judge(*both)
+    assert code == 3 and "not comparable torch feedforward/bprop/x1  no measurement in head" in out
+    code, out, _ = judge(*reversed(both))
+    assert code == 3 and "not comparable torch feedforward/bprop/x1  no measurement in base" in out
+
+
+def test_the_reason_of_a_failure_is_kept(judge):
+    broken = benchmark(0.0, reason="head ended with exit code 1: ImportError: no") | {"pairs": []}
+    code, out, _ = judge(saved(broken, benchmark(0.0, "a/good/x1")))
+    assert code == 3 and f"torch {NAME}  head ended with exit code 1: ImportError: no" in out
+
+
+@pytest.mark.parametrize(("slowdown", "code"), [(0.1, 1), (0.0, 0), (0.03, 2)])
+def test_several_files_of_pytest_make_an_interval(judge, tmp_path, slowdown, code):
+    """Eight processes a side that ran apart, scattering by 1%."""
+    for i, x in enumerate(CALM[:8]):
+        by_pytest(tmp_path / f"base-{i}.json", record(x))
+        by_pytest(tmp_path / f"head-{i}.json", record(slowdown + x))
+    found, out, _ = judge(f"{tmp_path}/base-*.json", f"{tmp_path}/head-*.json")
+    assert found == code and ", 8 processes a side" in out
+
+
+def test_one_file_of_pytest_a_side_decides_nothing(judge, tmp_path):
+    base, head = (by_pytest(tmp_path / f"{name}.json", record(x)) for name, x in (("a", 0.0), ("b", 0.5)))
+    code, out, _ = judge(base, head)
+    assert code == 2 and "+64.9%; one process a side does not tell how processes differ: measure more" in out
+
+
+def test_two_saved_comparisons_give_the_base_of_one_and_the_head_of_the_other(judge):
+    first, second = saved(benchmark(5.0, reason="its head is broken")), saved(benchmark(0.1))
+    for pair in second["benchmarks"][0]["pairs"]:
+        pair["base"]["seconds_per_step"] = 99.0
+    code, out, _ = judge(first, second)
+    assert code == 1 and "+10." in out and "10 processes a side" in out
+
+
+def test_benchmarks_and_framework_choose(judge):
+    content = saved(benchmark(0.2, "a/slow/x1"), benchmark(0.0, "b/good/x1"))
+    assert judge(content, None, "--benchmarks", "b/*")[0] == 0
+    assert judge(content, None, "--framework", "torch")[0] == 1
+    code, _, err = judge(content, None, "--framework", "jax")
+    assert code == 4 and err == "error: no benchmark in these files fits '*' and framework jax\n"
+
+
+def test_the_summary_for_a_pull_request(judge, tmp_path):
+    pairs = benchmark(0.1)
+    pairs["pairs"][3]["busy"] = pairs["pairs"][0]["busy"] = True  # the first does not count
+    judge(saved(pairs, benchmark(0.0, "a/other/x1", threads=4)), None, "--markdown", str(tmp_path / "summary.md"))
+    text = (tmp_path / "summary.md").read_text()
+    assert text.startswith("### Speed: 1 slower, 1 not comparable\n")
+    row = next(line for line in text.splitlines() if "**slower**" in line)
+    assert re.fullmatch(
+        r"\| \*\*slower\*\* \| torch feedforward/dni/x1 \| 10 \| 11(\.\d)? \| 100 \| \+10.*%\), .* \| 3% \|", row
+    )
+    assert ", 10 pairs, 1 of them on a busy machine | 3% |" in row
+    assert text.index("**slower**") < text.index("| not comparable | torch a/other/x1 |")
+    assert (
+        "cpu a cpu, cores 2, name a gpu, driver 580.1, python 3.12.1, torch 2.13.0, threads 2, precision fp32." in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.json", "nowhere.json"], "there is no file nowhere.json"),
+        (["nowhere.json", "."], "a stored .json file can only be compared with another one"),
+        (["no-such-revision", ".", "--benchmarks", ""], "'no-such-revision' is neither a revision"),
+        (["", ".", "--benchmarks", ""], "'' is neither a revision"),  # an empty variable of a CI script
+        (
+            [".", ".", "--benchmarks", "feedforward/dmi/x1"],
+            "no benchmark fits 'feedforward/dmi/x1'. There are: feedforward/dni/x1",
+        ),
+        ([".", ".", "--benchmarks", "", "--pairs", "1"], "--pairs must be at least 2"),
+        ([".", ".", "--benchmarks", "", "--pairs", "50"], "--max-pairs no less than --pairs"),
+        (
+            [".", ".", "--benchmarks", "", "--markdown", "no/such/folder/a.md"],
+            "there is no folder no/such/folder for a.md",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_no_verdict(arguments, message, capsys, root, monkeypatch):
+    monkeypatch.chdir(root)
+    assert main(["compare", *arguments]) == 4
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and message in error
+
+
+@pytest.mark.parametrize(
+    "content", ["not json", "[]", "{}", '{"looks": 1, "benchmarks": [{"pairs": [{}]}]}', '{"machine_info": {}}']
+)
+def test_a_file_that_is_something_else_is_named(judge, tmp_path, content):
+    path = tmp_path / "odd.json"
+    path.write_text(content)
+    code, _, err = judge(path, path)
+    assert code == 4 and "odd.json is not what pytest-benchmark or `compare --save` writes" in err
+
+
+def test_records_of_another_version_are_refused(judge):
+    old = benchmark(0.0, schema=2)
+    code, _, err = judge(saved(old))
+    assert code == 4 and "holds records of another version" in err
+
+
+def test_a_mistake_on_the_command_line_is_no_verdict():
+    for arguments in (
+        ["compare", "a"],
+        ["compare", ".", ".", "--bencmarks", "x"],
+        ["compare", ".", ".", "--pairs", "x"],
+        [],
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 4
+
+
+def test_a_broken_gate_or_program_is_no_verdict(judge, monkeypatch, tmp_path):
+    """Python ends with 1 after an exception, which here would mean slower."""
+    monkeypatch.setattr(gate_module, "FILE", tmp_path / "gate.toml")
+    gate_module.FILE.write_text("level = ")
+    code, _, err = judge(saved(benchmark(0.0)))
+    assert code == 4 and "TOMLDecodeError" in err
+
+
+def test_help_says_what_exit_codes_mean(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and "precedence 1 > 3 > 2 > 0" in text
+    assert [line.split()[0] for line in text[text.index("exit codes") :].splitlines()[1:]] == [*"13204", "130"]
+
+
+def test_the_gate_is_valid_and_the_last_margin_that_fits_holds(tmp_path, monkeypatch):
+    gate = read_gate()
+    assert 0 < gate.margin("feedforward/dni/x1") < 0.1 and all(len(m.reason) > 20 for m in gate.margins)
+    text = (
+        gate_module.FILE.read_text() + '\n[[margins]]\nbenchmarks = "recurrent/*"\nmargin = 0.08\nreason = "a test"\n'
+    )
+    monkeypatch.setattr(gate_module, "FILE", tmp_path / "gate.toml")
+    gate_module.FILE.write_text(text)
+    assert read_gate().margin("recurrent/copy_dni/x1") == 0.08
+    assert read_gate().margin("feedforward/dni/x1") == gate.margin("feedforward/dni/x1")
+    for broken in (text + "margn = 0.1\n", text.replace('"*"', '"a*"'), text.replace("level = 0.05", "level = 5")):
+        gate_module.FILE.write_text(broken)
+        with pytest.raises(ValueError, match=r"margn|one must be for benchmarks|less than 0\.5"):
+            read_gate()
+
+
+def test_the_margin_is_that_of_the_gate(judge, monkeypatch):
+    gate = read_gate()
+    wide = Gate(**gate.model_dump() | {"margins": [{"benchmarks": "*", "margin": 0.2, "reason": "a test"}]})
+    assert judge(saved(benchmark(0.1)))[0] == 1
+    monkeypatch.setattr("benchmarks.gate.compare.read_gate", lambda: wide)
+    assert judge(saved(benchmark(0.1)))[0] == 0
+
+
+def test_what_counts_as_busy():
+    busy = Busy(steal=0.02, others=0.10, tries=3)
+    assert busy.was({"steal": 0.03, "others": 0.0}) and busy.was({"steal": 0.0, "others": 0.2})
+    assert not busy.was({"steal": 0.02, "others": 0.1, "load_average": 99}) and not busy.was({})
+
+
+def test_who_else_uses_the_cores_is_told_from_the_systems_ticks(monkeypatch):
+    """In 100 ticks of two cores 60 were used, 20 of them by this process; the host took 10. By hand."""
+    rows = {0: "cpu{} 100 10 50 900 40 5 5 20 0 0", 1: "cpu{} 115 12 58 910 44 7 6 25 0 0"}
+
+    def at(moment: int) -> SimpleNamespace:
+        """Two cores that this process may use, one that it may not, and their sum."""
+        lines = [rows[moment].format(core) for core in ("0", "1")] + [
+            f"cpu9 {99999 * moment} 0 0 0 0 0 0 0 0 0",
+            "intr 1 2",
+        ]
+        return SimpleNamespace(read_text=lambda: "\n".join(["cpu  9 9 9 9 9 9 9 9 9 9", *lines]))
+
+    now = [0]
+    monkeypatch.setattr(machine, "Path", lambda path: at(now[0]) if path == "/proc/stat" else Path(path))
+    monkeypatch.setattr(machine.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(machine.os, "times", lambda: (now[0] * 0.05, 0.0, now[0] * 0.1, now[0] * 0.05, 0.0))
+    monkeypatch.setattr(machine.os, "sysconf", lambda _: 100)
+    watch = machine.Watch()
+    now[0] = 1
+    found = watch.stop()
+    used, total, steal = 2 * (15 + 2 + 8 + 2 + 1), 2 * (15 + 2 + 8 + 10 + 4 + 2 + 1 + 5), 2 * 5
+    assert found["steal"] == pytest.approx(steal / total)
+    assert found["others"] == pytest.approx((used - 20) / total)

@@ -1,0 +1,261 @@
+"""`limits`: ceilings, what is counted of a step, the page, and the plain loop beside the engine's step."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import machine
+from benchmarks.__main__ import main
+from benchmarks.cases import CASES, PLAIN, Case
+from benchmarks.measure import Training
+from benchmarks.roofline import limits_page, machine_limits, measurements, plain_loop
+from benchmarks.roofline.public_implementations import PUBLIC
+from impls.engine.state import stack_replicas
+from impls.registry import FRAMEWORKS
+
+SMALL = {"method": "dni", "depth": 3, "hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 16}
+SMALL |= {"iterations": 100}  # so few that PyTorch's step is not captured, which takes a while
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Ceilings at tiny shapes, measured in no time; and a case that takes none."""
+    monkeypatch.setattr(machine_limits, "PRODUCTS", dict.fromkeys(["square", "another"], (4, 5, 6)))
+    monkeypatch.setattr(machine_limits, "CONVOLUTIONS", {"one": (2, 6, 1, 3)})
+    monkeypatch.setattr(machine_limits, "BYTES", (2**12, 2**14))
+    monkeypatch.setattr(machine_limits, "BUDGET_SECONDS", 0)
+    monkeypatch.setattr(machine_limits, "TRIAL_SECONDS", 0)
+    monkeypatch.setattr(measurements, "SECONDS", 0)
+    monkeypatch.setitem(CASES, "feedforward/tiny/x2", Case("feedforward", SMALL, 3, 2))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_process_finds_ceilings_cases_and_plain_loops_and_a_failure_costs_one_case(
+    monkeypatch, small, framework, capsys
+):
+    monkeypatch.setitem(CASES, "feedforward/broken/x1", Case("feedforward", {"method": "none"}, 3, 1))
+    monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
+    kept = []
+    names = ["feedforward/broken/x1", "feedforward/tiny/x2", "feedforward/small_dni/x1"]
+
+    def keep(found: dict) -> None:
+        kept.append(json.dumps(found))
+
+    measurements.measure(framework, "cpu", "fp32", names, keep, measurements.measure_case)
+    assert len(kept) == len(names) + 1, "after each case, and at the end"
+    found = json.loads(kept[-1])
+    assert found["cases"]["feedforward/broken/x1"]["error"].startswith("ValidationError: 1 validation error")
+    row = found["cases"]["feedforward/tiny/x2"]
+    assert row["record"]["seconds_per_step"] > 0 and row["record"]["case"]["replicas"] == 2
+    assert row["operations_per_step"] == 2 * CASES["feedforward/tiny/x2"].spec().operations_per_step()
+    assert len(found["ceilings"]) == 2, "before the cases and after them"
+    for measured in found["ceilings"]:
+        assert {(e["name"], e["replicas"]) for e in measured["products"]} >= {("square", 1), ("another", 3)}
+        assert all(entry["operations_per_second"] > 0 for entry in measured["products"] + measured["convolutions"])
+        assert [entry["bytes"] for entry in measured["memory"]] == [2**12, 2**14]
+        assert measured["seconds_per_call"] > 0
+    assert set(found["plain"]) == ({"feedforward/small_dni/x1"} if framework == "torch" else set())
+    assert "case 2 of 3, feedforward/tiny/x2: " in capsys.readouterr().err
+
+
+def test_a_case_is_measured_in_a_process_of_its_own():
+    row = measurements.in_own_process("feedforward/small_dni/x1", "jax", "fp32", "cpu")
+    assert row["record"]["benchmark"] == "feedforward/small_dni/x1" and row["record"]["framework"] == "jax"
+    assert row["bytes_per_step"] > 0 and len(row["record"]["seconds"]) >= measurements.LEAST
+    with pytest.raises(RuntimeError, match="exit code 1, KeyError: 'nothing'"):
+        measurements.in_own_process("nothing", "jax", "fp32", "cpu")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_each_precision_mode_is_measured_in_that_mode(framework):
+    """JAX keeps what it compiled by function, and must not take another mode's."""
+    products = {}
+    for precision in ("fp32", "tf32", "bf16", "fp32"):
+        at = machine_limits.Bench(framework, precision=precision)
+        products[precision] = np.asarray(at.compiled(at.ops.matmul)(at.array(1, 8, 9), at.array(1, 9, 5)))
+    assert np.abs(products["bf16"] - products["fp32"]).max() > 1e-3
+
+
+def test_the_rate_of_memory_is_that_of_arrays_large_enough():
+    memory = [{"bytes": size, "bytes_per_second": rate} for size, rate in ((100, 50.0), (1000, 9.0), (10_000, 10.0))]
+    assert machine_limits.bytes_per_second({"memory": memory}, 150) == 50
+    assert machine_limits.bytes_per_second({"memory": memory}, 201) == 10, "a smaller one may be in a cache"
+    assert machine_limits.bytes_per_second({"memory": memory}, 1e9) == 10
+
+
+def test_bytes_are_of_what_changes_twice_of_what_is_read_once_and_of_the_inputs():
+    before = {
+        "parameters/trained": np.zeros(10, np.float32),
+        "parameters/frozen": np.zeros(7, np.float32),
+        "adam/mean/trained": np.zeros(10, np.float32),
+        "adam/mean/frozen": np.zeros(7, np.float32),
+    }
+    after = before | {name: before[name] + 1 for name in ("parameters/trained", "adam/mean/trained")}
+    block = {"indices": np.zeros((5, 1, 3), np.int32), "learning_rate": np.zeros(5)}
+    data = {"inputs": np.zeros((4, 28, 28), np.uint8)}
+    expected = 2 * 4 * (10 + 10) + 4 * 7 + (3 * 4 + 8) + 3 * 784
+    assert measurements.bytes_per_step(before, after, block, data) == expected
+
+
+def found_by(framework: str, rate: float, milliseconds: dict[str, float], plain=None, error=None) -> dict:
+    """What a process would have found: one ceiling, and rows of 1 GFLOP and 2 MB a step."""
+    cases = {
+        name: {
+            "record": {
+                "seconds_per_step": ms / 1000,
+                "model_steps_per_second": CASES[name].replicas / ms * 1000,
+                "machine": {"cpu": "a cpu"},
+                "versions": {framework: "1.0"},
+                "threads": 2,
+                "precision": "fp32",
+            },
+            "operations_per_step": 1e9,
+            "bytes_per_step": 2e6,
+        }
+        for name, ms in milliseconds.items()
+    }
+    cases |= {"unlock/sparse/x1": {"error": error}} if error else {}
+    entry = {"name": "a product", "shape": [4, 5, 6], "replicas": 1, "operations_per_second": rate}
+    ceilings = {
+        "products": [entry],
+        "convolutions": [entry | {"name": "a convolution", "operations_per_second": rate / 2}],
+        "memory": [{"bytes": 2**20, "bytes_per_second": 1e9}, {"bytes": 2**26, "bytes_per_second": 2e8}],
+        "seconds_per_call": 5e-6,
+    }
+    slower = json.loads(json.dumps(ceilings))
+    slower["products"][0]["operations_per_second"] /= 3
+    return {"framework": framework, "cases": cases, "plain": plain or {}, "ceilings": [slower, ceilings]}
+
+
+IDLE = {"load_average": 0.1, "steal": 0.0, "others": 0.01}
+PUBLIC_NAME = "unlock/784-256-256-10_complete/x1"
+
+
+def test_the_page_holds_shares_public_times_and_plain_loops():
+    small, many = PLAIN["feedforward/small_dni/x1"]
+    found = {
+        "torch": found_by("torch", 1e11, {small: 20.0, many: 40.0, PUBLIC_NAME: 7.9}, {small: 10.0}),
+        "jax": found_by("jax", 4e11, {small: 2.5, PUBLIC_NAME: 3.95}),
+    }
+    page = limits_page.as_markdown(found, IDLE, "fp32")
+    # 1 GFLOP at 400 GFLOP/s is 2.5 ms, and 2 MB at 1 GB/s are 2 ms; the best rate is JAX's, for both.
+    assert f"| {small} | torch | 1 | 2 | 2.5 | products | 20 | 12% | 50 |" in page
+    assert f"| {small} | jax | 1 | 2 | 2.5 | products | 2.5 | 100% | 400 |" in page
+    assert f"(`{PUBLIC_NAME}`) | 7.9 | 7.9; 1.0 | 3.95; 2.0 | ours has a DNI" in page
+    assert f"| {small} | 10 | 50; 5.0 | 400; 40.0 |" in page
+    assert f"| {many} | 10 | 250; 25.0 |  |" in page
+    assert "| replicas of feedforward/small_dni, 1 to 10 | 10 | 2.0 |  |" in page and "T, 3 to 12" not in page
+    assert "| a product | 4x5x6 | 1 | 100 | 400 |" in page, "the better of before and after"
+    assert "5 us (torch, one operation)" in page
+    assert "busy" not in page and "**failed**" not in page
+    assert all(len(line) <= 120 for line in page.splitlines() if "|" not in line)
+
+
+def test_what_memory_bounds_is_said_to_be():
+    found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0})}
+    page = limits_page.as_markdown(found, IDLE, "fp32")
+    assert "| two_network/dni/x1 | torch | 1 | 2 | 2 | memory | 4 | 50% | 250 |" in page
+    assert "public" not in page.split("## What is counted")[0] and "plain eager" not in page
+    assert "grows" not in page
+
+
+def test_a_busy_machine_and_a_failure_are_seen_first():
+    found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0}, error="ValueError: no")}
+    page = limits_page.as_markdown(found, IDLE | {"others": 0.7}, "fp32")
+    head = page.split("## ")[0]
+    assert "**The machine was busy" in head and "**failed**: torch unlock/sparse/x1: ValueError: no" in head
+    assert "| unlock/sparse/x1 | torch |  |  |  |  | failed |  |  |" in page
+
+
+@pytest.mark.parametrize(("pattern", "written"), [("*", True), ("two_network/*", False)])
+def test_only_the_whole_list_is_written_to_the_page_of_the_repository(monkeypatch, tmp_path, capsys, pattern, written):
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine.Watch, "stop", lambda _: IDLE)
+    found = found_by("torch", 1e12, {"two_network/dni/x1": 4.0})
+    asked = []
+    monkeypatch.setattr(limits_page, "_measured", lambda framework, options: asked.append(framework) or found)
+    assert main(["limits", "--framework", "torch", "--cases", pattern]) == 0
+    assert asked == ["torch"]
+    assert (tmp_path / limits_page.PAGE).exists() == written
+    assert "# Share of the machine's limit" in capsys.readouterr().out
+    found["cases"]["unlock/sparse/x1"] = {"error": "no"}
+    assert main(["limits", "--framework", "torch", "--cases", pattern]) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--cases", "feedfoward/dni/x1"], "no case fits 'feedfoward/dni/x1'. There are: feedforward/dni/x1"),
+        (["--output", "nowhere/page.md"], "there is no folder nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(flags, message, capsys):
+    assert main(["limits", *flags]) == 4
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_a_process_that_dies_is_told_of(monkeypatch, capsys):
+    monkeypatch.setattr(limits_page.subprocess, "run", lambda command: SimpleNamespace(returncode=7))
+    assert main(["limits", "--cases", "two_network/*"]) == 4
+    assert "measuring torch ended with exit code 7" in capsys.readouterr().err
+
+
+PLAIN_SPECS = {
+    "feedforward/small_dni/x1": SMALL | {"learning_rate": 3e-3, "adam_epsilon": 1e-6},
+    "recurrent/copy_bptt/x1": {"dataset": "copy", "method": "bptt", "hidden_units": 8, "batch_size": 6}
+    | {"learning_rate": 3e-3, "adam_epsilon": 1e-6},
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_loop_trains_what_the_engine_trains(name):
+    """In float64, over five iterations, every parameter."""
+    case = Case(CASES[name].experiment, PLAIN_SPECS[name], 5, 1)
+    training = Training(name, "torch", "fp64", "cpu", case)
+    spec, start = case.spec(), training.runner.leaves()
+    net, calls = plain_loop.prepared(spec, case.splits(), training.block, torch.float64, "cpu")
+    for call in calls:
+        assert torch.isfinite(call())
+    training.launch()
+    ours = training.runner.leaves()
+    theirs = plain_parameters(net)
+    names = [path for path in ours if path.startswith("parameters/")]
+    assert sorted(value.size for value in theirs) == sorted(ours[path].size for path in names)
+    assert any(np.abs(ours[path] - start[path]).max() > 1e-3 for path in names)
+    for path in names:
+        value = ours[path][0]
+        near = [other for other in theirs if other.shape == value.shape and np.abs(other - value).max() < 1e-9]
+        assert near, f"no parameter of the plain net is {path}"
+
+
+def plain_parameters(net) -> list[np.ndarray]:
+    """With weights as the spec has them, inputs first."""
+    return [value.detach().numpy().T for value in net.modules.parameters()]
+
+
+def test_the_cases_of_public_sizes_have_the_shapes_that_their_names_say():
+    shapes = {}
+    for name in PUBLIC:
+        spec = CASES[name].spec()
+        shapes[name] = {key: value.shape[1:] for key, value in stack_replicas([spec.initial_parameters(0)]).items()}
+    net = {"layer1.weight": (784, 256), "layer2.weight": (256, 256), "classifier.weight": (256, 10)}
+    for name, found in shapes.items():
+        if "784-256-256-10" in name:
+            assert {key: found[key] for key in net} == net and "layer3.weight" not in found
+    one = shapes["single_dni/784-256-256-10_cdni/x1"]
+    assert one["synthetic_gradient1.layer1.weight"] == (266, 256) and "synthetic_gradient2.output.weight" not in one
+    two = shapes["feedforward/784-256-256-10_dni_2x1024/x1"]
+    for i in (1, 2):
+        assert two[f"synthetic_gradient{i}.layer1.weight"] == (256, 1024)
+        assert two[f"synthetic_gradient{i}.layer2.weight"] == (1024, 1024)
+    assert shapes[PUBLIC_NAME]["input3.output.weight"] == (256, 256)
+    batches = {name: CASES[name].spec().batch_size for name in PUBLIC}
+    assert set(batches.values()) == {64, 100, 256} and batches["feedforward/784-256-256-10_dni_2x1024/x1"] == 100
+    inputs = CASES["unlock/4_layers_sparse/x1"].spec().step_inputs([0], 60_000, 0, 9)
+    assert inputs["visited"].all(), "p = 1: every layer, every time"

@@ -1,0 +1,122 @@
+"""Precision mode bf16: factors of products are rounded, sums and parameters are not, the same in both frameworks."""
+
+from __future__ import annotations
+
+import importlib
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+from impls.experiments.feedforward.spec import Spec
+from impls.experiments.recurrent.spec import Spec as Recurrent
+from impls.registry import FRAMEWORKS
+from tests.support.harness import SEEDS, inputs_of, runner
+
+CELLS = {
+    "fcn": ("feedforward", Spec.tiny(method="dni")),
+    "cnn": ("feedforward", Spec.tiny(method="bprop", model="cnn", depth=3)),
+    "lstm": ("recurrent", Recurrent.tiny(method="dni")),
+}
+
+
+@pytest.fixture(autouse=True)
+def back_to_float32():
+    """The mode is the process's, and other tests are in it."""
+    yield
+    for framework in FRAMEWORKS:
+        engine(framework).use_precision("fp32")
+
+
+def engine(framework: str):
+    return importlib.import_module(f"impls.engine.{framework}_engine")
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    return x.astype(ml_dtypes.bfloat16).astype(np.float64)
+
+
+def results(framework: str, operation: str, *values: np.ndarray) -> list[np.ndarray]:
+    """Of `matmul` or `convolution`, for (x, weight, gradient): the result, and the gradients of x and of the weight."""
+    ops = importlib.import_module(f"impls.engine.{framework}_ops")
+    engine(framework).use_precision("bf16")
+    arrays = [torch.from_numpy(v) if framework == "torch" else jax.numpy.asarray(v) for v in values]
+    output, _, pullback = ops.vjp(
+        lambda p, x: (getattr(ops, operation)(x, p["weight"]), None), {"weight": arrays[1]}, arrays[0]
+    )
+    weight_gradients, x_gradient = pullback(arrays[2])
+    return [np.asarray(value) for value in (output, x_gradient, weight_gradients["weight"])]
+
+
+def draw(*shapes: tuple[int, ...]) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_product_and_its_gradients_are_those_of_rounded_factors_summed_without_rounding(framework):
+    x, weight, gradient = draw((2, 64, 300), (2, 300, 33), (2, 64, 33))
+    found = results(framework, "matmul", x, weight, gradient)
+    a, b, g = rounded(x), rounded(weight), rounded(gradient)
+    wanted = (a @ b, g @ b.swapaxes(1, 2), a.swapaxes(1, 2) @ g)
+    for ours, exact in zip(found, wanted, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
+    assert np.abs(found[0] - x.astype(np.float64) @ weight).max() > 0.05, "that is how much rounding changes"
+
+
+def test_a_convolution_rounds_what_a_product_rounds_in_both_frameworks():
+    arrays = draw((2, 3, 6, 6, 4), (2, 5, 5, 4, 3), (2, 3, 6, 6, 3))
+    found = {framework: results(framework, "convolution", *arrays) for framework in FRAMEWORKS}
+    x, weight, gradient = (torch.from_numpy(rounded(value)) for value in arrays)
+    for replica in range(2):
+        a, b = (x[replica].permute(0, 3, 1, 2).requires_grad_(), weight[replica].permute(3, 2, 0, 1).requires_grad_())
+        y = torch.nn.functional.conv2d(a, b, padding=2)
+        a_gradient, b_gradient = torch.autograd.grad(y, (a, b), gradient[replica].permute(0, 3, 1, 2))
+        wanted = (y.permute(0, 2, 3, 1), a_gradient.permute(0, 2, 3, 1), b_gradient.permute(2, 3, 1, 0))
+        for framework in FRAMEWORKS:
+            for ours, exact in zip(found[framework], wanted, strict=True):
+                exact = exact.detach().numpy()
+                np.testing.assert_allclose(ours[replica], exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_step_is_near_that_of_float32_but_another_and_the_frameworks_agree(cell):
+    experiment, spec = CELLS[cell]
+    found = {}
+    for framework in FRAMEWORKS:
+        for precision in ("fp32", "bf16"):
+            run = runner(experiment, spec, framework, precision=precision)
+            run.advance(inputs_of(run, SEEDS, 0, 1))
+            found[framework, precision] = run.leaves()
+            if precision == "bf16":
+                floats = {name: v.dtype for name, v in run.leaves().items() if np.issubdtype(v.dtype, np.floating)}
+                assert set(floats.values()) == {np.dtype(np.float32)}, "parameters and Adam stay float32"
+    for framework in FRAMEWORKS:
+        sides = found[framework, "fp32"], found[framework, "bf16"]
+        assert 0 < distance(*sides, "parameters/") < 1e-2
+        assert 1e-4 < distance(*sides, "/mean/") < 3e-2, "Adam's means are the gradients of a first step"
+    assert distance(found["torch", "bf16"], found["jax", "bf16"], "/mean/") < 1e-5
+
+
+def distance(a: dict[str, np.ndarray], b: dict[str, np.ndarray], part: str) -> float:
+    """Of all leaves in a part of the state, relative to their length."""
+    names = [name for name in a if part in f"/{name}"]
+    assert names
+    squares = [[(np.float64(a[name]) ** 2).sum(), ((np.float64(a[name]) - b[name]) ** 2).sum()] for name in names]
+    length, difference = np.sqrt(np.sum(squares, 0))
+    return difference / length
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_run_in_another_mode_is_not_touched_by_one_before_it(framework):
+    experiment, spec = CELLS["fcn"]
+    first = runner(experiment, spec, framework, precision="fp32")
+    first.advance(inputs_of(first, SEEDS, 0, 1))
+    runner(experiment, spec, framework, precision="bf16")
+    second = runner(experiment, spec, framework, precision="fp32")
+    second.advance(inputs_of(second, SEEDS, 0, 1))
+    for name, value in first.leaves().items():
+        np.testing.assert_array_equal(value, second.leaves()[name], err_msg=name)

@@ -1,0 +1,404 @@
+"""The figures of curves: what they show of complete, diverged, missing and stand-in runs, and what they say of it."""
+
+import io
+import itertools
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from paper_figures import artifacts
+from paper_figures.artifacts import fig_feedforward_curves
+from paper_figures.claims.judging import read_claims
+from paper_figures.drawing import layout, panels, style
+from paper_figures.runs import ROOT
+from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, write_run
+
+FRAMEWORKS = ("torch", "jax")
+
+
+def quality(cut, conditioned):
+    """Smooth stand-ins for the four measures of one cut, as `metrics` of write_run: (replica, iteration) -> value."""
+    norm, worst = 0.2 / cut, 47 if conditioned else 49
+
+    def at(start, end):
+        return lambda replica, iteration: (end + (start - end) * math.exp(-iteration / 30_000)) * (1 + 0.004 * replica)
+
+    values = {
+        "l2_error": at(norm * 1.3, norm * 0.9),
+        "true_norm": at(norm * 1.1, norm * 0.8),
+        "cosine_similarity": at(0.01, (0.3 if conditioned else 0.1) / cut),
+        "sign_error": at(50, worst - 2 * (5 - cut)),
+    }
+    return {("batch", f"h{cut}.{metric}"): value for metric, value in values.items()}
+
+
+def cells(artifact):
+    """The keyword arguments of write_run for every cell that a figure shows."""
+    nets = {"metrics": {("train", "error"): 1.5}}
+    if artifact == "fig_feedforward_curves":
+        for method, depth in itertools.product(("no_bprop", "bprop", "dni", "cdni"), (3, 4, 5, 6)):
+            yield {"method": method, "depth": depth}
+    elif artifact == "fig_underfitting":
+        for method, depth in itertools.product(("bprop", "dni", "cdni"), (3, 4)):
+            train = {"bprop": 3.0, "dni": 10.0 * (depth - 2), "cdni": 6.0}[method]
+            metrics = {("train", "error"): train}
+            yield {"dataset": "cifar10", "model": "cnn", "method": method, "depth": depth, "metrics": metrics} | {
+                "final": [20 + train / 3 + i / 3 for i in range(3)]
+            }
+    elif artifact == "fig_gradient_quality":
+        for method, cut in itertools.product(("dni", "cdni"), range(1, 6)):
+            metrics = quality(cut, method == "cdni")
+            yield {"method": method, "depth": 6, "cell": {"cut_after": cut}, "metrics": metrics}
+    elif artifact in ("fig_linear_dni", "fig_depth_choice"):
+        for depth, hidden in itertools.product((3, 4, 5, 6), (0, 1, 2)):
+            errors = [(1.8 + 0.7 * (depth - 3)) * (1 + 0.3 * (2 - hidden)) * (0.97 + 0.03 * i) for i in range(3)]
+            valid = [error + 0.2 * (hidden == 2) for error in errors] if depth < 4 else [e + hidden for e in errors]
+            metrics = {**nets["metrics"], ("valid", "error"): valid}
+            yield {"depth": depth, "cell": {"synthetic_gradient_depth": hidden}, "final": errors, "metrics": metrics}
+    elif artifact == "fig_bp_lambda":
+        for method, bp_lambda in itertools.product(("dni", "cdni"), (0.0, 0.25, 0.5, 0.75, 1.0)):
+            errors = [
+                (2.9 if method == "dni" else 2.0) - 0.9 * bp_lambda * (method == "dni") + i / 15 for i in range(3)
+            ]
+            yield {"method": method, "cell": {"bp_lambda": bp_lambda}, "final": errors}
+    elif artifact == "fig_target_scale":
+        for (scale, epsilon), error in zip(
+            (("example", 1e-8), ("batch_mean", 1e-8), ("batch_mean", 1e-12)), (1.8, 2.4, 1.9), strict=True
+        ):
+            cell = {"target_scale": scale, "adam_epsilon": epsilon}
+            yield {"method": "cdni", "cell": cell, "final": [error + i / 15 for i in range(3)]}
+
+
+ARTIFACTS = [
+    "fig_feedforward_curves",
+    "fig_underfitting",
+    "fig_gradient_quality",
+    "fig_linear_dni",
+    "fig_depth_choice",
+    "fig_bp_lambda",
+    "fig_target_scale",
+]
+
+
+def write_cells(results, artifact, frameworks=FRAMEWORKS, chosen=slice(None), **settings):
+    """The cells of a figure; `settings` are further arguments of write_run, or functions of the cell's number."""
+    experiment = artifacts.module(artifact).EXPERIMENT
+    for framework in frameworks:
+        for number, cell in list(enumerate(cells(artifact)))[chosen]:
+            given = {name: value(number) if callable(value) else value for name, value in settings.items()}
+            write_run(
+                results,
+                framework,
+                experiment=experiment,
+                **{"iterations": 100_000, "evaluate_every": 5000, **cell, **given},
+            )
+
+
+def complete(results, artifact):
+    write_cells(results, artifact)
+
+
+def diverged(results, artifact):
+    """One replica of some cells in PyTorch, and all replicas of every cell in JAX."""
+    write_cells(results, artifact, ["torch"], diverged=lambda number: number % 3 == 1)
+    write_cells(results, artifact, ["jax"], diverged=3)
+
+
+def missing(results, artifact):
+    """Every third cell in PyTorch; in JAX the first one, of one replica and unfinished."""
+    write_cells(results, artifact, ["torch"], slice(0, None, 3))
+    write_cells(results, artifact, ["jax"], slice(1), seeds=(0,), reached=60_000)
+
+
+def stand_in(results, artifact):
+    differs = ["hidden_units = 64 (paper: 256)", "synthetic_gradient_units = 128 (paper: 1024)"]
+    quick = {"source": "stand-in", "differs": differs, "preset": "quick"}
+    write_cells(results, artifact, iterations=2000, evaluate_every=200, **quick)
+
+
+def smoke(results, artifact):
+    """One tiny cell in each framework, of one replica and evaluated twice."""
+    tiny = {"iterations": 20, "evaluate_every": 10, "source": "stand-in", "preset": "smoke", "seeds": (0,)}
+    write_cells(results, artifact, chosen=slice(1), **tiny)
+
+
+def nothing(results, artifact):
+    pass
+
+
+SCENES = [diverged, missing, stand_in, smoke, nothing]
+ADDITIONS = ("fig_depth_choice", "fig_bp_lambda", "fig_target_scale")
+
+
+@pytest.fixture
+def draw(monkeypatch, tmp_path):
+    """draw(artifact) -> (figure, points, caption), of the runs under tmp_path; the images themselves are not made."""
+
+    def drawing(artifact):
+        figures = []
+        with monkeypatch.context() as patch:
+            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
+            written = artifacts.module(artifact).make(tmp_path)
+        (figure,) = figures
+        return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]
+
+    return drawing
+
+
+def notes(axes):
+    """What is written into a panel and is longer than a label, on one line."""
+    texts = [text.get_text().replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ") for text in axes.texts]
+    return " ".join(text for text in texts if ":" in text)
+
+
+def assert_legible(figure):
+    """No text lies on another one, runs into a panel's title or over the figure's edge, or is below 6.5 points."""
+    assert_nothing_overlaps(figure)
+    assert all(text.get_window_extent().y1 < axes.bbox.y1 + 2 for axes in figure.axes for text in axes.texts)
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6.5
+    renderer = figure.canvas.get_renderer()
+    for axes, axis in ((axes, axis) for axes in figure.axes for axis in ("xaxis", "yaxis")):
+        assert not getattr(axes, axis).get_offset_text().get_text()
+        labels = [label for label in getattr(axes, axis).get_ticklabels() if label.get_visible() and label.get_text()]
+        boxes = [label.get_window_extent(renderer) for label in labels]
+        side = ("x0", "x1") if axis == "xaxis" else ("y0", "y1")
+        spans = sorted(tuple(getattr(box, name) for name in side) for box in boxes)
+        assert all(one[1] < other[0] for one, other in itertools.pairwise(spans)), [x.get_text() for x in labels]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+@pytest.mark.parametrize("artifact", ARTIFACTS)
+def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, artifact, scene):
+    scene(tmp_path, artifact)
+    figure, _, caption = draw(artifact)
+    assert_legible(figure)
+    assert figure.get_figwidth() == 7.0
+
+    data, settings = figure.texts[0], figure.texts[1].get_text()
+    assert caption.startswith(data.get_text().replace("\n", " "))
+    assert (data.get_color() == style.ALARM) == data.get_text().startswith("STAND-IN") == (scene in (stand_in, smoke))
+    assert ("hidden_units = 64 (paper: 256)" in settings) == (scene is stand_in)
+    assert ("1 of " in settings and "unfinished" in settings) == (scene is missing)
+    assert ("Not in the paper" in settings) == (artifact in ADDITIONS)
+    said = " ".join(notes(axes) for axes in figure.axes)
+    assert ("× diverged: " in said) == (scene is diverged)
+    assert ("missing: " in said) == (scene in (missing, smoke, nothing))
+    if scene is nothing:
+        shown = "only the paper's numbers are shown" if artifact == "fig_feedforward_curves" else "the panels are empty"
+        assert data.get_text() == f"No runs found: {shown}."
+        assert said.count("missing: all") == len(figure.axes) - {"fig_gradient_quality": 4, "fig_bp_lambda": 2}.get(
+            artifact, 0
+        )
+
+
+def test_the_same_inputs_give_the_same_bytes_in_another_process(tmp_path):
+    """Another process has another hash seed. These three draw in all the ways that there are."""
+    names = ["fig_gradient_quality", "fig_depth_choice", "fig_bp_lambda"]
+    expected = {}
+    for artifact in names:
+        write_cells(tmp_path / artifact, artifact, chosen=slice(0, 3), evaluate_every=20_000)
+        expected[artifact] = artifacts.module(artifact).make(tmp_path / artifact)
+        assert set(expected[artifact]) == {".pdf", ".svg", ".png", ".csv", ".json"}
+    program = f"""
+from paper_figures.__main__ import main
+for name in {names}:
+    assert main([name, "--results", {str(tmp_path)!r} + "/" + name]) == 0
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, capture_output=True)
+    for artifact, contents in expected.items():
+        for suffix, content in contents.items():
+            written = (tmp_path / artifact / artifacts.module(artifact).OUTPUT).with_suffix(suffix)
+            assert written.read_bytes() == content, (artifact, suffix)
+
+
+def test_feedforward_curves_show_mnist_fcn_of_the_papers_depths_alone(tmp_path, draw):
+    write_run(tmp_path)
+    write_run(tmp_path, depth=21)
+    write_run(tmp_path, dataset="cifar10")
+    write_run(tmp_path, model="cnn")
+    _, points, caption = draw("fig_feedforward_curves")
+    assert set(points["depth"]) == {3, 4, 5, 6}
+    assert len(points[points["obtained"] == "run"]) == 101 and len(points[points["source"] == "paper"]) == 80
+    assert "CIFAR" not in caption
+    assert fig_feedforward_curves.EXPERIMENT in set(
+        read_claims().query("artifact == 'fig_feedforward_curves'")["experiment"]
+    )
+
+
+def test_underfitting_shows_training_and_test_error_of_cifar_cnns(tmp_path, draw):
+    write_run(tmp_path, depth=3, model="cnn", metrics={("train", "error"): 1})  # MNIST
+    cell = {"dataset": "cifar10", "model": "cnn", "depth": 3, "method": "dni"}
+    write_run(tmp_path, final=[20, 21, 22], metrics={("train", "error"): [9, 10, 11]}, **cell)
+    write_run(tmp_path, final=5, metrics={("train", "error"): 5}, **{**cell, "method": "no_bprop"})
+    figure, points, caption = draw("fig_underfitting")
+    assert set(points["method"]) == {"dni"}
+    ends = points[points["iteration"] == 500_000].set_index("split")["value"]
+    assert ends.to_dict() == {"train": 10, "test": 21}
+    assert "under-fitting" in caption
+    lines = {line.get_linestyle(): line.get_ydata()[-1] for line in figure.axes[1].lines}
+    assert (lines["-"], lines[":"] if ":" in lines else lines["--"]) == (10, 21)
+
+
+def test_a_training_error_of_zero_is_below_the_panel_and_breaks_nothing(tmp_path, draw):
+    cell = {"dataset": "cifar10", "model": "cnn", "depth": 3}
+    falling = {("train", "error"): lambda replica, iteration: max(0, 5 - iteration / 50_000)}
+    write_run(tmp_path, method="dni", metrics=falling, **cell)
+    write_run(tmp_path, method="dni", metrics={("train", "error"): 3}, **{**cell, "depth": 4})
+    write_run(tmp_path, method="cdni", metrics={("train", "error"): lambda *_: 0}, **cell)
+    figure, points, _ = draw("fig_underfitting")
+    assert (points["value"] == 0).any()
+    low, high = figure.axes[0].get_ylim()
+    assert 0 < low < 0.2 and high > 1
+    assert_legible(figure)
+
+
+def test_gradient_quality_takes_the_metrics_of_the_cut(tmp_path, draw):
+    for cut in (1, 4):
+        others = {("batch", f"h{5 - cut}.{name}"): 99 for name in ("l2_error", "cosine_similarity")}
+        metrics = {**quality(cut, False), **others}
+        write_run(tmp_path, experiment="single_dni", depth=6, cell={"cut_after": cut}, metrics=metrics)
+    uncut = {"method": "bprop", "cell": {"cut_after": 0}}
+    write_run(tmp_path, experiment="single_dni", depth=6, **uncut)
+    figure, points, _ = draw("fig_gradient_quality")
+    assert set(points["metric"]) == {"l2_error", "true_norm", "cosine_similarity", "sign_error"}
+    start = points[(points["iteration"] == 0) & (points["metric"] == "l2_error")].set_index("cut_after")["value"]
+    assert start.to_dict() == pytest.approx({1: 0.2 * 1.3 * 1.004, 4: 0.05 * 1.3 * 1.004}, rel=1e-4)
+    panels_by_row = np.reshape(figure.axes, (3, 2))
+    # The length of the true gradient and the two values of a gradient that knows nothing.
+    levels = [{round(float(line.get_ydata()[0]), 4) for line in axes.lines} for axes in panels_by_row[:, 0]]
+    norm = points[(points["metric"] == "true_norm") & (points["iteration"] == 5000)]["value"].round(4)
+    assert set(norm) <= levels[0] and 0 in levels[1] and 50 in levels[2]
+    assert notes(panels_by_row[0, 0]) and not any(map(notes, panels_by_row[1:].flat))
+
+
+def test_linear_dni_has_a_panel_for_each_depth_of_the_net(tmp_path, draw):
+    write_run(tmp_path, experiment="linear_dni", depth=5, cell={"synthetic_gradient_depth": 0}, final=[3, 3, 3])
+    figure, points, _ = draw("fig_linear_dni")
+    assert [bool(axes.lines) for axes in figure.axes] == [False, False, True, False]
+    assert points["value"].iloc[-1] == 3
+    assert notes(figure.axes[2]) == "missing: PyTorch M of 1, 2 hidden layers; JAX all"
+
+
+def write_search(results, test, valid, depth=3, **settings):
+    """Trainings with M of 0, 1, 2 hidden layers; `test` and `valid` hold [three depths][replicas] errors at the end."""
+    for hidden in range(3):
+        metrics = {("valid", "error"): valid[hidden]} if valid else {}
+        cell = {"synthetic_gradient_depth": hidden}
+        at = {"depth": depth, "cell": cell, "final": test[hidden], "metrics": metrics}
+        write_run(results, experiment="linear_dni", **at, **settings)
+
+
+def test_each_replica_chooses_its_own_depth_of_m(tmp_path, draw):
+    # Chosen on test: depths 2, 1, 2 with errors 2, 3, 4. Chosen on validation: 2, 0, 0 (a tie of all) with 2, 4, 7.
+    test = [[3.0, 4.0, 7.0], [5.0, 3.0, 6.0], [2.0, 9.0, 4.0]]
+    valid = [[3.0, 2.0, 5.0], [4.0, 3.0, 5.0], [2.5, 9.0, 5.0]]
+    write_search(tmp_path, test, valid)
+    figure, points, caption = draw("fig_depth_choice")
+    by_split = points.set_index("chosen_on")
+    assert by_split["value"].to_dict() == pytest.approx({"test": 3, "valid": 13 / 3}, rel=1e-5)
+    assert by_split["chosen"].to_dict() == {"test": "2 (2/3)", "valid": "0 (2/3)"}
+    half = 4.302653 * 1.0 / math.sqrt(3)
+    assert by_split.loc["test", "low"] == pytest.approx(3 - half, rel=1e-5)
+    assert {"2 (2/3)", "0 (2/3)"} <= {text.get_text() for text in figure.axes[0].texts}
+    assert "an addition of this suite" in caption and "flatters" in caption
+    assert_legible(figure)  # though the intervals reach below zero
+
+
+def test_trainings_of_different_length_are_compared_where_all_have_come(tmp_path, draw):
+    constant = {("test", "error"): lambda replica, iteration: 5 - iteration / 200_000, ("valid", "error"): [1, 1, 1]}
+    for hidden, reached in ((0, 500_000), (1, 200_000), (2, 500_000)):
+        cell = {"synthetic_gradient_depth": hidden}
+        write_run(tmp_path, experiment="linear_dni", depth=3, cell=cell, metrics=constant, reached=reached)
+    _, points, _ = draw("fig_depth_choice")
+    assert set(points["iteration"]) == {200_000} and set(points["value"]) == {4}
+
+
+def test_a_training_that_diverged_is_not_chosen(tmp_path, draw):
+    write_search(tmp_path, [[1.0] * 3, [2.0] * 3, [3.0] * 3], [[1.0] * 3, [2.0] * 3, [3.0] * 3])
+    (run,) = tmp_path.glob("**/synthetic_gradient_depth~0/torch/curves.parquet")
+    curves = pd.read_parquet(run)
+    curves.loc[(curves["seed"] == 1) & (curves["iteration"] > 0), "value"] = math.nan
+    curves.to_parquet(run)
+    figure, points, _ = draw("fig_depth_choice")
+    assert points["value"].tolist() == pytest.approx([4 / 3] * 2, rel=1e-5) and set(points["n_diverged"]) == {0}
+    assert notes(figure.axes[0]).startswith("× diverged: 3 layers (1 of 9 trainings)")
+
+
+def test_without_validation_error_the_figure_says_so(tmp_path, draw):
+    write_search(tmp_path, [[1.0] * 3, [2.0] * 3, [3.0] * 3], None)
+    figure, points, _ = draw("fig_depth_choice")
+    assert list(points["chosen_on"]) == ["test"]
+    assert "validation error was not recorded" in notes(figure.axes[0])
+    assert "validation" not in notes(figure.axes[1])
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("artifact", ["fig_gradient_quality", "fig_linear_dni", "fig_bp_lambda", "fig_target_scale"])
+def test_a_run_of_another_net_is_not_drawn_into_a_curve(tmp_path, draw, artifact):
+    cell = next(iter(cells(artifact)))
+    write_run(tmp_path, experiment=artifacts.module(artifact).EXPERIMENT, **{**cell, "model": "cnn"})
+    figure, points, _ = draw(artifact)
+    assert points.empty and notes(figure.axes[0] if artifact != "fig_bp_lambda" else figure.axes[2]) == "missing: all"
+
+
+def test_bp_lambda_shows_the_ends_above_the_curves(tmp_path, draw):
+    for bp_lambda, final in ((0.0, [3.0, 3.2, 3.4]), (0.5, [2.0, 2.0, 2.0]), (1.0, [1.0, 1.0, 1.0])):
+        at = {"method": "dni", "cell": {"bp_lambda": bp_lambda}, "final": final}
+        write_run(tmp_path, "jax", experiment="bp_lambda", diverged=bp_lambda == 0.5, **at)
+    figure, _, caption = draw("fig_bp_lambda")
+    above, _, below, _ = figure.axes
+    dots = {line.get_xdata()[0]: line.get_ydata()[0] for line in above.lines if line.get_marker() == "o"}
+    assert dots == pytest.approx({0: 3.2, 0.5: 2, 1: 1})
+    bars = {line.get_xdata()[0]: line.get_ydata() for line in above.lines if len(line.get_xdata()) == 2}
+    assert list(bars[0]) == pytest.approx([3.2 - 4.302653 * 0.2 / math.sqrt(3), 3.2 + 4.302653 * 0.2 / math.sqrt(3)])
+    assert [line.get_xdata()[0] for line in above.lines if line.get_marker() == "X"] == [0.5]
+    said = notes(below)
+    assert "× diverged: JAX λ = 0.5 (1 of 3)" in said and "missing: PyTorch all; JAX λ = 0.25, 0.75" in said
+    assert "λ = 1 is backpropagation and λ = 0 is DNI" in caption and "publishes no numbers" in caption
+
+
+def test_target_scale_has_a_panel_for_dni_where_it_was_run(tmp_path, draw):
+    complete(tmp_path, "fig_target_scale")
+    figure, points, caption = draw("fig_target_scale")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["cDNI"]
+    ends = points[(points["iteration"] == 100_000) & (points["source"] == "jax")].set_index("setting")["value"]
+    assert ends.idxmax() == "batch mean (ε = 1e-8)" and len(ends) == 3
+    assert "leaves the scale open" in caption
+    cell = {"target_scale": "batch_mean", "adam_epsilon": 1e-12}
+    write_run(tmp_path, experiment="target_scale", method="dni", cell=cell)
+    figure, _, _ = draw("fig_target_scale")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["DNI", "cDNI"]
+    assert notes(figure.axes[0]).startswith("missing: PyTorch one example (ε = 1e-8), batch mean (ε = 1e-8); JAX all")
+    assert_legible(figure)
+
+
+def test_a_long_head_makes_the_figure_taller_and_no_panel_smaller():
+    def heights(*head):
+        figure, grid = layout.grid(list(head), 2, 3, 1.5, legend=[layout.frameworks_legend()])
+        return {round(axes.get_position().height * figure.get_figheight(), 6) for axes in grid.flat}
+
+    assert heights("Data.", "") == heights("STAND-IN DATA: " + "digits " * 40, "changed; " * 60) == {1.5}
+
+
+def test_shades_are_told_apart_in_grey():
+    def lightness(colour):  # CIE L*
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return 116 * np.cbrt(np.dot(linear, [0.2126, 0.7152, 0.0722])) - 16
+
+    for shades in (style.FIVE_SHADES, style.THREE_SHADES):
+        steps = list(map(lightness, shades))
+        assert all(lighter - darker > 12 for lighter, darker in itertools.pairwise(steps))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(500_000, "500,000"), (20, "20"), (0.3 - 1e-17, "0.3"), (1e-5, "0.00001"), (1.5, "1.5")]
+)
+def test_ticks_are_plain_numbers(value, text):
+    assert panels.plain(value) == text

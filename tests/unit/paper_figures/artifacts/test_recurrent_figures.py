@@ -1,0 +1,357 @@
+"""The tables and figures of the recurrent nets."""
+
+import io
+import itertools
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paper_figures import artifacts
+from paper_figures.drawing import captions, style
+from paper_figures.runs import read_runs
+from tests.support.recurrent_runs import (
+    ENTROPY_RATE,
+    FIGURES,
+    NOT_THE_PAPERS,
+    QUALITY,
+    REACHES,
+    REFERENCE,
+    RUNGS,
+    TABLES,
+    curves,
+    lines_of,
+    promotions,
+    write_copy,
+    write_pair,
+    write_ptb,
+    write_recurrent,
+)
+from tests.unit.paper_figures.artifacts.test_feedforward_figures import assert_legible, notes
+
+
+@pytest.fixture
+def draw(monkeypatch, tmp_path):
+    """draw(artifact[, results]) -> (figure, points, caption), by default of tmp_path; the images are not made."""
+
+    def drawing(artifact, results=tmp_path):
+        figures = []
+        with monkeypatch.context() as patch:
+            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
+            written = artifacts.module(artifact).make(results)
+        (figure,) = figures
+        return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]
+
+    return drawing
+
+
+# Tables.
+
+
+def test_the_table_has_the_papers_41_numbers_each_in_its_place(tmp_path):
+    headings, _, *lines = lines_of(tmp_path)
+    lengths = ["T = 2", "T = 3", "T = 4", "T = 5", "T = 8", "T = 20", "T = 40"]
+    assert headings == ["Data", "Unit", "Method", "From", *lengths]
+    papers = [line for line in lines if line[3] == "paper"]
+    assert [line[:3] for line in papers] == [
+        [name, unit, method]
+        for name, unit in (("Copy", "time steps ↑"), ("Repeat Copy", "time steps ↑"), ("Penn Treebank", "bits ↓"))
+        for method in ("BPTT", "DNI", "DNI + Aux")
+    ]
+    assert [line[4:] for line in papers[::3]] == [
+        ["7", "8", "10", "8", "", "", ""],
+        ["7", "5", "19", "23", "", "", ""],
+        ["1.39", "1.38", "1.37", "1.37", "1.35", "1.35", "1.34"],
+    ]
+    assert sum(bool(cell) for line in papers for cell in line[4:]) == 41
+    ours = [line[4:] for line in lines if line[3] != "paper"]
+    assert sum(cell == "missing" for line in ours for cell in line) == 82
+
+
+def test_the_table_prints_each_result_in_its_own_unit_and_way(tmp_path):
+    write_copy(tmp_path, solved=[14, 14, 14])
+    write_ptb(
+        tmp_path,
+        valid=[[5, 1.35, 1.4], [5, 1.351, 1.4], [5, 1.352, 1.4]],
+        test=[[5, 1.35 + i / 1000, 2] for i in range(3)],
+    )
+    _, _, *lines = lines_of(tmp_path)
+    cells = {cell for line in lines if line[3] == "PyTorch" for cell in line[4:]}
+    assert cells == {"", "missing", "14.0 [14.0, 14.0] (3) reproduced", "1.351 ± 0.002 (3) reproduced"}
+    text = artifacts.module("table_rnn").make(tmp_path)[".md"].decode()
+    assert "Data: Copy (drawn from the seed, as the paper draws it); Penn Treebank (original)." in text
+    assert "Preset paper; 10,000 to 2,500,000 iterations." in text and "one step is the margin" in text
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tex_is_ascii_balanced_and_rectangular(tmp_path, name):
+    write_copy(tmp_path, diverged={0: 10})
+    write_ptb(tmp_path, "jax", "dni_aux")
+    text = artifacts.module(name).make(tmp_path)[".tex"].decode("ascii")
+    bare = re.sub(r"\\\\|\\[{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    widths = []
+    for tabular in text.split(r"\begin{tabular}{@{}")[1:]:  # not those inside cells
+        body = tabular.split(r"\midrule")[1].split(r"\bottomrule")[0]
+        (ampersands,) = {line.count(" & ") for line in body.splitlines() if line.endswith(r" \\")}
+        widths.append(ampersands + 1)
+        assert len(re.match("l+c+", tabular)[0]) == widths[-1]
+    # A part of the table for each unit, with the columns that are not empty in it, and the unit above them.
+    assert widths == ([7, 10] if name == "table_rnn" else [5])
+    if name == "table_rnn":
+        assert r"\multicolumn{7}{@{}l}{time steps $\uparrow$}" in text
+        assert re.search(r"14.5 \[.*\] \(2 of 3\)\\\\{\\scriptsize differs \(worse\)}", text)
+        assert "In brackets (2 of 3): one of three replicas diverged" in " ".join(text.split())
+
+
+def test_text_ptb_shows_both_results_and_the_share(tmp_path):
+    write_pair(tmp_path, [REACHES] * 2, [REFERENCE] * 2, framework="jax")
+    headings, _, paper, torch, jax = lines_of(tmp_path, "text_ptb")
+    assert headings[2:] == ["BPTT, T = 20: bits", "DNI + Aux, T = 5: bits", "Its share of the data"]
+    assert paper == ["Penn Treebank", "paper", "1.35", "1.35", "0.58"]
+    assert torch[2:] == ["missing"] * 3
+    assert [cell.partition(" (")[0] for cell in jax[2:]] == ["1.350 ± 0.000", "1.325 ± 0.000", "0.46 ± 0.00"]
+    stamped = artifacts.module("text_ptb").make(tmp_path)[".md"].decode()
+    assert ", 2 runs" in stamped  # the reference's, too
+
+
+# What is said of the data.
+
+
+def test_generated_data_is_no_stand_in_and_is_named(tmp_path):
+    write_copy(tmp_path, dataset="repeat_copy", solved=[4, 4, 4])
+    write_copy(tmp_path)
+    runs = read_runs(tmp_path, "recurrent")
+    assert not any(run.stand_in for run in runs)
+    genuine = "Copy, Repeat Copy (drawn from the seed, as the paper draws it)"
+    assert captions.data_line(runs) == f"Data: {genuine}."
+    write_ptb(tmp_path, stand_in=True)
+    runs = read_runs(tmp_path, "recurrent")
+    assert [run.stand_in for run in runs] == [run.record["cell"]["dataset"] == "ptb" for run in runs]
+    stand_in = "not Penn Treebank but text of a Markov chain over 50 symbols"
+    assert captions.data_line(runs) == f"STAND-IN DATA in 1 of 3 runs: {stand_in}; else {genuine}."
+
+
+# Figures.
+
+
+def complete(results, **changes):
+    """All cells in both frameworks; each replica of Copy one step further than the one before."""
+    for framework, method in itertools.product(("torch", "jax"), captions.RECURRENT_METHODS):
+        for dataset, length in itertools.product(RUNGS, (2, 3, 4, 5)):
+            best = {"bptt": 3, "dni": 9, "dni_aux": 10}[method] + length
+            solved = [RUNGS[dataset][best - 1 + replica] for replica in range(3)]
+            write_copy(results, framework, dataset, method, length, solved, **changes)
+        for length in (2, 3, 4, 5, 8, 20, 40):
+            if method == "bptt" or length <= 8:
+                write_ptb(results, framework, method, length, **changes)
+
+
+def proof(results):
+    """One truncation length, cut short, as on a CPU; some replicas of one and all of another diverged."""
+    cut = {"reached": 100_000, "seeds": (0, 1)}
+    for framework, method in itertools.product(("torch", "jax"), ("bptt", "dni")):
+        gone = {0: 40_000} if method == "dni" else {}
+        write_copy(results, framework, "copy", method, 3, [6, 7], diverged=gone, **cut)
+        short = {"iterations": 2000, "every": 200, "status": "complete"}
+        write_ptb(results, framework, method, 5, curves(method, 5, evaluations=11, replicas=1), **short)
+    write_copy(results, "jax", "repeat_copy", "dni", 3, [12, 9], diverged={0: 40_000, 1: 90_000}, **cut)
+
+
+def stand_in(results):
+    """The quick preset: reduced sizes, and a text with a known limit."""
+    for framework, method in itertools.product(("torch", "jax"), captions.RECURRENT_METHODS):
+        for dataset in RUNGS:
+            write_copy(results, framework, dataset, method, 3, [4, 5], iterations=2000, seeds=(0, 1), **NOT_THE_PAPERS)
+        falling = curves(method, 5, ENTROPY_RATE, evaluations=11, replicas=2)
+        known = {"stand_in": True, "facts": {"entropy_rate": ENTROPY_RATE}, "iterations": 2000, "every": 200}
+        write_ptb(results, framework, method, 5, falling, **known, **NOT_THE_PAPERS)
+
+
+def smoke(results):
+    """A cell of each in PyTorch, of one replica that solves nothing, evaluated twice."""
+    tiny = {"iterations": 20, "seeds": (0,), **NOT_THE_PAPERS}
+    write_copy(results, solved=[0], **tiny)
+    write_ptb(results, valid=[[5.6, 5.5, 5.4]], stand_in=True, every=10, **tiny)  # no facts, as in older records
+
+
+def nothing(results):
+    pass
+
+
+SCENES = [complete, proof, stand_in, smoke, nothing]
+
+
+@pytest.fixture(scope="module")
+def folder_of(tmp_path_factory):
+    """folder_of(scene) -> its results, made once."""
+    folders = {}
+
+    def made(scene):
+        if scene not in folders:
+            folders[scene] = tmp_path_factory.mktemp(scene.__name__)
+            scene(folders[scene])
+        return folders[scene]
+
+    return made
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+@pytest.mark.parametrize("artifact", FIGURES)
+def test_every_figure_is_legible_and_says_what_is_behind_it(folder_of, draw, artifact, scene):
+    figure, _, caption = draw(artifact, folder_of(scene))
+    assert_legible(figure)
+    assert figure.get_figwidth() == 7.0
+    data, settings = figure.texts[0], figure.texts[1].get_text()
+    assert caption.startswith(data.get_text().replace("\n", " "))
+    labelled = artifact == "fig_ptb_curves" and scene in (stand_in, smoke)
+    assert (data.get_color() == style.ALARM) == data.get_text().startswith("STAND-IN") == labelled
+    assert ("hidden_units = 32 (paper: 256)" in settings) == (scene in (stand_in, smoke))
+    assert ("Not in the paper" in settings) == (artifact == "fig_boundary_quality")
+    assert "(paper: 500,000)" not in settings
+    said = " ".join(notes(axes) for axes in figure.axes)
+    assert ("× diverged: " in said) == (scene is proof and artifact != "fig_ptb_curves")
+    assert ("missing: all" in said) == (scene is nothing or (scene, artifact) in MISSING)
+    if scene is nothing:
+        shown = "the panels are empty" if artifact == "fig_boundary_quality" else "only the paper's numbers are shown"
+        assert data.get_text() == f"No runs found: {shown}."
+
+
+# Panels without any run: other methods and truncation lengths, and the other task.
+MISSING = {(proof, "fig_ptb_curves"), (smoke, "fig_ptb_curves"), (smoke, "fig_copy_progress")}
+
+
+def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
+    write_copy(tmp_path, "jax", "repeat_copy", "dni_aux", 4, [12, 33], iterations=900, seeds=(3, 4))
+    figure, points, caption = draw("fig_copy_progress")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Copy, T = 4", "Repeat Copy, T = 4"]
+    ours = points[points["obtained"] == "run"]
+    assert ours["event"].value_counts().to_dict() == {"promotion": 5 + 10, "start": 2, "end": 2}
+    assert (ours["data"] == ours["iteration"] * 4 * 256).all()
+    climbs = {seed: promotions("repeat_copy", task, 900, seed - 3) for seed, task in ((3, 12), (4, 33))}
+    for seed, climb in climbs.items():
+        mine = ours[(ours["seed"] == seed) & (ours["event"] == "promotion")]
+        assert list(zip(mine["iteration"], mine["value"], strict=True)) == climb
+        (end,) = ours[(ours["seed"] == seed) & (ours["event"] == "end")].to_dict("records")
+        assert (end["iteration"], end["value"]) == (900, climb[-1][1])
+    steps = [line for line in figure.axes[1].lines if line.get_drawstyle() == "steps-post"]
+    dots = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert not [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    for seed, line, marks in zip(climbs, steps, dots, strict=True):
+        millions = [iteration * 4 * 256 / 1e6 for iteration, _ in climbs[seed]]
+        assert list(marks.get_xdata()) == pytest.approx(millions)
+        rungs = [RUNGS["repeat_copy"].index(task) for _, task in climbs[seed]]
+        assert [round(y) for y in marks.get_ydata()] == rungs
+        assert np.ptp(np.array(marks.get_ydata()) - rungs) < 1e-9  # a shift, the same for all
+        assert (
+            line.get_xdata()[-1] == pytest.approx(900 * 4 * 256 / 1e6) and line.get_ydata()[-1] == marks.get_ydata()[-1]
+        )
+    assert "Only truncation lengths with a run" in caption
+
+
+def test_carried_states_have_a_figure_of_their_own(tmp_path, draw):
+    write_copy(tmp_path, "jax", "copy", "bptt", 3, [5, 5], seeds=(0, 1), experiment="carried_state")
+    write_copy(tmp_path, "jax", "copy", "bptt", 3, [9, 9], seeds=(0, 1))
+    for artifact, longest, addition in (("fig_carried_state", 5, True), ("fig_copy_progress", 9, False)):
+        figure, points, caption = draw(artifact)
+        assert_legible(figure)
+        assert points.loc[points["obtained"] == "run", "value"].max() == longest
+        assert set(points.loc[points["obtained"] == "table", "value"]) > {8, 14, 5, 33}
+        assert ("Not in the paper" in caption) == ("keeps its state from one sequence" in caption) == addition
+
+
+def test_the_papers_lengths_stand_at_the_right_edge(tmp_path, draw):
+    figure, points, _ = draw("fig_copy_progress")
+    assert len(figure.axes) == 8 and len(points) == 24
+    copy, repeat_copy = figure.axes[2:4]  # T = 3
+    for axes, dataset, published in ((copy, "copy", [8, 14, 17]), (repeat_copy, "repeat_copy", [5, 33, 59])):
+        marks = [line for line in axes.lines if line.get_marker() == "D"]
+        assert [round(line.get_ydata()[0]) for line in marks] == [RUNGS[dataset].index(value) for value in published]
+        assert {line.get_xdata()[0] for line in marks} == {axes.get_xlim()[1]}
+        assert [text.get_text() for text in axes.texts if text.get_text().isdigit()] == [str(n) for n in published]
+    labels = [label.get_text() for label in repeat_copy.get_yticklabels()]
+    assert labels[0] == "none" and labels[1] in map(str, RUNGS["repeat_copy"])
+
+
+def test_a_climb_ends_where_its_replica_diverged(tmp_path, draw):
+    write_copy(tmp_path, diverged={1: 500_000}, seeds=(5, 6, 7))
+    figure, points, _ = draw("fig_copy_progress")
+    last = points[points["event"].isin(["end", "diverged"]) & (points["obtained"] == "run")].set_index("seed")
+    assert last["event"].to_dict() == {5: "end", 6: "diverged", 7: "end"}
+    assert last["iteration"].to_dict() == {5: 2_500_000, 6: 500_000, 7: 2_500_000}
+    (cross,) = [line for line in figure.axes[0].lines if line.get_marker() == "X"]
+    assert cross.get_xdata()[0] == pytest.approx(500_000 * 3 * 256 / 1e6)
+    assert "× diverged: PyTorch DNI (1 of 3)" in notes(figure.axes[0])
+    assert "missing: PyTorch BPTT, DNI + Aux; JAX all" in notes(figure.axes[0])
+
+
+def test_other_cores_are_in_none_of_the_figures(tmp_path, draw):
+    cell = {"dataset": "copy", "model": "rnn", "method": "dni", "truncation_length": 3}
+    write_recurrent(tmp_path, "torch", cell, [(0, 0, "curriculum", "max_solved_task_length", 0)], (0,), 10, 10)
+    for artifact in FIGURES:
+        _, points, _ = draw(artifact)
+        assert "run" not in set(points["obtained"])
+
+
+def test_ptb_curves_are_over_the_papers_at_iterations_times_t(tmp_path, draw):
+    write_ptb(tmp_path, "jax", "bptt", 20)
+    figure, points, caption = draw("fig_ptb_curves")
+    assert (points["time_steps"] == points["iteration"] * points["truncation_length"]).all()
+    bptt, dni, aux = figure.axes
+    dashed = {axes: [line for line in axes.lines if line.get_marker() == "s"] for axes in figure.axes}
+    assert [len(dashed[axes]) for axes in (bptt, dni, aux)] == [3, 1, 0]
+    assert list(dashed[dni][0].get_xdata())[:2] == [160_000, 200_000]
+    assert list(dashed[dni][0].get_ydata())[:2] == [1.444, 1.412]
+    (ours,) = [line for line in bptt.lines if line.get_marker() == "o"]
+    assert list(ours.get_xdata()) == [5000 * 20 * k for k in range(1, 20)]
+    low, high = bptt.get_ylim()
+    assert 1.3 < low < 1.34 and 1.45 < high < 1.6  # the curves' ends are told apart
+    assert "Dashed: the paper's curves" in caption and "entropy" not in caption
+    assert "missing: all" in notes(aux)
+
+
+def test_a_stand_in_text_shows_its_limit_and_no_curve_of_another_text(tmp_path, draw):
+    stand_in(tmp_path)
+    figure, points, caption = draw("fig_ptb_curves")
+    assert set(points["obtained"]) == {"run"}
+    for axes in figure.axes:
+        limits = [line for line in axes.lines if list(line.get_ydata()) == [ENTROPY_RATE] * 2]
+        assert len(limits) == 1 and not [line for line in axes.lines if line.get_marker() == "s"]
+        low, high = axes.get_ylim()
+        assert 2.1 < low < ENTROPY_RATE and high > points["value"].min() + 0.15
+    legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert "limit: the stand-in's entropy rate (2.31 bits)" in legend and "paper's plot" not in legend
+    assert "2.310 bits, the entropy rate of the stand-in text" in caption and "not shown" in caption
+
+
+def test_an_early_stop_is_no_unfinished_run(tmp_path, draw):
+    write_ptb(tmp_path)
+    _, _, caption = draw("fig_ptb_curves")
+    assert "95,000 iterations." in caption and "unfinished" not in caption
+
+
+def test_boundary_quality_is_by_phase(tmp_path, draw):
+    write_copy(tmp_path, "torch", "repeat_copy", "dni_aux", 5, [12, 12, 12], iterations=2000)
+    write_copy(tmp_path, "torch", "repeat_copy", "bptt", 5, [12, 12, 12], iterations=2000)
+    write_ptb(tmp_path)
+    figure, points, caption = draw("fig_boundary_quality")
+    assert set(points["method"]) == {"dni_aux"} and set(points["dataset"]) == {"repeat_copy"}
+    ends = points[points["iteration"] == 2000].set_index("metric")["value"].to_dict()
+    assert ends == {f"{measure}.{phase}": {"read": 0.2, "write": 0.6}[phase] for measure, phase in QUALITY}
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Repeat Copy, DNI + Aux", "", "", ""]
+    for axes, (_, phase) in zip(figure.axes, QUALITY, strict=True):
+        assert axes.lines[1].get_ydata()[-1] == pytest.approx({"read": 0.2, "write": 0.6}[phase])
+        assert axes.get_ylim()[0] > -0.7
+    assert "1 is a perfect prediction" in caption
+
+
+def test_the_five_files_and_the_stamp(tmp_path):
+    run = write_copy(tmp_path, iterations=1000)
+    for artifact in ("fig_copy_progress", "fig_boundary_quality"):
+        written = artifacts.module(artifact).make(tmp_path)
+        assert list(written) == [".pdf", ".svg", ".png", ".csv", ".json"]
+        (stamped,) = json.loads(written[".json"])["stamp"]["runs"]
+        assert stamped["path"] == (run / "run.json").relative_to(tmp_path).as_posix()
+        assert artifacts.module(artifact).make(tmp_path)[".svg"] == written[".svg"]

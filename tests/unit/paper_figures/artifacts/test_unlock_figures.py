@@ -1,0 +1,249 @@
+"""The two figures of p_update: their dots, the paper's bins, the snapshots, and what is said where a dot is missing."""
+
+import io
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paper_figures import artifacts
+from paper_figures.drawing import style
+from paper_figures.drawing.p_update_figure import SNAPSHOTS
+from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, edit_curves, write_run
+
+KINDS = {"fig_sparse_updates": "sparse", "fig_complete_unlock": "complete"}
+SPARSE = "fig_sparse_updates"
+PUBLISHED = {"fig_sparse_updates": 37, "fig_complete_unlock": 36}
+
+
+def value(replica, iteration):
+    """Told apart by replica and iteration."""
+    return 2 + replica / 100 + 1e4 / (iteration + 200)
+
+
+def write_unlock(results, framework="torch", method="dni", unlock="sparse", replicas=20, **changes):
+    """Replica i of n has p_update i / (n - 1)."""
+    settings = {"p_update": [i / (replicas - 1) for i in range(replicas)]}
+    place = {"experiment": "unlock", "cell": {"unlock": unlock}, "replica_settings": settings}
+    metrics = {("test", "error"): value}
+    changes = {"evaluate_every": 1000, "seeds": tuple(range(5, 5 + replicas)), "metrics": metrics, **place, **changes}
+    return write_run(results, framework, 4, method, **changes)
+
+
+def complete(results, unlock):
+    for framework in ("torch", "jax"):
+        for method in ("dni", "cdni"):
+            write_unlock(results, framework, method, unlock, evaluate_every=1000)
+
+
+def quick(results, unlock):
+    settings = {"source": "stand-in", "preset": "quick", "differs": ["hidden_units = 64 (paper: 256)"]}
+    for framework in ("torch", "jax"):
+        for method in ("dni", "cdni"):
+            write_unlock(results, framework, method, unlock, replicas=8, iterations=2000, evaluate_every=20, **settings)
+
+
+def smoke(results, unlock):
+    for framework in ("torch", "jax"):
+        write_unlock(
+            results, framework, "cdni", unlock, replicas=2, iterations=20, evaluate_every=10, source="stand-in"
+        )
+
+
+def proof(results, unlock):
+    """One method, 25,000 iterations; in JAX two replicas diverged."""
+    write_unlock(results, "torch", "cdni", unlock, iterations=25_000)
+    write_unlock(results, "jax", "cdni", unlock, iterations=25_000, diverged=2)
+
+
+def unfinished(results, unlock):
+    """Both frameworks, stopped at different iterations, and all replicas of one run diverged."""
+    write_unlock(results, "torch", "dni", unlock, reached=30_000)
+    write_unlock(results, "jax", "dni", unlock, reached=260_000)
+    write_unlock(results, "jax", "cdni", unlock, diverged=20)
+
+
+def nothing(results, unlock):
+    pass
+
+
+SCENES = [complete, quick, smoke, proof, unfinished, nothing]
+
+
+def points_of(results, name=SPARSE):
+    return pd.read_csv(io.BytesIO(artifacts.module(name).make(results)[".csv"]))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures are collected here and not written: for tests that do not look at the files."""
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
+    return figures
+
+
+def panel_texts(figure):
+    """The small print of each panel, [rows][columns]."""
+    texts = [" ".join(" ".join(text.get_text() for text in axes.texts).split()) for axes in figure.axes]
+    return [texts[:5], texts[5:]]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("scene", SCENES)
+def test_nothing_overlaps_or_is_clipped(tmp_path, drawn, scene, name):
+    scene(tmp_path, KINDS[name])
+    artifacts.module(name).make(tmp_path)
+    (figure,) = drawn
+    assert_nothing_overlaps(figure)
+    head = " ".join(text.get_text() for text in figure.texts)
+    assert ("STAND-IN DATA" in head) == (scene in (quick, smoke))
+
+
+def test_dots_are_the_replicas_at_the_papers_snapshots(tmp_path, drawn):
+    complete(tmp_path, "sparse")
+    points = points_of(tmp_path)
+    ours = points[points["obtained"] == "run"]
+    assert len(ours) == 2 * 2 * 5 * 20 and (ours["iteration"] == ours["snapshot"]).all()
+    expected = [value(row.seed - 5, row.iteration) for row in ours.itertuples()]
+    assert list(ours["value"]) == pytest.approx(expected, rel=1e-5)
+    assert list(ours["p_update"]) == pytest.approx(list((ours["seed"] - 5) / 19), rel=1e-5)
+    (figure,) = drawn
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:5]]
+    assert titles == [f"{snapshot:,} iterations" for snapshot in SNAPSHOTS]
+    for number, axes in enumerate(figure.axes):
+        assert len(axes.lines) == 4  # dots and crosses of either framework
+        for dots in axes.lines[::2]:
+            assert list(dots.get_xdata()) == pytest.approx([i / 19 for i in range(20)])
+            assert list(dots.get_ydata()) == pytest.approx([value(i, SNAPSHOTS[number % 5]) for i in range(20)])
+    assert panel_texts(figure) == [[""] * 5] * 2
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_papers_medians_stand_in_their_bins(tmp_path, drawn, name):
+    points = points_of(tmp_path, name)
+    paper = points[points["source"] == "paper"]
+    assert len(paper) == PUBLISHED[name] and (paper["p_low"] < paper["p_high"]).all()
+    (figure,) = drawn
+    bars = [axes.collections[0].get_segments() for axes in figure.axes]
+    assert sum(map(len, bars)) == PUBLISHED[name]
+    assert [len(segments) > 0 for segments in bars] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
+    first = {"fig_sparse_updates": 4.6, "fig_complete_unlock": 5.9}[name]
+    assert np.array(bars[4][0]) == pytest.approx(np.array([[0.0, first], [0.03, first]]))
+
+
+def test_each_figure_has_its_own_runs(tmp_path, drawn):
+    write_unlock(tmp_path, unlock="complete")
+    sparse = points_of(tmp_path, "fig_sparse_updates")
+    assert set(sparse.loc[sparse["obtained"] == "run", "note"]) == {"missing"}
+    both = points_of(tmp_path, "fig_complete_unlock")
+    assert both.loc[(both["source"] == "torch") & (both["method"] == "dni"), "value"].notna().all()
+
+
+def test_a_snapshot_that_a_run_has_not_reached_says_so(tmp_path, drawn):
+    unfinished(tmp_path, "sparse")
+    points = points_of(tmp_path)
+    (figure,) = drawn
+    dni, cdni = panel_texts(figure)
+    assert dni[:3] == ["", "", ""]
+    assert dni[3] == "PyTorch: not reached (30,000 of 250,000)"
+    assert dni[4] == ("PyTorch: not reached (30,000 of 500,000) JAX: not reached (260,000 of 500,000)")
+    assert cdni[0] == "PyTorch: missing" and cdni[4] == "PyTorch: missing JAX: × diverged: 20 of 20"
+    note = points[(points["source"] == "torch") & (points["snapshot"] == 250_000) & (points["method"] == "dni")]
+    assert list(note["note"]) == ["not reached (30,000 of 250,000)"] and note["value"].isna().all()
+
+
+def test_diverged_replicas_are_crossed_at_the_top(tmp_path, drawn):
+    proof(tmp_path, "sparse")
+    artifacts.module(SPARSE).make(tmp_path)
+    (figure,) = drawn
+    crosses = figure.axes[7].lines[3]  # cdni at 12,000: JAX
+    assert crosses.get_marker() == "X" and list(crosses.get_xdata()) == pytest.approx([0, 1 / 19])
+    assert panel_texts(figure)[1][2] == "JAX: × diverged: 2 of 20"
+
+
+def test_a_shortened_run_is_shown_at_the_same_fractions_and_labelled_so(tmp_path, drawn):
+    quick(tmp_path, "sparse")
+    module = artifacts.module(SPARSE)
+    written = module.make(tmp_path)
+    points = pd.read_csv(io.BytesIO(written[".csv"]))
+    ours = points[points["obtained"] == "run"]
+    assert list(dict.fromkeys(ours["iteration"])) == [20, 40, 100, 1000, 2000]  # 2.4% is 48: 40 is its nearest
+    (figure,) = drawn
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:5]]
+    assert titles == [
+        "1%: iteration 20",
+        "2.4%: iteration 40",
+        "5%: iteration 100",
+        "50%: iteration 1,000",
+        "100%: iteration 2,000",
+    ]
+    assert "fractions of their length" in json.loads(written[".json"])["caption"]
+
+
+def test_a_fraction_far_from_every_evaluation_is_left_out(tmp_path, drawn):
+    """An untrained net (iteration 0) is no evaluation of a trained one."""
+    write_unlock(tmp_path, iterations=2000, evaluate_every=200)
+    points = points_of(tmp_path)
+    ours = points[(points["source"] == "torch") & (points["method"] == "dni")]
+    notes = ours.drop_duplicates("snapshot")["note"].fillna("").tolist()
+    assert notes == [f"not evaluated at {wanted}; the nearest is 200" for wanted in (20, 48, 100)] + ["", ""]
+    (figure,) = drawn
+    assert figure.axes[0].get_title(loc="left") == "1% of a run"
+
+
+def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
+    """Runs of 25,000 iterations have three of the paper's panels, not five of their own; nor is 4,900 at 5,000."""
+    proof(tmp_path, "sparse")
+    write_unlock(tmp_path, "torch", "dni", iterations=20_000, evaluate_every=4_900)
+    points = points_of(tmp_path)
+    ours = points[(points["obtained"] == "run") & points["iteration"].notna()]
+    assert set(ours["snapshot"]) == {5_000, 12_000, 25_000} and (ours["iteration"] == ours["snapshot"]).all()
+    note = points[(points["method"] == "dni") & (points["source"] == "torch")]["note"].iloc[0]
+    assert note == "not evaluated at 5,000; the nearest is 4,900"
+
+
+def test_the_five_files_and_the_stamp(tmp_path):
+    run = write_unlock(tmp_path, replicas=4, iterations=5_000)
+    written = artifacts.module(SPARSE).make(tmp_path)
+    assert list(written) == [".pdf", ".svg", ".png", ".csv", ".json"]
+    record = json.loads(written[".json"])
+    (stamped,) = record["stamp"]["runs"]
+    assert stamped["path"] == (run / "run.json").relative_to(tmp_path).as_posix()
+    assert record["stamp"]["sources"].keys() >= {
+        "paper_figures/drawing/p_update_figure.py",
+        "paper_figures/artifacts/fig_sparse_updates.py",
+    }
+    assert "Dots: test error of single replicas (4)" in record["caption"]
+    assert artifacts.module(SPARSE).make(tmp_path)[".svg"] == written[".svg"]
+
+
+def test_an_infinite_error_is_a_diverged_replica_too(tmp_path, drawn):
+    run = write_unlock(tmp_path)
+    edit_curves(run, lambda curves: curves.assign(value=curves["value"].where(curves["replica"] != 3, math.inf)))
+    points = points_of(tmp_path)
+    (figure,) = drawn
+    assert list(figure.axes[0].lines[1].get_xdata()) == pytest.approx([3 / 19])
+    noted = points[points["note"] == "diverged"]
+    assert set(noted["seed"]) == {8} and noted["value"].isna().all()
+    assert math.isfinite(figure.axes[0].get_ylim()[1])
+
+
+def test_an_error_of_zero_lies_on_the_axis(tmp_path, drawn):
+    write_unlock(tmp_path, metrics={("test", "error"): lambda replica, iteration: 2.0 * (replica > 0)})
+    points_of(tmp_path)
+    (figure,) = drawn
+    dots = figure.axes[0].lines[0].get_ydata()
+    assert dots[0] == figure.axes[0].get_ylim()[0] and list(dots[1:]) == [2.0] * 19

@@ -1,0 +1,233 @@
+"""What holds for every figure at both widths that it is printed in, and for every table on a page of LaTeX.
+
+Letters are at least 6.5 points high and dark enough, nothing overlaps or is cut off, axes are named, and the two
+frameworks, the paper and single replicas can be told apart without colour.
+"""
+
+import itertools
+import json
+import re
+
+import pandas as pd
+import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from paper_figures import artifacts
+from paper_figures.__main__ import main
+from paper_figures.drawing import curve_points, latex, layout, panels, print_width, style
+from paper_figures.errors import FigureError
+from tests.support.recurrent_runs import write_copy, write_ptb
+from tests.unit.paper_figures.artifacts import test_feedforward_figures as feedforward
+from tests.unit.paper_figures.artifacts.test_small_copy import write_small
+from tests.unit.paper_figures.artifacts.test_two_network_figures import write_two
+from tests.unit.paper_figures.artifacts.test_unlock_figures import write_unlock
+from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, write_run
+
+FIGURES = [name for name in artifacts.names() if name.startswith("fig_")]
+TABLES = [name for name in artifacts.names() if name.startswith(("table_", "text_"))]
+# Their panels or names of rows are too many for one column.
+WIDE = ["fig_boundary_quality", "fig_complete_unlock", "fig_small_copy", "fig_sparse_updates"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Some cells of every experiment: three replicas in PyTorch, one of them diverged; in JAX two, or one alone."""
+    folder = tmp_path_factory.mktemp("results")
+    for name in feedforward.ARTIFACTS:
+        if name != "fig_depth_choice":  # shares its runs
+            write = feedforward.write_cells
+            write(folder, name, ["torch"], slice(0, 9), evaluate_every=20_000, diverged=lambda number: number % 3 == 1)
+            write(folder, name, ["jax"], slice(0, 6), evaluate_every=20_000, seeds=lambda number: range(1 + number % 2))
+    for framework, replicas in (("torch", 3), ("jax", 2)):
+        gone = {0: 100_000} if framework == "torch" else None
+        for dataset, method in itertools.product(("copy", "repeat_copy"), ("bptt", "dni", "dni_aux")):
+            solved = (12, 12, 12)[:replicas]
+            write_copy(folder, framework, dataset, method, 3, solved, diverged=gone, seeds=range(replicas))
+        for method, length in (("bptt", 8), ("bptt", 40), ("dni", 5), ("dni", 8), ("dni_aux", 2)):
+            write_ptb(folder, framework, method, length)
+        for method in ("bprop", "dni", "no_bprop"):
+            write_two(folder, framework, method)
+        for method, unlock in itertools.product(("dni", "cdni"), ("sparse", "complete")):
+            write_unlock(folder, framework, method, unlock, diverged=framework == "torch", evaluate_every=5000)
+        for change in ("none", "fast", "shared_phase"):
+            write_small(folder, framework, change=change)
+    return folder
+
+
+@pytest.fixture
+def draw(monkeypatch):
+    """draw(artifact, results, columns) -> the figure; no files are made."""
+
+    def drawing(artifact, results, columns=2):
+        figures = []
+        with monkeypatch.context() as patch, print_width.printed_in(columns):
+            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
+            artifacts.module(artifact).make(results)
+        return figures[0]
+
+    return drawing
+
+
+def words(figure):
+    """Every visible text, those of legends and ticks too."""
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def assert_legible(figure):
+    assert_nothing_overlaps(figure)
+    texts = words(figure)
+    assert min(text.get_fontsize() for text in texts) >= 6.5
+    pale = {text.get_text() for text in texts if style.contrast(text.get_color()) < 4.4}
+    assert not pale, pale
+    for axes in figure.axes:
+        labels = [label for label in axes.get_xticklabels() if label.get_visible() and label.get_text()]
+        spans = sorted((box.x0, box.x1) for box in (label.get_window_extent() for label in labels))
+        assert all(one[1] < other[0] for one, other in itertools.pairwise(spans)), axes.get_title(loc="left")
+
+
+def assert_named(figure):
+    """An axis at the edge has a name, or shares a neighbour's in one column; or its ticks are names themselves."""
+    for axes in figure.axes:
+        place = axes.get_subplotspec()
+        row = [other for other in figure.axes if other.get_subplotspec().rowspan == place.rowspan]
+        assert any(one.get_xlabel() for one in row) or not place.is_last_row()
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert axes.get_ylabel() or not place.is_first_col() or any(re.match("DNI|BPTT", name) for name in names)
+
+
+@pytest.mark.parametrize("columns", print_width.WIDTHS)
+@pytest.mark.parametrize("artifact", FIGURES)
+def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
+    if columns == 1 and artifact in WIDE:
+        with pytest.raises(FigureError, match="leave --columns out"):
+            draw(artifact, results, columns)
+        return
+    figure = draw(artifact, results, columns)
+    assert figure.get_figwidth() == print_width.WIDTHS[columns]
+    assert figure.get_figheight() <= 9.5  # of a page
+    assert_legible(figure)
+    assert_named(figure)
+
+
+def test_without_runs_every_figure_says_so_in_one_column_too(tmp_path, draw):
+    for artifact in sorted(set(FIGURES) - set(WIDE)):
+        figure = draw(artifact, tmp_path, columns=1)
+        assert figure.texts[0].get_text().startswith("No runs found")
+        assert_legible(figure)
+
+
+def test_two_replicas_are_shown_in_place_of_their_interval(tmp_path, draw):
+    """The interval of 2 and 2.4 reaches from -0.3 to 4.7."""
+    at = {"experiment": "linear_dni", "depth": 3, "cell": {"synthetic_gradient_depth": 0}}
+    constant = {("test", "error"): lambda replica, iteration: 2 + 0.4 * replica}
+    write_run(tmp_path, seeds=(0, 1), metrics=constant, evaluate_every=100_000, **at)
+    axes = draw("fig_linear_dni", tmp_path).axes[0]
+    levels = sorted({round(float(y), 6) for line in axes.lines for y in line.get_ydata()})
+    assert levels == [2, 2.2, 2.4]
+    assert not any(len(path.vertices) for part in axes.collections for path in part.get_paths())
+    write_run(tmp_path, "jax", seeds=(0, 1, 2), evaluate_every=100_000, **at)
+    axes = draw("fig_linear_dni", tmp_path).axes[0]
+    (band,) = [part for part in axes.findobj(PolyCollection) if part.get_paths()]
+    assert band.get_alpha() == style.BAND["alpha"]
+
+
+def test_one_replica_is_named_as_having_no_interval(tmp_path, draw):
+    at = {"experiment": "linear_dni", "depth": 3, "evaluate_every": 100_000}
+    write_run(tmp_path, seeds=(0,), cell={"synthetic_gradient_depth": 0}, **at)
+    write_run(tmp_path, seeds=(0, 1), cell={"synthetic_gradient_depth": 2}, **at)
+    (note,) = [text.get_text() for text in draw("fig_linear_dni", tmp_path).axes[0].texts if ":" in text.get_text()]
+    assert "one replica: PyTorch M of 0 hidden layers" in note.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_labels_of_ours_and_of_the_papers_are_told_apart():
+    with style.applied():
+        _, grid = layout.grid(["", ""], 1, 1, 2.0, legend=[])
+        axes = grid[0, 0]
+        axes.set(xlim=(0, 10), ylim=(0, 10))
+        ours = [(9, 5, "3", "black"), (9, 1, "4", "black")]
+
+        def texts(*papers):
+            return [end[2] for end in panels.join_ends(axes, ours, [(*place, "black") for place in papers], "◇")]
+
+        assert texts((9, 5.1, "3")) == ["3", "4"]  # one serves both
+        assert texts((9, 8, "3"), (9, 9, "6")) == ["3", "4", "◇ 3", "◇ 6"]
+        assert texts((5, 5, "3")) == ["3", "4", "3"]  # elsewhere: beside its own curve
+
+
+@pytest.mark.parametrize("shades", ["FIVE_SHADES", "THREE_SHADES", "SEVEN_SHADES", "DEPTHS"])
+def test_text_in_the_colour_of_a_line_is_darkened_until_it_can_be_read(shades):
+    found = getattr(style, shades)
+    for colour in found.values() if isinstance(found, dict) else found:
+        shade = style.readable(colour)
+        assert style.contrast(shade) >= style.READABLE
+        assert (shade == colour) == (style.contrast(colour) >= style.READABLE)
+        brightest = max(range(3), key=to_rgb(colour).__getitem__)
+        assert max(range(3), key=to_rgb(shade).__getitem__) == brightest
+    assert style.contrast("#ffffff") == pytest.approx(1) and style.contrast("#000000") == pytest.approx(21)
+
+
+def test_the_frameworks_are_told_apart_without_colour():
+    for looks in (style.FRAMEWORK_LINES, style.REPLICA_LINES):
+        assert looks["torch"]["linewidth"] > 2.5 * looks["jax"]["linewidth"]
+    for looks in (style.FRAMEWORK_DOTS, style.REPLICA_DOTS):
+        assert looks["torch"]["markersize"] > 2 * looks["jax"]["markersize"]
+        assert looks["torch"]["alpha"] < 0.5 and "alpha" not in looks["jax"]
+
+
+def test_one_column_is_a_file_and_a_command_of_its_own(tmp_path, capsys):
+    assert main(["fig_target_scale", "--results", str(tmp_path), "--columns", "1"]) == 0
+    record = json.loads((tmp_path / "figures" / "fig_target_scale_one_column.json").read_text())
+    assert record["stamp"]["command"].endswith(" --columns 1")
+    assert main(["verify", str(tmp_path / "figures"), "--results", str(tmp_path)]) == 0
+    assert main(["fig_small_copy", "--results", str(tmp_path), "--columns", "1"]) == 2
+    assert main(["text_deep", "--results", str(tmp_path), "--columns", "1"]) == 2
+    assert "--columns is of figures" in capsys.readouterr().err
+    assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_fits_a_page_in_letters_of_seven_points_or_more(results, name):
+    text = artifacts.module(name).make(results)[".tex"].decode("ascii")
+    assert r"\tiny" not in text
+    for printed in text.split(r"\begin{table*}")[1:]:
+        _, between, character, line = next(entry for entry in latex.SIZES if rf"\centering{entry[0]}" + "\n" in printed)
+        tabulars = [part for part in printed.split(r"\begin{tabular}{@{}")[1:] if re.match("l+c+@", part)]
+        for tabular in tabulars:
+            rows = [row for row in re.split(r" \\\\\n", tabular.split(r"\toprule")[1]) if " & " in row]
+            cells = [[re.split(r"\\\\", cell) for cell in row.split(" & ")] for row in rows]
+            plain = [[max(map(_plain, cell), key=len) for cell in row] for row in cells]
+            widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+            assert sum(widths) * 0.8 * character + between * (len(widths) - 1) <= latex.TEXT_WIDTH
+            assert sum(max(map(len, row)) for row in cells) * line < latex.TEXT_HEIGHT
+
+
+def test_where_many_columns_have_numbers_their_cells_are_narrower(tmp_path):
+    def cell():
+        return re.search(r"\$\\pm\$ 0.\d+(.*?)\\end", artifacts.module("table_rnn").make(tmp_path)[".tex"].decode())[1]
+
+    for length in (2, 3, 4, 5):
+        write_ptb(tmp_path, method="bptt", length=length)
+    assert cell() == r" (3)\\{\scriptsize differs (worse)}"
+    for length in (8, 20, 40):
+        write_ptb(tmp_path, method="bptt", length=length)
+    assert cell() == r"\\{\scriptsize (3) differs}\\{\scriptsize (worse)}"
+
+
+def _plain(latex):
+    """What is printed of a cell's line."""
+    return re.sub(r"\\begin\{tabular\}\[t\]\{@\{\}[cl]@\{\}\}|\\end\{tabular\}|\\[a-z]+|[{}$]", "", latex)
+
+
+def test_headings_are_broken_to_the_width_of_their_numbers():
+    block = latex.Block(["Net", "Data until 7 is solved, millions"], [["a", "7.5"], ["b", "2.25"]], 1).wrapped()
+    assert block.headings[0] == "Net" and block.headings[1].split("\n") == ["Data until", "7 is", "solved,", "millions"]
+
+
+def test_what_is_drawn_of_two_values_is_the_two():
+    assert round(curve_points.T_OF_TWO, 4) == 12.7062
+    row = dict(zip(curve_points.NUMBERS, (0, *curve_points.summary([1.0, 3.0])), strict=True))
+    assert curve_points.shown_range(pd.Series(row)) == pytest.approx((1, 3))
+    row = dict(zip(curve_points.NUMBERS, (0, *curve_points.summary([1.0, 2.0, 3.0])), strict=True))
+    assert curve_points.shown_range(pd.Series(row)) == (row["low"], row["high"])

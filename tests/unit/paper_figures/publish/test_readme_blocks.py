@@ -1,0 +1,149 @@
+"""The blocks of README.md and docs/experiments.md: up to date, and made as said."""
+
+import re
+
+import pytest
+
+from impls.registry import experiments, spec_class
+from paper_figures import artifacts
+from paper_figures.errors import FigureError
+from paper_figures.publish.readme_blocks import PAGES, main, rewrite
+from paper_figures.publish.summary import MOST, Summary
+from paper_figures.runs import ROOT
+from tests.unit.paper_figures.test_runs import write_run
+
+EXPERIMENTS_PAGE = (ROOT / "docs/experiments.md").read_text()
+PLAIN = ROOT / "page.md"  # where links are relative to; no such file is needed
+FOUR = "MNIST, fully connected, 4 layers, DNI"
+
+
+@pytest.fixture(scope="module")
+def published():
+    return Summary()
+
+
+def block(name, content="\n"):
+    return f"before\n<!-- {name}: begin -->{content}<!-- {name}: end -->\nafter\n"
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def made(name, results):
+    return rewrite(block(name), PLAIN, Summary(results))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_tell_what_the_published_runs_show_now(page, published):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "begin -->" in text
+    assert rewrite(text, ROOT / page, published) == text, f"{page} is stale: write it anew with `snakemake readme`"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    missing = [link for link in links if link and not ((ROOT / page).parent / link).exists()]
+    assert not missing
+
+
+def test_every_artifact_and_every_choice_is_on_the_page_of_experiments():
+    drawn = [name for name in artifacts.names() if name not in artifacts.OTHERS]
+    assert [name for name in drawn if name not in EXPERIMENTS_PAGE] == []
+    choices = {
+        name
+        for experiment in experiments()
+        for name, field in spec_class(experiment).model_fields.items()
+        if (field.json_schema_extra or {}).get("mark") == "choice"
+    }
+    assert [name for name in sorted(choices) if f"`{name}`" not in EXPERIMENTS_PAGE] == []
+
+
+def test_numbers_counts_and_verdicts_are_those_of_the_runs(tmp_path):
+    write_run(tmp_path / "cpu", final=[2.15, 2.2, 2.25])
+    write_run(tmp_path / "cpu", "jax", final=[5.0, 5.0, 5.1])
+    text = made("results", tmp_path)
+    (numbers,) = [line for line in text.splitlines() if line.startswith(f"| {FOUR} |")]
+    assert cells(numbers) == [
+        *(FOUR, "2.2 percent", "2.20 ± 0.12 (3) reproduced", "5.03 ± 0.14 (3) differs (worse)", "`table_feedforward`")
+    ]
+    (counts,) = [line for line in text.splitlines() if line.startswith("| Every layer DNI, table of")]
+    assert cells(counts)[1:] == ["48", "1 / 0", "", "0 / 1", "", "", "47 / 47"]
+    assert text.startswith("before\n") and text.endswith("after\n")
+
+
+def test_findings_are_told_apart_from_numbers(tmp_path):
+    for depth, final in ((3, [1.9, 1.9, 2.0]), (6, [4.2, 4.3, 4.3])):
+        write_run(tmp_path / "cpu", depth=depth, final=final)
+    text = made("findings of Every layer DNI", tmp_path)
+    (row,) = [line for line in text.splitlines() if line.startswith("| worse with depth")]
+    assert cells(row)[0] == "worse with depth: MNIST, fully connected, 6 layers, DNI"
+    assert cells(row)[1].startswith("at least 0.05 ") and "reproduced" in cells(row)[2]
+    assert "worse with depth" in made("results", tmp_path)
+    assert "worse with depth" not in made("results of table_feedforward", tmp_path)
+
+
+def test_the_run_that_came_furthest_speaks_whatever_it_says(tmp_path):
+    write_run(tmp_path / "short", final=[2.15, 2.2, 2.25], reached=100_000)
+    write_run(tmp_path / "whole", final=[5.0, 5.0, 5.1])
+    assert f"| {FOUR} | 2.2 percent | 5.03 ± 0.14 (3) differs (worse) |" in made("results", tmp_path)
+    write_run(tmp_path / "wide", final=[3.0, 3.0, 3.1, 3.1], seeds=(0, 1, 2, 3))
+    assert f"| {FOUR} | 2.2 percent | 3.05 ± 0.09 (4) differs (worse) |" in made("results", tmp_path)
+
+
+def test_what_is_not_comparable_says_why(tmp_path):
+    write_run(tmp_path / "cpu", final=[2.15, 2.2, 2.25], reached=100_000)
+    text = made("results of table_feedforward", tmp_path)
+    assert "Not comparable: 100000 of 500000 iterations." in text
+    assert f"| {FOUR} | 2.2 percent | 2.20 ± 0.12 (3) not comparable |  |" in text
+    assert "No run at the paper's size yet." in made("results of text_deep", tmp_path)
+
+
+def test_no_page_lists_more_than_a_few_numbers_of_one_artifact(tmp_path):
+    for depth in (3, 4, 5, 6):
+        for method in ("bprop", "dni", "cdni"):
+            write_run(tmp_path / "cpu", depth=depth, method=method)
+    assert made("results of table_feedforward", tmp_path).count("\n| MNIST") == MOST
+
+
+def test_a_picture_is_shown_where_it_shows_our_runs(tmp_path):
+    write_run(tmp_path / "cpu", iterations=100)
+    figure = tmp_path / "cpu/figures/fig_underfitting.png"
+    figure.parent.mkdir()
+    figure.touch()
+    for sources, shown in (("source\n", "quick"), ("source\npaper\n", "quick"), ("source\npaper\njax\n", "cpu")):
+        figure.with_suffix(".csv").write_text(sources)
+        assert f"{shown}/figures/fig_underfitting.png" in made("picture of fig_underfitting", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (block("result"), "unknown block 'result'"),
+        (block("results of fig_nothing"), "no claim of claims.csv is about it"),
+        (block("findings of Nothing"), "no finding of claims.csv is of a section"),
+        ("<!-- results: begin -->\n", "'results' has no end"),
+        ("<!-- results: end -->\n", "has no partner"),
+        ("<!-- results: begin -->\n<!-- picture of fig_x: end -->\n", "has no partner"),
+    ],
+)
+def test_wrong_markers_are_named(text, words, published):
+    with pytest.raises(FigureError, match=words):
+        rewrite(text, PLAIN, published)
+
+
+def test_check_finds_a_stale_page_and_writes_nothing(tmp_path, capsys):
+    write_run(tmp_path / "runs/cpu", iterations=100)
+    page, results = tmp_path / "page.md", ["--results", str(tmp_path / "runs")]
+    page.write_text(stale := block("results", "\n7 reproduced\n"))
+    assert main([str(page), "--check", *results]) == 1
+    assert page.read_text() == stale
+    assert "stale" in (said := capsys.readouterr()).out and "python -m paper_figures.publish.readme_blocks" in said.err
+    assert main([str(page), *results]) == 0 and main([str(page), "--check", *results]) == 0
+
+
+def test_no_published_run_is_one_clear_error(tmp_path, capsys):
+    assert main(["--results", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}: holds no run; it is where the committed results stand.\n"

@@ -1,0 +1,95 @@
+"""The recipes for CI: well formed, with no more rights than they need, and every command of theirs exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from benchmarks.__main__ import build_parser
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def read(path: Path) -> dict[Any, Any]:
+    return yaml.safe_load(path.read_text())
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in read(path)["jobs"].values() for step in job["steps"]]
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Every command of the `run` steps as words; those of the shell itself are there too."""
+    text = "\n".join(step["run"].replace("\\\n", " ") for step in steps(path) if "run" in step)
+    return [shlex.split(line, comments=True) for line in text.splitlines() if line.strip()]
+
+
+def test_both_recipes_are_there_and_explained(root):
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "gpu.yml"]
+    page = (root / "docs" / "ci.md").read_text()
+    assert all(path.name in page for path in WORKFLOWS)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_rights_and_versions_are_bounded(path):
+    content = read(path)
+    triggers = content[True]  # YAML 1.1 reads the key `on` as true
+    assert "pull_request_target" not in path.read_text() and "workflow_run" not in triggers
+    assert content["permissions"] == {"contents": "read"}
+    assert content["concurrency"]["group"]
+    for job in content["jobs"].values():
+        assert "permissions" not in job and job["timeout-minutes"] <= 180
+    for step in steps(path):
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), "GitHub's own, at a major version"
+        if step.get("uses", "").startswith("actions/checkout"):
+            assert step["with"]["persist-credentials"] is False
+        assert "${{" not in step.get("run", ""), "what others may write must not become part of a command"
+    assert "secrets" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_command_exists(path, root):
+    targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    targets |= {f".venv/installed-{accelerator}" for accelerator in ("cpu", "cuda")}
+    seen = []
+    for words in commands(path):
+        if words[0] == "make":
+            assert words[1] in targets
+            for assignment in words[2:]:
+                assert assignment.split("=")[0] in (root / "Makefile").read_text()
+            seen.append(words[1])
+        if "-m" in words:
+            module = words[words.index("-m") + 1]
+            assert importlib.util.find_spec(module), f"there is no module {module}"
+            if module == "benchmarks":
+                arguments = words[words.index("-m") + 2 :]
+                end = arguments.index("||") if "||" in arguments else len(arguments)
+                assert build_parser().parse_args(arguments[:end]).device == "cuda"
+                seen.append(arguments[0])
+    wanted = {"ci.yml": {"lint", "test", "reproduce"}, "gpu.yml": {".venv/installed-cuda", "gpu-check", "compare"}}
+    assert set(seen) == wanted[path.name]
+
+
+def test_the_gpu_is_for_this_repository_alone_and_for_one_job_at_a_time():
+    content = read(ROOT / ".github" / "workflows" / "gpu.yml")
+    job = content["jobs"]["gpu"]
+    assert set(content[True]) == {"pull_request", "workflow_dispatch"}
+    assert content[True]["pull_request"] == {"types": ["labeled"]}
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
+    assert "github.event.label.name == 'gpu' &&" in job["if"]
+    assert job["runs-on"] == ["self-hosted", "gpu"]
+    assert content["concurrency"] == {"group": "gpu", "cancel-in-progress": False}
+
+
+def test_a_hosted_runner_is_all_that_the_other_recipe_takes():
+    content = read(ROOT / ".github" / "workflows" / "ci.yml")
+    assert {job["runs-on"] for job in content["jobs"].values()} == {"ubuntu-latest"}
+    assert content["concurrency"]["cancel-in-progress"] == "${{ github.ref != 'refs/heads/main' }}"
