@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchmarks.gate.calibrate import calibrate
 from benchmarks.gate.compare import compare
-from benchmarks.gate.trees import BadInput
 from benchmarks.gpu import gpu_check
 from benchmarks.roofline.limits_page import PAGE, limits_page
+from impls.errors import UserError
 
 DESCRIPTION = """\
 Speed of training: did a change make it slower (compare, calibrate; docs/regression-gate.md), how near it comes to what
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return options.run(options)
-    except (BadInput, OSError) as error:
+    except (UserError, OSError) as error:
         return _wrong(str(error))
     except Exception:  # Python's own exit code for it is 1, which would be read as slower
         traceback.print_exc()

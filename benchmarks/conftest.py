@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impls.engine.environment import prepare_environment
-from impls.engine.record import usable_cpus
+from impls.engine.machine import usable_cpus
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

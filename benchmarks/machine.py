@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import threading
 import time
 from pathlib import Path
+
+from impls.engine.machine import nvidia_smi
 
 FREQUENCIES = Path("/sys/devices/system/cpu")
 GPU_CONDITIONS = "clocks.sm,clocks.mem,temperature.gpu,power.draw,clocks_throttle_reasons.active"
@@ -43,12 +44,8 @@ def conditions() -> dict[str, object]:
 def gpu_conditions() -> dict[str, str]:
     """What `nvidia-smi` says of the first GPU, by the names of GPU_CONDITIONS; nothing where it cannot be asked."""
     for query in (GPU_CONDITIONS, GPU_CONDITIONS.replace("throttle", "event")):  # its name in newer drivers
-        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits"]
-        try:
-            line = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
-        except (OSError, subprocess.CalledProcessError, IndexError):
-            continue
-        return dict(zip(GPU_CONDITIONS.split(","), map(str.strip, line.split(",")), strict=False))
+        if found := nvidia_smi(*query.split(",")):
+            return dict(zip(GPU_CONDITIONS.split(","), found, strict=False))
     return {}
 
 

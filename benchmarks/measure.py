@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import machine
 from benchmarks.cases import CASES, Case
 from impls.engine.environment import prepare_environment
-from impls.engine.record import cpu_name, package_versions, process_peak_memory_bytes, usable_cpus
+from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes, usable_cpus
 from impls.engine.state import Leaves, stack_replicas
 from impls.registry import implementation
 

@@ -1,5 +1,28 @@
-"""The one exception that the command line turns into a message instead of a traceback."""
+"""The one exception that the command lines turn into a message, and the hint that many of its messages hold."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
     """Something outside the code is wrong; the message says what, and what to do about it."""
+
+
+def nearest(given: object, known: Iterable[str]) -> str | None:
+    """The known name that is most like the given one, or None if none is at all like it."""
+    matches = difflib.get_close_matches(str(given).lower(), list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+def unknown(what: str, given: object, known: Iterable[str]) -> UserError:
+    """The error for a name that does not exist: what was given, the nearest name, and all names.
+
+    >>> print(unknown("experiment", "unlok", ["recurrent", "unlock"]))
+    unknown experiment 'unlok': did you mean 'unlock'? There are: recurrent, unlock.
+    """
+    known = list(known)
+    near = nearest(given, known)
+    hint = f"did you mean {near!r}? " if near else ""
+    return UserError(f"unknown {what} {given!r}: {hint}There are: {', '.join(known)}.")

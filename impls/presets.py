@@ -6,7 +6,6 @@ experiment's spec. The workflow and the plain command line both build the comman
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 import re
@@ -19,8 +18,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, field_validator
 
-from impls.engine.spec import ClosedModel, Precision
-from impls.errors import UserError
+from impls.errors import UserError, nearest
+from impls.fields import ClosedModel, Precision
 from impls.registry import experiments, spec_class
 
 
@@ -205,8 +204,8 @@ def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework:
 def read_yaml(path: Path) -> Mapping[str, Any]:
     """The content of a file of `config/`; raises `UserError` where it is missing or no mapping."""
     if not path.is_file():
-        nearest = _nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
-        hint = f"did you mean {path.parent / nearest}?" if nearest else "name a preset, for example config/quick.yaml"
+        near = nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
+        hint = f"did you mean {path.parent / near}?" if near else "name a preset, for example config/quick.yaml"
         raise UserError(f"{path}: there is no such file; {hint}")
     try:
         content = yaml.safe_load(path.read_text())
@@ -251,12 +250,12 @@ def unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) -
     for key in content:
         if key in known:
             continue
-        nearest = _nearest(key, known)
+        near = nearest(key, known)
         owners = [name for name in experiments() if key in spec_class(name).model_fields] if not where else []
         if owners:
             hint = f"it is a field of a cell; write it in a block of {' or '.join(owners)}, under cells or settings"
-        elif nearest:
-            hint = f"did you mean {nearest!r}?"
+        elif near:
+            hint = f"did you mean {near!r}?"
         else:
             hint = f"the keys are {', '.join(known)}"
         problems.append(f"{where + ': ' if where else ''}unknown key {key!r}; {hint}")
@@ -272,12 +271,7 @@ def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) 
         place = (prefixes or {}).get(str(location[0]) if location else "", "") + name
         given = "" if detail["type"] == "missing" else f" (given: {detail['input']!r})"
         choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-        nearest = _nearest(detail["input"], choices)
-        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        near = nearest(detail["input"], choices)
+        hint = f"; did you mean {near!r}?" if near else ""
         lines.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}{given}{hint}")
     return lines
-
-
-def _nearest(word: Any, known: Iterable[str]) -> str | None:
-    matches = difflib.get_close_matches(str(word).lower(), list(known), n=1, cutoff=0.5)
-    return matches[0] if matches else None

@@ -5,13 +5,12 @@ One that sets other fields of another's spec has a spec.py only, whose `Spec.twi
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from types import ModuleType
 
 from impls.engine.spec import CellSpec
-from impls.errors import UserError
+from impls.errors import unknown
 
 FRAMEWORKS = ("torch", "jax")
 FOLDER = Path(__file__).parent / "experiments"
@@ -25,9 +24,7 @@ def experiments() -> list[str]:
 def spec_class(experiment: str) -> type[CellSpec]:
     """The class `Spec` of an experiment; raises `UserError` for an unknown one."""
     if experiment not in experiments():
-        nearest = difflib.get_close_matches(experiment, experiments(), n=1)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise UserError(f"unknown experiment {experiment!r}: {hint}There are: {', '.join(experiments())}")
+        raise unknown("experiment", experiment, experiments())
     return importlib.import_module(f"impls.experiments.{experiment}.spec").Spec
 
 

@@ -25,13 +25,20 @@ def training_sources(experiment: str, framework: str) -> list[str]:
         ROOT / "impls" / "engine" / f"{framework}_engine.py",
         ROOT / "impls" / "engine" / "train.py",
     ]
-    found: set[Path] = set()
+    return with_imports(pending, ("impls",))
+
+
+def with_imports(files: list[Path], packages: tuple[str, ...]) -> list[str]:
+    """Sorted paths, relative to the repository's root, of `files` and of all that they import from `packages`.
+
+    Imports are found by parsing, anywhere in a file: one inside a function counts too.
+    """
+    pending, found = list(files), set()
     while pending:
         path = pending.pop()
-        if path in found:
-            continue
-        found.add(path)
-        pending += _imported_files(path)
+        if path not in found:
+            found.add(path)
+            pending += _imported_files(path, packages)
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
@@ -43,17 +50,18 @@ def sources_sha256(sources: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _imported_files(path: Path) -> list[Path]:
-    """The files of `impls` that `path` imports, anywhere in it (a lazy import counts too)."""
+def _imported_files(path: Path, packages: tuple[str, ...]) -> list[Path]:
     names = []
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    if path.suffix != ".py":
+        return []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     files = []
     for name in names:
-        if name.split(".")[0] == "impls":
+        if name.split(".")[0] in packages:
             module = ROOT / Path(*name.split("."))
             files += [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
     return files

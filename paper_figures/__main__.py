@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.drawing import print_width
-from paper_figures.errors import FigureError
 from paper_figures.files import write_together
 
 DESCRIPTION = """\
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "verify":
             return _verify(options.of, options.results)
         if len(options.of) > (options.command in ("sources", "stamp")):
-            raise FigureError(f"{options.of[-1]!r} was not understood; one table or figure at a time.")
+            raise UserError(f"{options.of[-1]!r} was not understood; one table or figure at a time.")
         if options.command == "list":
             _list()
         elif options.command == "sources":
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             _stamp(*options.of)
         else:
             _make(options.command, options.results, options.output, options.columns)
-    except (FigureError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -99,7 +99,7 @@ def _sources(name: str | None = None) -> None:
     from paper_figures.provenance.stamps import sources
 
     if name is None:
-        raise FigureError(f"`sources` needs a name: {', '.join(artifacts.names())}.")
+        raise UserError(f"`sources` needs a name: {', '.join(artifacts.names())}.")
     artifacts.module(name)
     print(*sources(name), sep="\n")
 
@@ -108,12 +108,12 @@ def _stamp(file: str | None = None) -> None:
     from paper_figures.provenance.embedding import SUFFIXES, read_stamp
 
     if file is None:
-        raise FigureError("`stamp` needs a file, such as results/quick/figures/fig_sparse_updates.pdf.")
+        raise UserError("`stamp` needs a file, such as results/quick/figures/fig_sparse_updates.pdf.")
     path = Path(file)
     carrier = path.with_suffix(".json") if path.suffix == ".csv" else path
     stamp = read_stamp(carrier.suffix, carrier.read_bytes()) if carrier.suffix in SUFFIXES else None
     if stamp is None:
-        raise FigureError(f"{carrier}: no stamp in it that can be read; `verify {file}` may tell more.")
+        raise UserError(f"{carrier}: no stamp in it that can be read; `verify {file}` may tell more.")
     print(json.dumps(stamp, indent=1))
 
 
@@ -121,24 +121,24 @@ def _verify(names: list[str], results: Path | None) -> int:
     from paper_figures.provenance.verify import verify
 
     if not names:
-        raise FigureError("`verify` needs files or folders, such as results/published/cpu-2-cores.")
+        raise UserError("`verify` needs files or folders, such as results/published/cpu-2-cores.")
     return verify([Path(name) for name in names], results)
 
 
 def _make(name: str, results: Path | None, output: Path | None, columns: int) -> None:
     module = artifacts.module(name)
     if results is None:
-        raise FigureError(f"which runs? Give their folder: python -m paper_figures {name} --results results/quick")
+        raise UserError(f"which runs? Give their folder: python -m paper_figures {name} --results results/quick")
     usual = results / module.OUTPUT
     if columns == 1:
         if not name.startswith("fig_"):
-            raise FigureError(f"{name}: --columns is of figures; leave it out.")
+            raise UserError(f"{name}: --columns is of figures; leave it out.")
         usual = usual.with_stem(f"{usual.stem}_one_column")
     with print_width.printed_in(columns):
         contents = module.make(results)
     output = output or usual
     if output.suffix not in contents:
-        raise FigureError(f"{output}: {name} makes {' '.join(contents)}; give a name that ends in one of them.")
+        raise UserError(f"{output}: {name} makes {' '.join(contents)}; give a name that ends in one of them.")
     files = {output.with_suffix(suffix): content for suffix, content in contents.items()}
     write_together(files)
     print(*files, sep="\n")

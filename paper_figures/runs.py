@@ -17,7 +17,7 @@ import jsonschema
 import numpy as np
 import pandas as pd
 
-from paper_figures.errors import FigureError
+from impls.errors import UserError
 from paper_figures.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,10 +49,10 @@ class Run:
         return chosen.pivot(index="iteration", columns="seed", values="value").sort_index()
 
     def replica_setting(self, name: str) -> dict[int, float]:
-        """By seed, the value of a setting in which the replicas differ; raises `FigureError` where it has none."""
+        """By seed, the value of a setting in which the replicas differ; raises `UserError` where it has none."""
         values = self.record.get("replica_settings", {}).get(name)
         if values is None:
-            raise FigureError(f"{self.path}: its record does not say the {name} of each replica. {REMEDY}")
+            raise UserError(f"{self.path}: its record does not say the {name} of each replica. {REMEDY}")
         return dict(zip(self.record["seeds"], values, strict=True))
 
     def diverged_at(self) -> dict[int, int]:
@@ -70,14 +70,14 @@ def read_runs(results: Path, experiment: str) -> list[Run]:
     """All runs of an experiment under `results`, sorted by path; an empty list where none was made yet.
 
     Raises:
-        FigureError: no such folder, or a run that cannot be used.
+        UserError: no such folder, or a run that cannot be used.
     """
     if not results.is_dir():
-        raise FigureError(f"{results}: no such folder. Give the folder of a preset, such as --results results/quick.")
+        raise UserError(f"{results}: no such folder. Give the folder of a preset, such as --results results/quick.")
     if not (results / experiment).is_dir():
         nested = sorted(path.relative_to(results).parts[0] for path in results.glob(f"*/{experiment}/**/run.json"))
         if nested:
-            raise FigureError(f"{results}: holds no runs itself; did you mean --results {results / nested[0]}?")
+            raise UserError(f"{results}: holds no runs itself; did you mean --results {results / nested[0]}?")
     return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
 
 
@@ -103,19 +103,19 @@ def _read_run(results: Path, path: Path) -> Run:
     try:
         record = json.loads(content)
     except ValueError as error:
-        raise FigureError(f"{path}: not a JSON file ({error}). {REMEDY}") from None
+        raise UserError(f"{path}: not a JSON file ({error}). {REMEDY}") from None
     problem = jsonschema.exceptions.best_match(_validator(SCHEMA_FILE).iter_errors(record))
     if problem is not None:
         where = ".".join(str(part) for part in problem.absolute_path) or "the record"
-        raise FigureError(f"{path}: not a valid run record: {where}: {problem.message}. {REMEDY}")
+        raise UserError(f"{path}: not a valid run record: {where}: {problem.message}. {REMEDY}")
     _check_place(results, path, record)
     for name, values in record.get("replica_settings", {}).items():
         if len(values) != len(record["seeds"]):
             counts = f"{len(values)} values for {len(record['seeds'])} seeds"
-            raise FigureError(f"{path}: replica_settings.{name} has {counts}. {REMEDY}")
+            raise UserError(f"{path}: replica_settings.{name} has {counts}. {REMEDY}")
     curves_path = path.with_name("curves.parquet")
     if not curves_path.is_file():
-        raise FigureError(f"{curves_path}: missing, though run.json is beside it. {REMEDY}")
+        raise UserError(f"{curves_path}: missing, though run.json is beside it. {REMEDY}")
     curves = _read_curves(curves_path, record["seeds"])
     relative = path.relative_to(results).as_posix()
     return Run(relative, record, sha256(content), sha256(curves_path.read_bytes()), curves)
@@ -126,7 +126,7 @@ def _validator(schema_file: Path) -> jsonschema.protocols.Validator:
     try:
         schema = json.loads(schema_file.read_bytes())
     except (OSError, ValueError) as error:
-        raise FigureError(f"{schema_file}: the schema of run records: {error}. Restore it with git.") from None
+        raise UserError(f"{schema_file}: the schema of run records: {error}. Restore it with git.") from None
     return jsonschema.validators.validator_for(schema)(schema)
 
 
@@ -135,20 +135,20 @@ def _check_place(results: Path, path: Path, record: dict[str, Any]) -> None:
     cell = [f"{name}~{value}" for name, value in record["cell"].items()]
     expected = [record["experiment"], *cell, record["framework"]]
     if sorted(path.relative_to(results).parts[:-1]) != sorted(expected):
-        raise FigureError(f"{path}: its record is that of {'/'.join(expected)}, another folder. {REMEDY}")
+        raise UserError(f"{path}: its record is that of {'/'.join(expected)}, another folder. {REMEDY}")
 
 
 def _read_curves(path: Path, seeds: list[int]) -> pd.DataFrame:
     try:
         curves = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's own errors are kinds of ValueError or OSError
-        raise FigureError(f"{path}: not a readable parquet file ({error}). {REMEDY}") from None
+        raise UserError(f"{path}: not a readable parquet file ({error}). {REMEDY}") from None
     missing = [name for name in CURVE_COLUMNS if name not in curves]
     if missing:
-        raise FigureError(f"{path}: has no column {', '.join(missing)}. {REMEDY}")
+        raise UserError(f"{path}: has no column {', '.join(missing)}. {REMEDY}")
     curves = curves[CURVE_COLUMNS]
     if len(set(seeds)) < len(seeds) or set(curves["seed"]) != set(seeds):
-        raise FigureError(f"{path}: its seeds {sorted(set(curves['seed']))} are not the record's, {seeds}. {REMEDY}")
+        raise UserError(f"{path}: its seeds {sorted(set(curves['seed']))} are not the record's, {seeds}. {REMEDY}")
     if curves.duplicated(["seed", "iteration", "split", "metric"]).any():
-        raise FigureError(f"{path}: holds the same point twice. {REMEDY}")
+        raise UserError(f"{path}: holds the same point twice. {REMEDY}")
     return curves

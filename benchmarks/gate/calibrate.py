@@ -16,7 +16,8 @@ from benchmarks.gate import compare, trees
 from benchmarks.gate.evidence import Comparison
 from benchmarks.gate.report import described
 from benchmarks.gate.settings import read_gate
-from benchmarks.gate.trees import SLOWDOWN, BadInput, say
+from benchmarks.gate.trees import SLOWDOWN, say
+from impls.errors import UserError
 
 PLANTED = (0.0, 0.05, 0.0, 0.10)  # nothing twice as often: a false alarm is to be rarer than a miss
 
@@ -24,7 +25,7 @@ PLANTED = (0.0, 0.05, 0.0, 0.10)  # nothing twice as often: a false alarm is to 
 def calibrate(options: argparse.Namespace) -> int:
     """Run the comparisons, and write the table anew after each, so that a stop leaves what there is."""
     if options.repeats < 1:
-        raise BadInput("--repeats must be at least 1")
+        raise UserError("--repeats must be at least 1")
     done: dict[float, list[Comparison]] = defaultdict(list)
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dni-calibrate-")))
@@ -54,7 +55,7 @@ def as_markdown(done: dict[float, list[Comparison]], label: str, looks: list[int
     gate, first = same[0].gate, same[0].evidence
     record = next((record for e in first for record in e.base), None)
     if record is None:
-        raise BadInput(f"nothing could be measured: {first[0].reason}")
+        raise UserError(f"nothing could be measured: {first[0].reason}")
     head = ["benchmark", "margin", "noise", "pairs on a busy machine", *(f"{planted:.0%} planted" for planted in done)]
     rows = [head, ["---"] * len(head)]
     for i, e in enumerate(first):

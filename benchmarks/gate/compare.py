@@ -21,23 +21,26 @@ from benchmarks import machine
 from benchmarks.gate import evidence, report, trees, verdict
 from benchmarks.gate.evidence import Comparison, Evidence
 from benchmarks.gate.settings import Gate, read_gate
-from benchmarks.gate.trees import BadInput, Failed, Tree, say
+from benchmarks.gate.trees import Failed, Tree, say
+from impls.errors import UserError
 
 
 def compare(options: argparse.Namespace) -> int:
     """Compare what the command line names, write what it asks for; returns the exit code."""
     for file in (options.save, options.markdown):
         if file and not file.parent.is_dir():  # better said now than in an hour
-            raise BadInput(f"there is no folder {file.parent} for {file.name}")
+            raise UserError(f"there is no folder {file.parent} for {file.name}")
     kinds = {evidence.is_stored(text) for text in (options.base, options.head)}
     if len(kinds) == 2:
-        raise BadInput("a stored .json file can only be compared with another one")
+        raise UserError("a stored .json file can only be compared with another one")
     if kinds == {True}:
         if options.save:
-            raise BadInput("--save is for what is measured now; these are files already")
+            raise UserError("--save is for what is measured now; these are files already")
         comparison = evidence.stored(options.base, options.head, read_gate(), lambda *name: _fits(*name, options))
         if not comparison.evidence:
-            raise BadInput(f"no benchmark in these files fits {options.benchmarks!r} and framework {options.framework}")
+            raise UserError(
+                f"no benchmark in these files fits {options.benchmarks!r} and framework {options.framework}"
+            )
     else:
         comparison = _compare_trees(options)
     if options.save:
@@ -84,7 +87,7 @@ def choose(base: Tree, harness: Path, options: argparse.Namespace) -> list[Evide
     found = [e for e in found if _fits(e.benchmark, e.framework, options)]
     if not found:
         near = difflib.get_close_matches(options.benchmarks, here, n=3) or here
-        raise BadInput(f"no benchmark fits {options.benchmarks!r}. There are: {', '.join(near)}")
+        raise UserError(f"no benchmark fits {options.benchmarks!r}. There are: {', '.join(near)}")
     return found
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.gate import verdict
 from benchmarks.gate.settings import Gate
-from benchmarks.gate.trees import SCHEMA, BadInput
+from benchmarks.gate.trees import SCHEMA
+from impls.errors import UserError
 
 SAME = ("case", "machine", "versions", "precision", "threads")  # entries of a record that must be equal on both sides
 
@@ -147,7 +148,7 @@ def _read(pattern: str) -> list[dict[str, Any]]:
     """One entry per benchmark and file: `benchmark`, `framework`; and `records`, or `pairs`, `looks` and `reason`."""
     paths = sorted(glob.glob(pattern))
     if not paths:
-        raise BadInput(f"there is no file {pattern}")
+        raise UserError(f"there is no file {pattern}")
     entries: list[dict[str, Any]] = []
     for path in paths:
         try:
@@ -160,8 +161,8 @@ def _read(pattern: str) -> list[dict[str, Any]]:
                 records = [pair[side] for entry in found for pair in entry["pairs"] for side in ("base", "head")]
             schemas = {record["schema"] for record in records}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{path} is not what pytest-benchmark or `compare --save` writes here: {error!r}") from None
+            raise UserError(f"{path} is not what pytest-benchmark or `compare --save` writes here: {error!r}") from None
         if schemas - {SCHEMA}:
-            raise BadInput(f"{path} holds records of another version: measure again")
+            raise UserError(f"{path} holds records of another version: measure again")
         entries += found
     return entries

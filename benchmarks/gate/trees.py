@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impls.errors import UserError
+
 OWN = Path(__file__).parents[1]
 SCHEMA = 1  # of records, as in measure.py, which is not imported here: it needs a tree's `impls`
 # What a tree's harness must have to be usable: the program and the list of cases.
 HARNESS = ("measure.py", "cases.py")
 # Read by measure.py, which then waits after each launch for that share of the launch's time; set by `calibrate` alone.
 SLOWDOWN = "DNI_BENCHMARK_SLOWDOWN"
-
-
-class BadInput(Exception):
-    """Nothing could be compared; the message says why, and what to do about it."""
 
 
 class Failed(Exception):
@@ -52,7 +50,7 @@ def opened(text: str, side: str, place: Path) -> Iterator[Tree]:
         return
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
     if not commit:
-        raise BadInput(
+        raise UserError(
             f"{text!r} is neither a revision of the git repository here, nor a folder with impls/ in it, nor a .json "
             "file (a shallow clone has few revisions: git fetch --unshallow)"
         )
@@ -62,7 +60,7 @@ def opened(text: str, side: str, place: Path) -> Iterator[Tree]:
     try:
         added = subprocess.run([*worktree, "add", "--detach", "--quiet", str(place), commit], capture_output=True)
         if added.returncode:
-            raise BadInput(f"git could not check {text} out: {added.stderr.decode().strip()}")
+            raise UserError(f"git could not check {text} out: {added.stderr.decode().strip()}")
         yield Tree(side, f"{text} ({commit[:10]})", place)
     finally:
         subprocess.run([*worktree, "remove", "--force", str(place)], capture_output=True)
@@ -94,7 +92,7 @@ def names(tree_or_harness: Path) -> list[str]:
     """The cases of a folder's `benchmarks`, asked of its own `cases.py`."""
     result = _python(["-m", "benchmarks.cases"], [tree_or_harness], tree_or_harness, {}, seconds=120)
     if result.returncode:
-        raise BadInput(f"the list of benchmarks in {tree_or_harness} cannot be read: {_last_line(result.stderr)}")
+        raise UserError(f"the list of benchmarks in {tree_or_harness} cannot be read: {_last_line(result.stderr)}")
     return json.loads(result.stdout)
 
 

@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.gate.trees import BadInput, say
+from benchmarks.gate.trees import say
 from benchmarks.gpu.timing_process import PARTS, SIZES
-from impls.engine.record import cpu_name, git_state, gpu_driver, package_versions
+from impls.engine.machine import cpu_name, git_state, gpu_driver, nvidia_smi, package_versions
+from impls.errors import UserError
 from impls.registry import FRAMEWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,11 +76,11 @@ def gpu_check(options: argparse.Namespace) -> int:
 
 
 def _machine() -> dict[str, Any]:
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,clocks.max.sm", "--format=csv,noheader"]
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        name = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-        return {"gpu": name, "cpu": cpu_name(), "cores": os.cpu_count()} | gpu_driver()
-    return {"cpu": cpu_name(), "cores": os.cpu_count()}
+    found = {"cpu": cpu_name(), "cores": os.cpu_count()}
+    if gpu := nvidia_smi("name", "memory.total", "clocks.max.sm"):
+        name, mebibytes, megahertz = gpu
+        found = {"gpu": f"{name}, {mebibytes} MiB, {megahertz} MHz"} | found | gpu_driver()
+    return found
 
 
 def _left(deadline: float) -> float:
@@ -269,5 +270,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def checked(options: argparse.Namespace) -> int:
     """`gpu_check`, once the flags make sense."""
     if not options.minutes > 0:
-        raise BadInput("--minutes must be more than 0")
+        raise UserError("--minutes must be more than 0")
     return gpu_check(options)

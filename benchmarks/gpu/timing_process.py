@@ -22,7 +22,7 @@ from benchmarks.gate.trees import say
 from benchmarks.measure import Training
 from benchmarks.roofline import machine_limits
 from impls.engine.environment import prepare_environment
-from impls.engine.record import usable_cpus
+from impls.engine.machine import usable_cpus
 
 ITERATIONS = 500_000  # of the paper's
 DEPTHS, METHODS = (3, 6, 4, 5), ("dni", "cdni", "bprop", "no_bprop")  # the outer depths first: between them is a line

@@ -19,10 +19,11 @@ from benchmarks import machine
 from benchmarks.cases import CASES, GROWTH, PLAIN
 from benchmarks.gate.report import described
 from benchmarks.gate.settings import read_gate
-from benchmarks.gate.trees import BadInput, say
+from benchmarks.gate.trees import say
 from benchmarks.roofline import machine_limits, measurements
 from benchmarks.roofline.public_implementations import PUBLIC
-from impls.engine.record import git_state
+from impls.engine.machine import git_state
+from impls.errors import UserError
 
 PAGE = Path("docs/limits.md")
 COUNTED = """\
@@ -43,10 +44,10 @@ def limits_page(options: argparse.Namespace) -> int:
     names = measurements.chosen(options.cases)
     if not names:
         near = difflib.get_close_matches(options.cases, CASES, n=3) or list(CASES)
-        raise BadInput(f"no case fits {options.cases!r}. There are: {', '.join(near)}")
+        raise UserError(f"no case fits {options.cases!r}. There are: {', '.join(near)}")
     output = options.output or (PAGE if len(names) == len(CASES) else None)
     if output and not output.parent.is_dir():
-        raise BadInput(f"there is no folder {output.parent} for {output.name}")
+        raise UserError(f"there is no folder {output.parent} for {output.name}")
     watch, found = machine.Watch(), {}
     for framework in ("torch", "jax") if options.framework == "both" else (options.framework,):
         found[framework] = _measured(framework, options)
@@ -66,7 +67,7 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.roofline.measurements", *flags, "--cases", options.cases]
         code = subprocess.run([*command, "--output", str(file)]).returncode
         if code:
-            raise BadInput(f"measuring {framework} ended with exit code {code}; its own message is above")
+            raise UserError(f"measuring {framework} ended with exit code {code}; its own message is above")
         return json.loads(file.read_text())
 
 
@@ -74,7 +75,7 @@ def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], pre
     """The page, from what each framework's process found and from how busy the machine was."""
     rows = [row for part in found.values() for row in part["cases"].values() if "record" in row]
     if not rows:
-        raise BadInput("no case could be measured: " + "; ".join(_errors(found)))
+        raise UserError("no case could be measured: " + "; ".join(_errors(found)))
     sections = [
         "# Share of the machine's limit",
         _made(found, rows, watched, precision),

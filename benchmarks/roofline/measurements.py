@@ -27,7 +27,7 @@ from benchmarks.gate.trees import say
 from benchmarks.measure import LAUNCHES, Training
 from benchmarks.roofline import machine_limits
 from impls.engine.environment import prepare_environment
-from impls.engine.record import usable_cpus
+from impls.engine.machine import usable_cpus
 from impls.engine.state import Leaves
 
 SECONDS = 1.0  # of timed launches of a case, if fewer than LAUNCHES take so long

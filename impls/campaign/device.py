@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from impls.campaign.job_list import Job
-from impls.engine.record import cpu_name, usable_cpus
+from impls.engine.machine import cpu_name, nvidia_smi, usable_cpus
 from impls.presets import Preset, uses_gpu
 
 GPU_JOBS = 4  # more processes than this take turns on one GPU, and gain nothing
@@ -52,14 +51,8 @@ def estimated_memory(job: Job) -> float:
 
 
 def _gpu() -> Device | None:
-    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        name, mebibytes = (
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0].rsplit(",", 1)
-        )
-        return Device("cuda", name.strip(), float(mebibytes) * 2**20)
-    except (OSError, subprocess.CalledProcessError, IndexError, ValueError):
-        return None
+    found = nvidia_smi("name", "memory.total")
+    return Device("cuda", found[0], float(found[1]) * 2**20) if found else None
 
 
 def _available_memory() -> float | None:

@@ -17,8 +17,9 @@ from typing import Any
 
 from pydantic import Field, PositiveInt, ValidationError
 
-from impls.engine.spec import CellSpec, ClosedModel
+from impls.engine.spec import CellSpec
 from impls.errors import UserError
+from impls.fields import ClosedModel
 from impls.presets import Preset, cells, load_preset, read_yaml, readable, replicas, unknown_keys
 from impls.registry import experiments, implementation_folder, spec_class
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from impls.engine.spec import ClosedModel
+from impls.fields import ClosedModel
 
 
 class CampaignOptions(ClosedModel):

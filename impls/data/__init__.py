@@ -5,11 +5,9 @@ and one for the stand-in, and enter them in `REGISTRY`. A data set that is drawn
 that says so stands in both places.
 """
 
-import difflib
-
 from impls.data import cifar10, generated, markov_text, mnist, ptb, standin
 from impls.data.dataset import Dataset, Split
-from impls.errors import UserError
+from impls.errors import unknown
 
 __all__ = ["SOURCES", "Dataset", "Split", "load", "names"]
 
@@ -41,13 +39,8 @@ def load(name: str, source: str = "embedded") -> Dataset:
     Raises: UserError for an unknown name or source, and for a file that is missing, damaged or not the original.
     """
     if name not in REGISTRY:
-        raise UserError(_unknown("data set", name, REGISTRY))
+        raise unknown("data set", name, REGISTRY)
     if source not in SOURCES:
-        raise UserError(_unknown("data source", source, SOURCES))
+        raise unknown("data source", source, SOURCES)
     load_original, load_embedded = REGISTRY[name]
     return load_original() if source == "original" else load_embedded()
-
-
-def _unknown(what: str, given: str, known) -> str:
-    nearest = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.0)[0]
-    return f"unknown {what} '{given}': did you mean '{nearest}'? Known: {', '.join(known)}."

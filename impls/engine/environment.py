@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from impls.data.download import cache_directory
-from impls.engine.record import cpu_name
+from impls.engine.machine import cpu_name
 
 
 def prepare_environment(threads: int) -> None:

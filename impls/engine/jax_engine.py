@@ -20,7 +20,7 @@ from jax import lax
 
 from impls.engine import jax_bfloat16
 from impls.engine.environment import program_directory
-from impls.engine.record import gpu_driver
+from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 

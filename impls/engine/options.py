@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from impls.engine.spec import CellSpec, ClosedModel, Precision
+from impls.engine.spec import CellSpec
+from impls.fields import ClosedModel, Precision
 
 
 class Options(ClosedModel):

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import resource
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from impls.engine.files import write_atomically
-from impls.engine.spec import ClosedModel, Precision
 from impls.errors import UserError
-from impls.sources import ROOT
+from impls.fields import ClosedModel, Precision
 
 SCHEMA_FILE = Path(__file__).with_name("run_record.schema.json")
 SCHEMA_VERSION = 1
@@ -95,58 +89,3 @@ def read_record(path: Path) -> RunRecord:
 def schema_text() -> str:
     """The record's JSON schema, as it stands in the repository for readers without pydantic."""
     return json.dumps(RunRecord.model_json_schema(), indent=1) + "\n"
-
-
-def git_state() -> tuple[str | None, bool | None]:
-    """(commit, whether the work tree differs from it), or (None, None) outside a git checkout."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
-
-
-def package_versions(*packages: str) -> dict[str, str]:
-    """Versions of Python and of the named packages that are installed."""
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def cpu_name() -> str:
-    """The processor's name as the system gives it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [
-            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
-        ]
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()
-
-
-def gpu_driver() -> dict[str, str]:
-    """{"driver": version} of the NVIDIA driver, or nothing where it cannot be asked."""
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        return {"driver": subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]}
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        return {}
-
-
-def usable_cpus() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def process_peak_memory_bytes() -> int:
-    """The most memory that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024

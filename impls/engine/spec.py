@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
 from impls.engine.curves import Curves, Event
 from impls.engine.state import Leaves
+from impls.fields import ClosedModel
 
 Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
-Precision = Literal["fp32", "tf32", "bf16", "fp64"]
-
-
-class ClosedModel(BaseModel):
-    """A model that refuses keys it does not know and never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def paper(default: Any, description: str, **constraints: Any) -> Any:
-    """A field whose default is stated by the paper."""
-    return Field(default, description=description, json_schema_extra={"mark": "paper"}, **constraints)
-
-
-def choice(default: Any, description: str, **constraints: Any) -> Any:
-    """A field that the paper leaves open: the default is this suite's choice, and shown as such with the results."""
-    return Field(default, description=description, json_schema_extra={"mark": "choice"}, **constraints)
 
 
 class CellSpec(ClosedModel):

@@ -17,7 +17,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from impls.engine import torch_bfloat16
-from impls.engine.record import gpu_driver
+from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
 from impls.engine.torch_capture import WARM_UP_STEPS, capture

@@ -20,19 +20,9 @@ from impls.data import Dataset, load
 from impls.engine.curves import Curves
 from impls.engine.environment import prepare_environment
 from impls.engine.files import exclusive, read_arrays, write_arrays
+from impls.engine.machine import cpu_name, git_state, package_versions, process_peak_memory_bytes, usable_cpus
 from impls.engine.options import Options, cell_folder
-from impls.engine.record import (
-    CodeRecord,
-    DataRecord,
-    RunRecord,
-    cpu_name,
-    git_state,
-    package_versions,
-    process_peak_memory_bytes,
-    read_record,
-    usable_cpus,
-    write_record,
-)
+from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record
 from impls.engine.spec import CellSpec, Examples
 from impls.engine.state import Leaves, stack_replicas
 from impls.errors import UserError

@@ -5,12 +5,11 @@ It has `TITLE`, `OUTPUT` (the usual place under the results folder) and `make(re
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from types import ModuleType
 
-from paper_figures.errors import FigureError
+from impls.errors import unknown
 
 OTHERS = ("claims", "values", "report")  # those about everything in a results folder
 
@@ -21,9 +20,7 @@ def names() -> list[str]:
 
 
 def module(name: str) -> ModuleType:
-    """The module that makes an artifact; raises `FigureError` for an unknown one."""
+    """The module that makes an artifact; raises `UserError` for an unknown one."""
     if name not in names():
-        nearest = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {nearest[0]}? " if nearest else ""
-        raise FigureError(f"unknown table or figure {name!r}: {hint}There are: {', '.join(names())}.")
+        raise unknown("table or figure", name, names())
     return importlib.import_module(f"paper_figures.artifacts.{name}")

@@ -11,11 +11,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from impls.errors import UserError
 from paper_figures.claims.measures import MEASURES, data_per_iteration
 from paper_figures.drawing import captions, layout, panels, print_width, style
 from paper_figures.drawing.curve_points import NUMBERS, shown_range, summary
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
-from paper_figures.errors import FigureError
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved against data consumed, one choice changed at a time"
@@ -82,7 +82,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
     if print_width.narrow():
-        raise FigureError(
+        raise UserError(
             "the names of the rows and what is beside them have no room in one column; leave --columns out."
         )
     climbs, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)

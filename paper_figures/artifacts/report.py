@@ -33,7 +33,7 @@ def make(results: Path) -> dict[str, bytes]:
     """The contents of report.html, and of the .json with its stamp, by suffix.
 
     Raises:
-        FigureError: the claims have not been judged yet, or a file of the results cannot be used.
+        UserError: the claims have not been judged yet, or a file of the results cannot be used.
     """
     runs = all_runs(results)
     judged = read_judged(results)

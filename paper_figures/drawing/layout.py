@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from impls.errors import UserError
 from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.drawing import print_width, style
-from paper_figures.errors import FigureError
 
 # Inches.
 LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
@@ -43,12 +43,12 @@ def grid(
         between_rows, between_columns: inches, where panels need room between them for labels of their own.
 
     Raises:
-        FigureError: so many panels have no room in one column.
+        UserError: so many panels have no room in one column.
     """
     legend, stacked = [part for line in legend for part in _broken(line)], print_width.narrow() and columns == MANY
     if print_width.narrow():
         if columns > MANY or (stacked and rows > 1):
-            raise FigureError(f"{columns} panels side by side have no room in one column; leave --columns out.")
+            raise UserError(f"{columns} panels side by side have no room in one column; leave --columns out.")
         row_height *= LOWER if columns > 1 else 1
     down, across = (columns, 1) if stacked else (rows, columns)
     above = style.head_height(*head)

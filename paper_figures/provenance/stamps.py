@@ -5,7 +5,6 @@ How a file carries its stamp: `carriers`. Whether a file is what its stamp says,
 
 from __future__ import annotations
 
-import ast
 import json
 import platform
 import subprocess
@@ -19,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from impls.sources import with_imports
 from paper_figures.drawing import print_width
 from paper_figures.files import CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
@@ -44,14 +44,8 @@ def sources(artifact: str) -> list[str]:
 
 @lru_cache
 def module_sources(module: str) -> list[str]:
-    """The file of a module of this package, everything here that it imports (found by parsing), and claims.csv."""
-    pending, found = [PACKAGE / module], {CLAIMS_FILE.resolve()}
-    while pending:
-        path = pending.pop()
-        if path not in found:
-            found.add(path)
-            pending += _imported_files(path)
-    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+    """The file of a module of this package, all files of this repository that it imports, and claims.csv."""
+    return with_imports([PACKAGE / module, CLAIMS_FILE.resolve()], ("paper_figures", "impls"))
 
 
 def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
@@ -164,15 +158,3 @@ def _git_state() -> tuple[str | None, bool | None]:
         return (last, bool(git("status", "--porcelain", "--", PACKAGE.name))) if last else (None, None)
     except (OSError, subprocess.CalledProcessError):  # no git, not a clone, or no commit yet
         return None, None
-
-
-def _imported_files(path: Path) -> list[Path]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    modules = [ROOT.joinpath(*name.split(".")) for name in names if name.startswith("paper_figures.")]
-    candidates = [file for module in modules for file in (module.with_suffix(".py"), module / "__init__.py")]
-    return [file for file in candidates if file.is_file()]

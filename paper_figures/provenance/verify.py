@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.drawing import print_width
-from paper_figures.errors import FigureError
 from paper_figures.files import sha256
 from paper_figures.provenance import diff, embedding, stamps
 from paper_figures.runs import ROOT
@@ -77,27 +77,27 @@ class Verifier:
             return self._judge(path, path.read_bytes())
         except OSError as error:
             return Verdict(path, UNKNOWN, [f"it cannot be read: {error.strerror or error}"])
-        except FigureError as error:
+        except UserError as error:
             return Verdict(path, UNKNOWN, [str(error)])
 
     def _judge(self, path: Path, content: bytes) -> Verdict:
         suffix = path.suffix.lower()
         if suffix not in embedding.SUFFIXES:
-            raise FigureError(f"not a file of a table or figure: those end in {' '.join(embedding.SUFFIXES)}")
+            raise UserError(f"not a file of a table or figure: those end in {' '.join(embedding.SUFFIXES)}")
         record = _record_of(path, content, self.results)
         stamp, edited = _stamp_and_edits(path, content, record)
         try:
             artifact = stamp["artifact"] if stamp else _named(path, content)
             if artifact not in artifacts.names():
-                raise FigureError(f"it was made as {artifact!r}, and this code has no such table or figure")
+                raise UserError(f"it was made as {artifact!r}, and this code has no such table or figure")
             results = self.results or _results(artifact, stamp, path, record)
-        except FigureError as error:
+        except UserError as error:
             if not (edited and edited[0].startswith(EDITED)):
                 raise
             return Verdict(path, DIFFERS, [*edited, str(error) if stamp else STAMP_EDITED])
         remade = self._remake(artifact, results, stamp)
         if remade.files and suffix not in remade.files:
-            raise FigureError(f"not one of ours: {artifact} makes {' '.join(remade.files)}")
+            raise UserError(f"not one of ours: {artifact} makes {' '.join(remade.files)}")
         changed = diff.of_stamps(stamp, remade.stamp) if stamp else []
         same = remade.files.get(suffix) == content
         if same and not changed:
@@ -122,7 +122,7 @@ class Verifier:
                     files = artifacts.module(artifact).make(results)
                 self._remade[key] = Remade(files, redrawing.found)
             except Exception as error:  # the runs and the code at hand may be anything: what is wrong is the answer
-                kind = "" if isinstance(error, FigureError) else f"{type(error).__name__}: "
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
                 self._remade[key] = Remade({}, _what_is_left(stamp, results), f"{kind}{error}")
         return self._remade[key]
 
@@ -133,10 +133,10 @@ def verify(paths: list[Path], results: Path | None) -> int:
     0: all match. 1: at least one differs. 2: none differs, but at least one cannot be verified.
     """
     if results is not None and not results.is_dir():
-        raise FigureError(f"{results}: no such folder. Give the folder of the runs, such as --results results/quick.")
+        raise UserError(f"{results}: no such folder. Give the folder of the runs, such as --results results/quick.")
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
     if not files:
-        raise FigureError(f"no table or figure in {', '.join(map(str, paths))}.")
+        raise UserError(f"no table or figure in {', '.join(map(str, paths))}.")
     verifier, found = Verifier(results), dict.fromkeys(EXIT_CODES, 0)
     for number, file in enumerate(files, start=1):
         verifier.progress = f"file {number} of {len(files)}" if len(files) > 1 else ""
@@ -216,7 +216,7 @@ def _named(path: Path, content: bytes) -> str:
             return "claims"
         if len(rows) == 2 and rows[0][:1] == ["id"] and rows[1][0].partition("/")[0] in artifacts.names():
             return rows[1][0].partition("/")[0]
-    raise FigureError("not one of ours, as far as it shows: no stamp in it, and not the name of a table or figure")
+    raise UserError("not one of ours, as far as it shows: no stamp in it, and not the name of a table or figure")
 
 
 def _results(artifact: str, stamp: dict[str, Any] | None, path: Path, record: Path | None) -> Path:
@@ -225,10 +225,10 @@ def _results(artifact: str, stamp: dict[str, Any] | None, path: Path, record: Pa
     if base:
         return base
     if not stamp:
-        raise FigureError(f"which runs is this {artifact} of? Give their folder: --results results/quick")
+        raise UserError(f"which runs is this {artifact} of? Give their folder: --results results/quick")
     folder = Path(stamp["command"].partition(" --results ")[2])
     if not (ROOT / folder).is_dir():
-        raise FigureError(f"its runs were in {folder}, which is not here: give their folder, --results DIR")
+        raise UserError(f"its runs were in {folder}, which is not here: give their folder, --results DIR")
     return ROOT / folder
 
 

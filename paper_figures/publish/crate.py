@@ -15,7 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from paper_figures.errors import FigureError
+from impls.errors import UserError
 from paper_figures.files import write_together
 from paper_figures.runs import ROOT, read_experiments
 
@@ -40,20 +40,20 @@ def make(results: Path) -> bytes:
     """The archive of a results folder that lies inside the repository.
 
     Raises:
-        FigureError: the folder is elsewhere, or holds no run; or the library that describes it is not installed.
+        UserError: the folder is elsewhere, or holds no run; or the library that describes it is not installed.
     """
     try:
         from paper_figures.publish.crate_metadata import (
             metadata,  # here, so that the workflow can ask for `packed_sources`
         )
     except ModuleNotFoundError as error:
-        raise FigureError(f"{error}; install what the workflow needs: pip install '.[workflow]'") from None
+        raise UserError(f"{error}; install what the workflow needs: pip install '.[workflow]'") from None
     results = results.resolve()
     if not results.is_relative_to(ROOT):
-        raise FigureError(f"{results}: lies outside the repository; a crate keeps the paths of the repository.")
+        raise UserError(f"{results}: lies outside the repository; a crate keeps the paths of the repository.")
     runs = read_experiments(results, {path.relative_to(results).parts[0] for path in results.rglob("run.json")})
     if not runs:
-        raise FigureError(f"{results}: holds no run; `snakemake` makes them.")
+        raise UserError(f"{results}: holds no run; `snakemake` makes them.")
     files = {path.relative_to(ROOT).as_posix(): path for path in _results(results)}
     files |= {name: ROOT / name for name in packed_sources()}
     described = json.dumps(metadata(results, runs, files), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         output = options.output or options.results / "crate.zip"
         write_together({output: make(options.results)})
-    except (FigureError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(output)

@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from paper_figures.errors import FigureError
+from impls.errors import UserError
 from paper_figures.files import write_together
 from paper_figures.publish.summary import PUBLISHED, Summary
 from paper_figures.runs import ROOT
@@ -35,12 +35,12 @@ def rewrite(text: str, page: Path, summary: Summary) -> str:
     """`text` of the file `page` with every block made anew.
 
     Raises:
-        FigureError: markers that do not come in pairs, or a block of an unknown name.
+        UserError: markers that do not come in pairs, or a block of an unknown name.
     """
     parts, place, opened = [], 0, None
     for marker in _MARKER.finditer(text):
         if (marker["which"] == "begin") != (opened is None) or opened not in (None, marker["name"]):
-            raise FigureError(f"{page}: {marker[0]} has no partner; markers come in pairs, and not inside one another.")
+            raise UserError(f"{page}: {marker[0]} has no partner; markers come in pairs, and not inside one another.")
         if opened is None:
             parts.append(text[place : marker.end()])
             opened = marker["name"]
@@ -48,7 +48,7 @@ def rewrite(text: str, page: Path, summary: Summary) -> str:
             parts.append(f"\n\n{_block(opened, page, summary)}\n\n")
             place, opened = marker.start(), None
     if opened is not None:
-        raise FigureError(f"{page}: the block {opened!r} has no end; write <!-- {opened}: end --> below it.")
+        raise UserError(f"{page}: the block {opened!r} has no end; write <!-- {opened}: end --> below it.")
     return "".join(parts) + text[place:]
 
 
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         changed = [path for path, text in made.items() if text != pages[path]]
         if not options.check:
             write_together({path: made[path].encode() for path in changed})
-    except (FigureError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for path in pages:
@@ -82,7 +82,7 @@ def _block(name: str, page: Path, summary: Summary) -> str:
     if kind in made and subject:
         return made[kind](subject, page)
     kinds = "results, results of <artifact>, findings of <section> or picture of <figure>"
-    raise FigureError(f"{page}: unknown block {name!r}; write {kinds}.")
+    raise UserError(f"{page}: unknown block {name!r}; write {kinds}.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from impls.errors import UserError
 from paper_figures.artifacts.claims import OUTPUT
 from paper_figures.claims.judging import FRAMEWORKS, cell_of, judge, read_claims
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.drawing.table_files import in_one_line, our_text, paper_text
-from paper_figures.errors import FigureError
 from paper_figures.report.claims import statement
 from paper_figures.runs import ROOT, read_experiments
 
@@ -49,7 +49,7 @@ class Summary:
         claims = read_claims()
         self.folders = sorted(folder for folder in published_runs.glob("*/") if next(folder.rglob("run.json"), None))
         if not self.folders:
-            raise FigureError(f"{published_runs}: holds no run; it is where the committed results stand.")
+            raise UserError(f"{published_runs}: holds no run; it is where the committed results stand.")
         judged, runs = [], []
         for folder in self.folders:
             found = read_experiments(folder, set(claims["experiment"]))
@@ -90,14 +90,14 @@ class Summary:
         """The numbers of one artifact that have a verdict; where none has, those that runs show so far, and why."""
         rows = self.judged[self.judged["artifact"] == artifact]
         if rows.empty:
-            raise FigureError(f"{artifact!r}: no claim of claims.csv is about it.")
+            raise UserError(f"{artifact!r}: no claim of claims.csv is about it.")
         return self._told(rows, f"{self._linked(artifact, f'`{artifact}`', page)}: {_count(rows, 'published number')}")
 
     def stated(self, heading: str, page: Path) -> str:
         """The same of the findings that a section of the paper states."""
         rows = self.findings[self.findings["section"].map(section) == heading]
         if rows.empty:
-            raise FigureError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
+            raise UserError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
         return self._told(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_count(rows, 'finding')}")
 
     def _told(self, rows: pd.DataFrame, what: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from impls.errors import UserError
 from paper_figures.artifacts.claims import OUTPUT
 from paper_figures.claims.judging import FRAMEWORKS, OPEN, WHOLE, cell_of
 from paper_figures.claims.measures import MEASURES
@@ -15,7 +16,6 @@ from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.drawing.table_files import paper_text
-from paper_figures.errors import FigureError
 
 METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
 MODELS = {**captions.MODELS, "lstm": "LSTM"}
@@ -45,7 +45,7 @@ def read_judged(results: Path) -> pd.DataFrame:
     """The rows of <results>/claims.csv, each with its `heading`, the section of the paper; empty text cells are ""."""
     path = results / OUTPUT
     if not path.is_file():
-        raise FigureError(
+        raise UserError(
             f"{path}: not there yet. Judge the claims first: python -m paper_figures claims --results {results}"
         )
     judged = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=False, na_values=[""])

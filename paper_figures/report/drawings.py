@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.claims.sections import in_order
-from paper_figures.errors import FigureError
 from paper_figures.provenance.stamps import short
 
 TABLE_FILES = (".csv", ".md", ".tex", ".json")
@@ -45,11 +45,11 @@ def _figure(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         title, caption, mark = record["title"], record["caption"], short(record["stamp"])
     except (ValueError, KeyError) as error:
-        raise FigureError(f"{path}: not the record of a figure ({error!r}). Draw it again.") from None
+        raise UserError(f"{path}: not the record of a figure ({error!r}). Draw it again.") from None
     svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
     chosen = svg if svg.is_file() and svg.stat().st_size <= LARGEST_SVG else png
     if not chosen.is_file():
-        raise FigureError(f"{chosen}: missing, though {path.name} is beside it. Draw the figure again.")
+        raise UserError(f"{chosen}: missing, though {path.name} is beside it. Draw the figure again.")
     content, kind = chosen.read_bytes(), "svg+xml" if chosen == svg else "png"
     return {
         "title": title[0].upper() + title[1:],
@@ -71,7 +71,7 @@ def read_markdown(path: Path) -> dict[str, Any]:
         if block.startswith("|")
     ]
     if not tables or not blocks[0].startswith("# ") or len(prose) < 2:
-        raise FigureError(f"{path}: not a table of this suite. Draw it again.")
+        raise UserError(f"{path}: not a table of this suite. Draw it again.")
     *notes, mark = prose
     return {
         "title": blocks[0].removeprefix("# "),

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from impls.engine.spec import choice
 from impls.experiments.recurrent import spec as recurrent
+from impls.fields import choice
 
 
 class Spec(recurrent.Spec):

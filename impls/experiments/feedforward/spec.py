@@ -18,7 +18,8 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from impls.engine.randomness import batch_indices, generator
-from impls.engine.spec import CellSpec, Examples, choice, paper
+from impls.engine.spec import CellSpec, Examples
+from impls.fields import choice, paper
 
 IMAGES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}  # rows, columns, channels
 CLASSES = 10

@@ -10,8 +10,8 @@ from typing import ClassVar, Self
 
 from pydantic import NonNegativeInt
 
-from impls.engine.spec import choice
 from impls.experiments.feedforward import spec as feedforward
+from impls.fields import choice
 
 
 class Spec(feedforward.Spec):

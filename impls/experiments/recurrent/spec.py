@@ -19,8 +19,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from impls.engine.curves import Curves, Event
 from impls.engine.randomness import bytes_per_iteration, generator, uniform_per_iteration
-from impls.engine.spec import CellSpec, choice, paper
+from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves
+from impls.fields import choice, paper
 
 SYMBOLS = 50  # of the text: 49 characters and the end of a sentence
 REPEATS_SCALE = 10  # the number of repeats is shown divided by it

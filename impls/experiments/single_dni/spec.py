@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from impls.engine.spec import paper
 from impls.experiments.feedforward import spec as feedforward
+from impls.fields import paper
 
 
 class Spec(feedforward.Spec):

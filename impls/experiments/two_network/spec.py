@@ -22,7 +22,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import stats
 
 from impls.engine.randomness import generator, integers_per_iteration
-from impls.engine.spec import CellSpec, Examples, choice, paper
+from impls.engine.spec import CellSpec, Examples
+from impls.fields import choice, paper
 
 PIXELS = 28 * 28
 LAYERS = 2  # of A, below its lstm

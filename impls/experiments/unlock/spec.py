@@ -18,8 +18,8 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from impls.engine.randomness import generator, uniform_per_iteration
-from impls.engine.spec import choice, paper
 from impls.experiments.feedforward import spec as feedforward
+from impls.fields import choice, paper
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
-from paper_figures.errors import FigureError
 from paper_figures.files import write_together
 from paper_figures.runs import CURVE_COLUMNS, ROOT, read_runs
 
@@ -222,17 +222,17 @@ def test_a_record_of_the_interface_is_accepted(tmp_path):
 
 
 def test_a_wrong_folder_is_named(tmp_path):
-    with pytest.raises(FigureError, match=r"nowhere: no such folder.*results/quick"):
+    with pytest.raises(UserError, match=r"nowhere: no such folder.*results/quick"):
         read_runs(tmp_path / "nowhere", "feedforward")
     write_run(tmp_path / "cpu-2-cores", iterations=100)
-    with pytest.raises(FigureError, match=r"did you mean --results .*cpu-2-cores"):
+    with pytest.raises(UserError, match=r"did you mean --results .*cpu-2-cores"):
         read_runs(tmp_path, "feedforward")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["table_feedfoward", "--results", "."], "did you mean table_feedforward?"),
+        (["table_feedfoward", "--results", "."], "did you mean 'table_feedforward'?"),
         (["claims"], "--results results/quick"),
         (["claims", "extra", "--results", "."], "'extra'"),
         (["claims", "--results", ".", "--output", "claims.pdf"], "claims makes .csv"),
@@ -284,7 +284,7 @@ def test_drawing_needs_no_framework_and_gives_the_same_bytes_in_another_process(
 import sys
 from paper_figures.__main__ import main
 codes = [main([name, "--results", {str(tmp_path)!r}]) for name in {names}]
-unwanted = {{"torch", "jax", "impls"}} & {{name.split(".")[0] for name in sys.modules}}
+unwanted = {{"torch", "jax"}} & {{name.split(".")[0] for name in sys.modules}}
 sys.exit(f"codes {{codes}}, imported {{unwanted}}" if any(codes) or unwanted else 0)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, capture_output=True)

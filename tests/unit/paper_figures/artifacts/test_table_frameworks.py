@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from impls.errors import UserError
 from paper_figures.artifacts import table_frameworks
 from paper_figures.claims import framework_agreement
 from paper_figures.claims.framework_agreement import OUTCOMES
 from paper_figures.claims.judging import read_claims
 from paper_figures.claims.statistics import LEVEL
-from paper_figures.errors import FigureError
 from paper_figures.runs import read_runs
 from tests.support.recurrent_runs import write_copy, write_ptb
 from tests.unit.paper_figures.artifacts.test_two_network_figures import write_two
@@ -331,10 +331,10 @@ def test_without_pairs_the_page_says_so(tmp_path):
 
 
 def test_a_wrong_folder_is_named(tmp_path):
-    with pytest.raises(FigureError, match="no such folder"):
+    with pytest.raises(UserError, match="no such folder"):
         table_frameworks.make(tmp_path / "nowhere")
     write_run(tmp_path / "cpu-2-cores")
-    with pytest.raises(FigureError, match=r"did you mean --results .*cpu-2-cores"):
+    with pytest.raises(UserError, match=r"did you mean --results .*cpu-2-cores"):
         table_frameworks.make(tmp_path)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from impls.errors import UserError
 from impls.presets import cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
@@ -18,7 +19,6 @@ from paper_figures.claims import judging
 from paper_figures.claims.judging import OPEN, Bin, bin_of, cell_of, fields_of
 from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED, bound_p, verdict
-from paper_figures.errors import FigureError
 from paper_figures.runs import ROOT, read_runs
 from tests.unit.paper_figures.test_runs import edit_record, write_run
 
@@ -504,10 +504,10 @@ def test_bins_of_a_claim():
 def test_replica_settings_must_be_there_and_whole(tmp_path):
     run = write_unlock(tmp_path)
     edit_record(run, replica_settings={"p_update": P_UPDATE[:-1]})
-    with pytest.raises(FigureError, match=r"replica_settings\.p_update has 7 values for 8 seeds"):
+    with pytest.raises(UserError, match=r"replica_settings\.p_update has 7 values for 8 seeds"):
         claims.make(tmp_path)
     edit_record(run, replica_settings=None)
-    with pytest.raises(FigureError, match="does not say the p_update of each replica"):
+    with pytest.raises(UserError, match="does not say the p_update of each replica"):
         claims.make(tmp_path)
 
 

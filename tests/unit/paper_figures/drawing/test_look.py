@@ -14,10 +14,10 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
 from paper_figures.drawing import curve_points, latex, layout, panels, print_width, style
-from paper_figures.errors import FigureError
 from tests.support.recurrent_runs import write_copy, write_ptb
 from tests.unit.paper_figures.artifacts import test_feedforward_figures as feedforward
 from tests.unit.paper_figures.artifacts.test_small_copy import write_small
@@ -101,7 +101,7 @@ def assert_named(figure):
 @pytest.mark.parametrize("artifact", FIGURES)
 def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
     if columns == 1 and artifact in WIDE:
-        with pytest.raises(FigureError, match="leave --columns out"):
+        with pytest.raises(UserError, match="leave --columns out"):
             draw(artifact, results, columns)
         return
     figure = draw(artifact, results, columns)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from paper_figures.errors import FigureError
+from impls.errors import UserError
 from paper_figures.publish import crate
 from paper_figures.runs import ROOT
 from tests.unit.paper_figures.test_runs import write_run
@@ -177,5 +177,5 @@ def test_leftovers_stay_out(tmp_path):
 def test_a_folder_elsewhere_or_without_runs_is_one_clear_error(tmp_path, capsys):
     assert crate.main(["--results", str(tmp_path)]) == 2
     assert "lies outside the repository" in capsys.readouterr().err
-    with pytest.raises(FigureError, match="holds no run"):
+    with pytest.raises(UserError, match="holds no run"):
         crate.make(ROOT / "docs")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from impls.errors import UserError
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
-from paper_figures.errors import FigureError
 from paper_figures.publish.readme_blocks import PAGES, main, rewrite
 from paper_figures.publish.summary import MOST, Summary
 from paper_figures.runs import ROOT
@@ -130,7 +130,7 @@ def test_a_picture_is_shown_where_it_shows_our_runs(tmp_path):
     ],
 )
 def test_wrong_markers_are_named(text, words, published):
-    with pytest.raises(FigureError, match=words):
+    with pytest.raises(UserError, match=words):
         rewrite(text, PLAIN, published)
 
 

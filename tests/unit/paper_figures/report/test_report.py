@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from impls.__main__ import build_parser
+from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
 from paper_figures.claims.judging import read_claims
 from paper_figures.claims.sections import ADDITIONS, in_order, section_of, sections
-from paper_figures.errors import FigureError
 from paper_figures.report.claims import WAITING, claim_rows, read_judged, statements
 from paper_figures.report.missing import waiting
 from paper_figures.report.snakemake_labels import labels
@@ -184,9 +184,9 @@ def test_verify_knows_the_report(results, tmp_path, capsys):
 
 def test_it_wants_the_claims_first(tmp_path):
     write_run(tmp_path, iterations=100)
-    with pytest.raises(FigureError, match=r"python -m paper_figures claims --results"):
+    with pytest.raises(UserError, match=r"python -m paper_figures claims --results"):
         artifacts.module("report").make(tmp_path)
-    with pytest.raises(FigureError, match=r"nowhere: no such folder"):
+    with pytest.raises(UserError, match=r"nowhere: no such folder"):
         artifacts.module("report").make(tmp_path / "nowhere")
 
 
