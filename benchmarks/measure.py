@@ -97,9 +97,9 @@ def sketch(before: Leaves, after: Leaves) -> list[float]:
     with random signs into buckets, which keeps squared distances on average, and to about a fifth (a count sketch).
 
     Args:
-        before: parameters by name. after: the state's leaves, in which they are "parameters/<name>".
+        before: parameters by name. after: the state's leaves, in which they are "parameters.<name>".
     """
-    parts = [(after[f"parameters/{name}"] - before[name]).ravel() / before[name].size ** 0.5 for name in sorted(before)]
+    parts = [(after[f"parameters.{name}"] - before[name]).ravel() / before[name].size ** 0.5 for name in sorted(before)]
     change = np.concatenate(parts)
     signed = np.zeros(-(-change.size // BUCKETS) * BUCKETS)
     signed[: change.size] = change * np.random.default_rng(0).choice(np.array([-1.0, 1.0]), change.size)

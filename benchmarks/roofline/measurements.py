@@ -112,7 +112,7 @@ def bytes_per_step(before: Leaves, after: Leaves, block: Leaves, train_data: dic
     for name, value in after.items():
         if not np.array_equal(before[name], value):
             size += 2 * value.nbytes
-        elif name.startswith("parameters/"):
+        elif name.startswith("parameters."):
             size += value.nbytes
     steps = len(next(iter(block.values())))
     size += sum(value.nbytes for value in block.values()) / steps

@@ -31,7 +31,7 @@ def evaluate(folder: Path) -> list[str]:
     if dataset.files != record.data[0].files:
         raise UserError(f"the {dataset.name} files at hand are not those of {folder / RECORD}: their checksums differ")
     leaves, _ = read_arrays(folder / PARAMETERS)
-    parameters = {p.removeprefix("parameters/"): v for p, v in leaves.items() if p.startswith("parameters/")}
+    parameters = {p.removeprefix("parameters."): v for p, v in leaves.items() if p.startswith("parameters.")}
     runner = importlib.import_module(f"impls.engine.{record.framework}_engine").Runner(
         implementation(record.experiment, record.framework),
         spec,

@@ -71,7 +71,9 @@ class Runner:
             for name, (inputs, labels) in splits.items()
         }
         self.train_data = self.splits.get("train", {})
-        self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
+        self.state = implementation.init(
+            spec, unflatten({name: self._array(value) for name, value in parameters.items()})
+        )
         self.compile_seconds = 0.0
         self.programs = _programs(implementation, spec, compiler_options(device))
 

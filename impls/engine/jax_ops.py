@@ -1,6 +1,6 @@
-"""What the JAX twins are written with: products, convolutions, batch norm, lstm, gradients, Adam.
+"""What the JAX twins are written with: products, convolutions, batch norm, lstm, gradients.
 
-The same functions, in the same order, stand in `torch_ops.py`.
+The same functions, in the same order, are in `torch_ops.py`.
 
 Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window,
 H hidden units, G gate activations.
@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from impls.engine import jax_bfloat16 as bfloat16
+from impls.engine.state import Tree, flatten, unflatten
 
-Arrays = dict[str, Array]
+Arrays = dict[str, Array]  # by name; nested ones are a `Tree`
 
 
 def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> Array:
@@ -144,101 +145,53 @@ def scan(function: Callable, carry: object, xs: tuple[Array, ...]) -> tuple[obje
 
 
 def vjp(
-    function: Callable, parameters: Arrays, x: Array, *constants: object, input_gradient: bool = True
-) -> tuple[Array | tuple[Array, ...], object, Callable]:
-    """Run `function(parameters, x, *constants)` -> (output, auxiliary) and keep what its local gradient needs.
+    function: Callable,
+    parameters: Tree,
+    x: Array,
+    *constants: object,
+    input_gradient: bool = True,
+    has_aux: bool = False,
+) -> tuple:
+    """Run `function(parameters, x, *constants)` and keep what its local gradient needs.
 
-    Nothing reaches beyond this one call: the gradient starts at `parameters` and `x` and ends at the output, which is
-    what lets a layer be updated before the layers above it have run.
+    Nothing reaches beyond this one call: the gradient starts at `parameters` and `x` and ends at the output. So a layer
+    can be updated before the layers above it have run.
 
     Args:
-        input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
+        input_gradient: False where the gradient of x is not needed; it is then not computed and comes back as None.
+        has_aux: whether the function returns (output, auxiliary), of which only the output is differentiated.
 
     Returns:
-        (output, auxiliary, pullback), the output an array or a tuple of them; `pullback(output's gradient)` gives
-        (every parameter's gradient, x's gradient), and with `input_only=True` no gradient of the parameters.
+        (output, pullback), or (output, pullback, auxiliary). The output is an array or a tuple of arrays.
+        `pullback(output's gradient)` gives (the tree of all parameters' gradients, x's gradient), and with
+        `input_only=True` no gradient of the parameters.
     """
     wanted = (parameters, x) if input_gradient else (parameters,)
-    output, vector_product, auxiliary = jax.vjp(
-        lambda parameters, x=x: function(parameters, x, *constants), *wanted, has_aux=True
+    output, vector_product, *auxiliary = jax.vjp(
+        lambda parameters, x=x: function(parameters, x, *constants), *wanted, has_aux=has_aux
     )
 
-    def pullback(output_gradient: Array | tuple[Array, ...], input_only: bool = False) -> tuple[Arrays, Array | None]:
+    def pullback(output_gradient: Array | tuple[Array, ...], input_only: bool = False) -> tuple[Tree, Array | None]:
         parameter_gradients, *x_gradient = vector_product(output_gradient)
         # What is not returned is not computed: the compiler drops it.
         return {} if input_only else parameter_gradients, x_gradient[0] if x_gradient else None
 
-    return output, auxiliary, pullback
+    return output, pullback, *auxiliary
 
 
-def adam_init(parameters: Arrays) -> dict[str, Arrays | Array]:
-    """Zero means and squares for every parameter, and the count of updates, on the parameters' device."""
-    return {
-        "mean": {name: jnp.zeros_like(value) for name, value in parameters.items()},
-        "square": {name: jnp.zeros_like(value) for name, value in parameters.items()},
-        "count": jnp.zeros(()),
-    }
+def scaled(tree: Tree, divisor: float) -> Tree:
+    """Every array of a tree, divided."""
+    return jax.tree.map(lambda value: value / divisor, tree)
 
 
-def adam(
-    adam_state: dict,
-    parameters: Arrays,
-    gradients: Arrays,
-    learning_rate: Array,
-    decays: tuple[float, float],
-    epsilon: float,
-) -> tuple[dict, Arrays]:
-    """One update of Adam (Kingma & Ba 2015, algorithm 1), epsilon outside the root.
-
-        mean <- d1 mean + (1 - d1) g          square <- d2 square + (1 - d2) g^2
-        parameter <- parameter - learning_rate * (mean / (1 - d1^t)) / (sqrt(square / (1 - d2^t)) + epsilon)
-
-    Parameters without a gradient stay as they are.
-
-    Returns:
-        The new Adam state and the new parameters.
-    """
-    count = adam_state["count"] + 1
-    mean, square, updated = dict(adam_state["mean"]), dict(adam_state["square"]), dict(parameters)
-    mean_correction, square_correction = 1 - decays[0] ** count, 1 - decays[1] ** count
-    for name, gradient in gradients.items():
-        mean[name] = decays[0] * mean[name] + (1 - decays[0]) * gradient
-        square[name] = decays[1] * square[name] + (1 - decays[1]) * gradient * gradient
-        denominator = jnp.sqrt(square[name] / square_correction) + epsilon
-        updated[name] = parameters[name] - learning_rate * (mean[name] / mean_correction) / denominator
-    return {"mean": mean, "square": square, "count": count}, updated
+def added(tree: Tree, other: Tree) -> Tree:
+    """The sums of the arrays of two trees with the same names."""
+    return jax.tree.map(jnp.add, tree, other)
 
 
-def adam_where_init(parameters: Arrays) -> dict[str, Arrays]:
-    """As `adam_init`, with a count of updates for every parameter and replica: [R] each."""
-    count = {name: jnp.zeros(len(value)) for name, value in parameters.items()}
-    return adam_init(parameters) | {"count": count}
-
-
-def adam_where(
-    chosen_R: Array,
-    adam_state: dict[str, Arrays],
-    parameters: Arrays,
-    gradients: Arrays,
-    learning_rate: Array,
-    decays: tuple[float, float],
-    epsilon: float,
-) -> tuple[dict[str, Arrays], Arrays]:
-    """As `adam`, in the replicas `chosen_R` alone: elsewhere moments, count and parameters stay as they are.
-
-    A replica that is not chosen has decays of 1 and a learning rate of 0, so nothing is computed twice or selected.
-    """
-    state, updated = {key: dict(values) for key, values in adam_state.items()}, dict(parameters)
-    mean, square, count = state["mean"], state["square"], state["count"]
-    for name, gradient in gradients.items():
-        shape = [-1] + [1] * (gradient.ndim - 1)
-        count[name] += chosen_R
-        first, second = ((1 - decay) * chosen_R.astype(gradient.dtype).reshape(shape) for decay in decays)
-        mean[name] = mean[name] * (1 - first) + gradient * first
-        square[name] = square[name] * (1 - second) + gradient * gradient * second
-        # Kept from 0, where the update is multiplied by 0 and 0 / 0 would not vanish.
-        t_R = jnp.maximum(count[name].astype(gradient.dtype), 1)
-        rate = (chosen_R * learning_rate / (1 - decays[0] ** t_R)).reshape(shape)
-        denominator = jnp.sqrt(square[name] / (1 - decays[1] ** t_R).reshape(shape)) + epsilon
-        updated[name] = parameters[name] - mean[name] * rate / denominator
-    return state, updated
+def average_towards(averages: Tree, values: Tree, decay: float) -> Tree:
+    """average <- decay average + (1 - decay) value for the arrays of `values`; returns all averages."""
+    own = flatten(averages)
+    for name, value in flatten(values).items():
+        own[name] = own[name] + (1 - decay) * (value - own[name])
+    return unflatten(own)

@@ -1,4 +1,4 @@
-"""A run's state as nested dicts, as the step sees it, and as a flat dict of NumPy arrays, as a checkpoint stores it."""
+"""A run's state as nested dicts, as a step sees it, and as a flat dict of NumPy arrays, as a checkpoint stores it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ from typing import Any
 
 import numpy as np
 
-Leaves = dict[str, np.ndarray]
+Leaves = dict[str, np.ndarray]  # by path, such as "parameters.layer1.weight"
+Tree = dict[str, Any]  # arrays by name, in nested dicts: a module's arrays and its modules
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:
-    """{"parameters": {"layer1.weight": a}} -> {"parameters/layer1.weight": a}."""
+    """The arrays of a tree by their path, in which a dot separates the names.
+
+    >>> flatten({"layer1": {"weight": 1, "bias": 2}, "count": 3})
+    {'layer1.weight': 1, 'layer1.bias': 2, 'count': 3}
+    """
     if not isinstance(tree, dict):
         return {path: tree}
     return {
         name: leaf
         for key, value in tree.items()
-        for name, leaf in flatten(value, f"{path}/{key}" if path else key).items()
+        for name, leaf in flatten(value, f"{path}.{key}" if path else key).items()
     }
 
 
-def unflatten(leaves: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`."""
-    tree: dict[str, Any] = {}
+def unflatten(leaves: dict[str, Any]) -> Tree:
+    """The inverse of `flatten`.
+
+    >>> unflatten({"layer1.weight": 1, "layer1.bias": 2, "count": 3})
+    {'layer1': {'weight': 1, 'bias': 2}, 'count': 3}
+    """
+    tree: Tree = {}
     for path, leaf in leaves.items():
-        *parents, name = path.split("/")
+        *parents, name = path.split(".")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
@@ -33,5 +42,10 @@ def unflatten(leaves: dict[str, Any]) -> dict[str, Any]:
 
 
 def stack_replicas(replicas: list[Leaves]) -> Leaves:
-    """Per-replica arrays by name -> arrays with a leading replica axis."""
+    """Per-replica arrays by path -> arrays with a leading replica axis."""
     return {name: np.stack([replica[name] for replica in replicas]) for name in replicas[0]}
+
+
+def iterations_in(inputs: Leaves) -> int:
+    """The number of iterations that a block of step inputs holds: the length of each array's first axis."""
+    return len(next(iter(inputs.values())))

@@ -67,7 +67,7 @@ def _adam(
     eps: float,
     **_switched_off: object,
 ) -> None:
-    """`torch._fused_adam_`, which the compiler does not know: equation and letters are in `torch_ops.adam`."""
+    """`torch._fused_adam_`, which the compiler does not know: equation and letters are in `torch_adam`."""
     count = counts[0].double()  # as the fused kernel has it: in float32, 1 - beta^t starts with half of the digits
     mean_correction, square_correction = 1 - beta1**count, 1 - beta2**count
     for parameter, gradient, mean, square in zip(parameters, gradients, means, squares, strict=True):

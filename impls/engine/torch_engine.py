@@ -19,7 +19,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from impls.engine import torch_bfloat16
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
-from impls.engine.state import Leaves, flatten, unflatten
+from impls.engine.state import Leaves, flatten, iterations_in, unflatten
 from impls.engine.torch_capture import WARM_UP_STEPS, capture
 from impls.engine.torch_compile import REPLACED, can_be_compiled, compiled, has_compiler
 
@@ -72,7 +72,9 @@ class Runner:
             for name, (inputs, labels) in splits.items()
         }
         self.train_data = self.splits.get("train", {})
-        self.state = implementation.init(spec, {name: self._array(value) for name, value in parameters.items()})
+        self.state = implementation.init(
+            spec, unflatten({name: self._array(value) for name, value in parameters.items()})
+        )
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
         self.compiles = spec.iterations >= COMPILED_ITERATIONS and has_compiler()
@@ -124,7 +126,7 @@ class Runner:
 
     def _run_plainly(self, inputs: Leaves) -> None:
         block = {name: self._array(value) for name, value in inputs.items()}
-        for k in range(len(block["learning_rate"])):
+        for k in range(iterations_in(inputs)):
             self._step({name: values[k] for name, values in block.items()})
 
     def _step(self, inputs: dict[str, torch.Tensor]) -> None:
@@ -148,7 +150,7 @@ class Runner:
 
         def replay(inputs: Leaves) -> None:
             block = {name: self._array(value) for name, value in inputs.items()}
-            for k in range(len(block["learning_rate"])):
+            for k in range(iterations_in(inputs)):
                 program(values, self.train_data, {name: value[k] for name, value in block.items()})
 
         return replay
@@ -174,7 +176,7 @@ class Runner:
         self._synchronize()
 
         def replay(inputs: Leaves) -> None:
-            steps = len(inputs["learning_rate"])
+            steps = iterations_in(inputs)
             for name, value in inputs.items():
                 block[name][:steps].copy_(self._array(value))
             position.zero_()

@@ -1,6 +1,6 @@
-"""What the PyTorch twins are written with: products, convolutions, batch norm, lstm, gradients, Adam.
+"""What the PyTorch twins are written with: products, convolutions, batch norm, lstm, gradients.
 
-The same functions, in the same order, stand in `jax_ops.py`.
+The same functions, in the same order, are in `jax_ops.py`.
 
 Shape legend: R replicas, B batch, K inputs, N outputs, Y and X rows and columns of an image, V and U those of a window,
 H hidden units, G gate activations.
@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impls.engine import torch_bfloat16 as bfloat16
+from impls.engine.state import Tree, flatten, unflatten
 
-Arrays = dict[str, Tensor]
+Arrays = dict[str, Tensor]  # by name; nested ones are a `Tree`
 
 
 class _CpuMatmul(torch.autograd.Function):
@@ -220,111 +221,57 @@ def scan(function: Callable, carry: object, xs: tuple[Tensor, ...]) -> tuple[obj
 
 
 def vjp(
-    function: Callable, parameters: Arrays, x: Tensor, *constants: object, input_gradient: bool = True
-) -> tuple[Tensor | tuple[Tensor, ...], object, Callable]:
-    """Run `function(parameters, x, *constants)` -> (output, auxiliary) and keep what its local gradient needs.
+    function: Callable,
+    parameters: Tree,
+    x: Tensor,
+    *constants: object,
+    input_gradient: bool = True,
+    has_aux: bool = False,
+) -> tuple:
+    """Run `function(parameters, x, *constants)` and keep what its local gradient needs.
 
-    Nothing reaches beyond this one call: the graph starts at `parameters` and `x` and ends at the output, which is what
-    lets a layer be updated before the layers above it have run.
+    Nothing reaches beyond this one call: the graph starts at `parameters` and `x` and ends at the output. So a layer
+    can be updated before the layers above it have run.
 
     Args:
-        input_gradient: False where the gradient of x is not wanted; it is then not computed and comes back as None.
+        input_gradient: False where the gradient of x is not needed; it is then not computed and comes back as None.
+        has_aux: whether the function returns (output, auxiliary), of which only the output is differentiated.
 
     Returns:
-        (output, auxiliary, pullback), the output an array or a tuple of them; `pullback(output's gradient)` gives
-        (every parameter's gradient, x's gradient), and with `input_only=True` no gradient of the parameters.
+        (output, pullback), or (output, pullback, auxiliary). The output is an array or a tuple of arrays.
+        `pullback(output's gradient)` gives (the tree of all parameters' gradients, x's gradient), and with
+        `input_only=True` no gradient of the parameters.
     """
     with torch.enable_grad():
-        parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        leaves = {name: value.detach().requires_grad_() for name, value in flatten(parameters).items()}
         x = x.detach().requires_grad_(input_gradient)
-        output, auxiliary = function(parameters, x, *constants)
+        result = function(unflatten(leaves), x, *constants)
+        output, *auxiliary = result if has_aux else (result,)
 
-    def pullback(
-        output_gradient: Tensor | tuple[Tensor, ...], input_only: bool = False
-    ) -> tuple[Arrays, Tensor | None]:
-        own = {} if input_only else parameters
+    def pullback(output_gradient: Tensor | tuple[Tensor, ...], input_only: bool = False) -> tuple[Tree, Tensor | None]:
+        own = {} if input_only else leaves
         wanted = [*own.values(), *([x] if input_gradient else [])]
         gradients = torch.autograd.grad(output, wanted, output_gradient, retain_graph=True)  # it may be called again
-        return dict(zip(own, gradients, strict=False)), gradients[-1] if input_gradient else None
+        own_gradients = unflatten(dict(zip(own, gradients, strict=False)))
+        return own_gradients, gradients[-1] if input_gradient else None
 
     detached = tuple(y.detach() for y in output) if isinstance(output, tuple) else output.detach()
-    return detached, auxiliary, pullback
+    return detached, pullback, *auxiliary
 
 
-def adam_init(parameters: Arrays) -> dict[str, Arrays | Tensor]:
-    """Zero means and squares for every parameter, and the count of updates, on the parameters' device."""
-    return {
-        "mean": {name: torch.zeros_like(value) for name, value in parameters.items()},
-        "square": {name: torch.zeros_like(value) for name, value in parameters.items()},
-        "count": torch.zeros((), device=next(iter(parameters.values())).device),
-    }
+def scaled(tree: Tree, divisor: float) -> Tree:
+    """Every array of a tree, divided."""
+    return unflatten({name: value / divisor for name, value in flatten(tree).items()})
 
 
-def adam(
-    adam_state: dict,
-    parameters: Arrays,
-    gradients: Arrays,
-    learning_rate: Tensor,
-    decays: tuple[float, float],
-    epsilon: float,
-) -> None:
-    """One update of Adam (Kingma & Ba 2015, algorithm 1), in place, epsilon outside the root.
-
-        mean <- d1 mean + (1 - d1) g          square <- d2 square + (1 - d2) g^2
-        parameter <- parameter - learning_rate * (mean / (1 - d1^t)) / (sqrt(square / (1 - d2^t)) + epsilon)
-
-    Learning rate and count are tensors on the device: a captured graph would freeze numbers. Parameters without a
-    gradient stay as they are.
-    """
-    names = list(gradients)
-    if learning_rate.is_cuda:
-        learning_rate = learning_rate.float()  # the fused kernel reads four bytes there, also for float64 parameters
-    adam_state["count"] += 1
-    torch._fused_adam_(
-        [parameters[name] for name in names],
-        [gradients[name].contiguous() for name in names],  # the fused kernel takes memory as it lies, strides unread
-        [adam_state["mean"][name] for name in names],
-        [adam_state["square"][name] for name in names],
-        [],
-        [adam_state["count"]] * len(names),
-        lr=learning_rate,
-        beta1=decays[0],
-        beta2=decays[1],
-        eps=epsilon,
-        weight_decay=0.0,
-        amsgrad=False,
-        maximize=False,
-    )
+def added(tree: Tree, other: Tree) -> Tree:
+    """The sums of the arrays of two trees with the same names."""
+    others = flatten(other)
+    return unflatten({name: value + others[name] for name, value in flatten(tree).items()})
 
 
-def adam_where_init(parameters: Arrays) -> dict[str, Arrays]:
-    """As `adam_init`, with a count of updates for every parameter and replica: [R] each."""
-    count = {name: torch.zeros(len(value), device=value.device) for name, value in parameters.items()}
-    return adam_init(parameters) | {"count": count}
-
-
-def adam_where(
-    chosen_R: Tensor,
-    adam_state: dict[str, Arrays],
-    parameters: Arrays,
-    gradients: Arrays,
-    learning_rate: Tensor,
-    decays: tuple[float, float],
-    epsilon: float,
-) -> None:
-    """As `adam`, in the replicas `chosen_R` alone, in place: elsewhere moments, count and parameters stay as they are.
-
-    A replica that is not chosen has decays of 1 and a learning rate of 0, so nothing is computed twice or selected.
-    """
-    for name, gradient in gradients.items():
-        shape = [-1] + [1] * (gradient.ndim - 1)
-        mean, square, count_R = (adam_state[key][name] for key in ("mean", "square", "count"))
-        count_R += chosen_R
-        first, second = ((1 - decay) * chosen_R.to(gradient.dtype).reshape(shape) for decay in decays)
-        mean.mul_(1 - first).addcmul_(gradient, first)
-        square.mul_(1 - second).addcmul_(gradient * gradient, second)
-        # Kept from 0, where the update is multiplied by 0 and 0 / 0 would not vanish.
-        t_R = count_R.to(gradient.dtype).clamp(min=1)
-        rate = (chosen_R * learning_rate / (1 - decays[0] ** t_R)).reshape(shape)
-        denominator = (square / (1 - decays[1] ** t_R).reshape(shape)).sqrt_().add_(epsilon)
-        parameters[name].sub_((mean * rate).div_(denominator))
+def average_towards(averages: Tree, values: Tree, decay: float) -> None:
+    """average <- decay average + (1 - decay) value for the arrays of `values`, in place."""
+    own = flatten(averages)
+    for name, value in flatten(values).items():
+        own[name].lerp_(value, 1 - decay)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from impls.engine import torch_capture, torch_engine
-from impls.engine.state import flatten
+from impls.engine.state import flatten, unflatten
 from tests.support import recorder
 from tests.support.harness import IDS, ROWS, SEEDS, assert_same, inputs_of, runner
 
@@ -63,22 +63,23 @@ def step_of(run, change) -> None:
 
 
 def rebinds(run, _inputs) -> None:
-    run.state = run.state | {"parameters": {name: value + 0 for name, value in run.state["parameters"].items()}}
+    own = {name: value + 0 for name, value in flatten(run.state["parameters"]).items()}
+    run.state = run.state | {"parameters": unflatten(own)}
 
 
 def asks_for_a_value(run, inputs) -> None:
     if inputs["learning_rate"] > 0:
-        next(iter(run.state["parameters"].values())).add_(1)
+        next(iter(flatten(run.state["parameters"]).values())).add_(1)
 
 
 def sends_a_number(run, _inputs) -> None:
-    next(iter(run.state["parameters"].values())).add_(torch.tensor(1.0))
+    next(iter(flatten(run.state["parameters"]).values())).add_(torch.tensor(1.0))
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (rebinds, RuntimeError, "must update its state in place to be captured, and replaced parameters/"),
+        (rebinds, RuntimeError, "must update its state in place to be captured, and replaced parameters."),
         (asks_for_a_value, recorder.Refused, "_local_scalar_dense"),
         (sends_a_number, recorder.Refused, "lift_fresh"),
     ],
@@ -94,8 +95,8 @@ def test_a_number_of_the_host_is_frozen_in_a_replay(monkeypatch):
     """What the recorder is for: such a step runs, and is wrong."""
     run = captured(monkeypatch, *ROWS[0])
     counted = iter(range(100))
-    name, weight = next(iter(run.state["parameters"].items()))
+    name, weight = next(iter(flatten(run.state["parameters"]).items()))
     run._step = lambda _: weight.add_(next(counted))
-    before = run.leaves()[f"parameters/{name}"]
+    before = run.leaves()[f"parameters.{name}"]
     run.advance(inputs_of(run, SEEDS, 0, 2))
-    np.testing.assert_allclose(run.leaves()[f"parameters/{name}"] - before, 2 * torch_capture.WARM_UP_STEPS)
+    np.testing.assert_allclose(run.leaves()[f"parameters.{name}"] - before, 2 * torch_capture.WARM_UP_STEPS)

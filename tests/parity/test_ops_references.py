@@ -18,6 +18,10 @@ def ops(framework: str):
     return importlib.import_module(f"impls.engine.{framework}_ops")
 
 
+def adam_of(framework: str):
+    return importlib.import_module(f"impls.engine.{framework}_adam")
+
+
 def to_array(framework: str, value: np.ndarray):
     return torch.from_numpy(value.copy()) if framework == "torch" else jax.numpy.asarray(value)
 
@@ -32,8 +36,8 @@ def test_matmul_and_its_gradients_in_float32(framework, replicas, batch, inputs,
         rng.standard_normal(shape).astype(np.float32)
         for shape in ((replicas, batch, inputs), (replicas, inputs, outputs), (replicas, batch, outputs))
     )
-    output, _, pullback = ops(framework).vjp(
-        lambda p, x: (ops(framework).matmul(x, p["weight"]), None),
+    output, pullback = ops(framework).vjp(
+        lambda p, x: ops(framework).matmul(x, p["weight"]),
         {"weight": to_array(framework, weight)},
         to_array(framework, x),
     )
@@ -48,7 +52,9 @@ def test_matmul_and_its_gradients_in_float32(framework, replicas, batch, inputs,
 def test_vjp_leaves_out_an_unwanted_input_gradient(framework):
     x, weight = to_array(framework, np.ones((1, 2, 3))), to_array(framework, np.ones((1, 3, 4)))
     function = lambda p, x: (ops(framework).matmul(x, p["weight"]), "kept")  # noqa: E731
-    output, auxiliary, pullback = ops(framework).vjp(function, {"weight": weight}, x, input_gradient=False)
+    output, pullback, auxiliary = ops(framework).vjp(
+        function, {"weight": weight}, x, input_gradient=False, has_aux=True
+    )
     gradients, x_gradient = pullback(output)
     assert auxiliary == "kept"
     assert x_gradient is None
@@ -63,11 +69,11 @@ def test_adam_is_the_librarys_with_a_changing_learning_rate(framework):
     optimizer = torch.optim.Adam(reference, lr=1.0, betas=(0.8, 0.95), eps=1e-3)
     with jax.enable_x64(True):
         parameters = {name: to_array(framework, value) for name, value in start.items()}
-        state = ops(framework).adam_init(parameters)
+        state = adam_of(framework).adam_init(parameters)
         for k in range(10):
             gradients = {name: rng.standard_normal(start[name].shape) for name in "ab"}
             rate = 0.1 / (k + 1)
-            updated = ops(framework).adam(
+            updated = adam_of(framework).adam(
                 state,
                 parameters,
                 {name: to_array(framework, value) for name, value in gradients.items()},
@@ -110,10 +116,11 @@ def test_batch_norms_gradients_are_the_librarys(framework):
     scale, shift = rng.standard_normal((2, 2, 4))
     with jax.enable_x64(True):
         arrays = [to_array(framework, value) for value in (x, scale, shift, gradient)]
-        _, _, pullback = ops(framework).vjp(
+        _, pullback, _ = ops(framework).vjp(
             lambda p, x: ops(framework).batch_norm(x, p["scale"], p["shift"], 1e-3),
             {"scale": arrays[1], "shift": arrays[2]},
             arrays[0],
+            has_aux=True,
         )
         parameter_gradients, x_gradient = pullback(arrays[3])
         found = [

@@ -50,7 +50,7 @@ def test_bp_lambda_1_is_backpropagation(framework, sizes, method):
 def test_bp_lambda_0_is_dni_and_what_lies_between_is_neither(framework):
     parameters = parameters_off_zero(Spec(method="dni", **TINY))
     dni, none, half, all_ = (
-        trained(Spec(method="dni", **lambdas, **TINY), framework, parameters)["parameters/layer1.weight"]
+        trained(Spec(method="dni", **lambdas, **TINY), framework, parameters)["parameters.layer1.weight"]
         for lambdas in ({}, {"bp_lambda": 0.0}, {"bp_lambda": 0.5}, {"bp_lambda": 1.0})
     )
     np.testing.assert_array_equal(dni, none)
@@ -124,7 +124,7 @@ def test_stale_gradients_are_averages_of_past_true_ones(framework, sizes):
     average = {i: np.zeros((len(SEEDS), *spec.activation_shape(i))) for i in range(1, spec.depth)}
     for k in range(STEPS):
         inputs = spec.step_inputs(SEEDS, EXAMPLES, k, k + 1)
-        now = {path.removeprefix("parameters/"): value for path, value in run.leaves().items()}
+        now = {path.removeprefix("parameters."): value for path, value in run.leaves().items()}
         now = {name: now[name] for name in parameters}
         found = gradients_of(run, inputs)
         for replica in range(len(SEEDS)):
@@ -192,10 +192,10 @@ def test_evaluation_normalises_with_the_running_statistics(framework, sizes):
     state, found = run.leaves(), run.evaluate("train", None)
     everything = {"indices": np.tile(np.arange(EXAMPLES), (1, len(SEEDS), 1))}
     for replica in range(len(SEEDS)):
-        net = PlainNet(spec, {name: state[f"parameters/{name}"] for name in parameters}, replica)
+        net = PlainNet(spec, {name: state[f"parameters.{name}"] for name in parameters}, replica)
         h, labels = plain_batch(run, everything, replica)
         for i in range(1, spec.depth):
-            mean, variance = (torch.tensor(state[f"statistics/layer{i}.{n}"][replica]) for n in ("mean", "variance"))
+            mean, variance = (torch.tensor(state[f"statistics.layer{i}.{n}"][replica]) for n in ("mean", "variance"))
             z = net.affine(f"layer{i}", h)
             p = {n: net.p[f"layer{i}.{n}"] for n in ("scale", "shift")}
             h = F.relu(F.batch_norm(z, mean, variance, p["scale"], p["shift"], eps=spec.batch_norm_epsilon))

@@ -135,7 +135,7 @@ def _iteration(implementation, spec: CellSpec, state, data, inputs):
     if spec.measures_batch:
         measured = implementation.measure(spec, state, data, inputs)
         seen = seen | {f"measured {name}": value for name, value in measured.items()}
-    seen = {name: value + 0 for name, value in seen.items()}  # copies: PyTorch's step works in place
+    seen = {name: value + 0 for name, value in flatten(seen).items()}  # copies: PyTorch's step works in place
     return seen, implementation.step(spec, state, data, inputs)
 
 

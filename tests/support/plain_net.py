@@ -38,13 +38,13 @@ def run_with(
 ):
     """A run that starts from `parameters`."""
     run = runner(experiment, spec, framework, seeds=seeds)
-    run.load(run.leaves() | {f"parameters/{name}": value for name, value in parameters.items()})
+    run.load(run.leaves() | {f"parameters.{name}": value for name, value in parameters.items()})
     return run
 
 
 def gradients_of(run, inputs, *, compiled: bool = True) -> dict[str, np.ndarray]:
     found = observe(run, inputs, compiled=compiled)
-    return {n.removeprefix("gradient of "): v for n, v in found.items() if n.startswith("gradient of ")}
+    return {n.removeprefix("gradient."): v for n, v in found.items() if n.startswith("gradient.")}
 
 
 class PlainNet:

@@ -132,7 +132,7 @@ class Spec(CellSpec):
         return cls(**({"depth": 4, "adam_epsilon": 1e-6, "learning_rate": 3e-3} | sizes | fields))
 
     def default(self, name: str) -> Any:
-        """Sizes hang on data set and model, the depth of M on the method too."""
+        """Sizes depend on data set and model; the depth of M depends on the method too."""
         sizes = SIZES[self.dataset, self.model]
         if name == "synthetic_gradient_depth":
             return sizes.get(self.method, 0)
@@ -172,9 +172,10 @@ class Spec(CellSpec):
             return None
         return "max" if layer == 1 else "average"
 
-    def statistic_decay(self, name: str) -> float:
-        """Per iteration, of a running statistic: `layer<i>.mean` and `.variance`, or stale's `h<i>.gradient`."""
-        return self.stale_decay if name.endswith(".gradient") else self.batch_norm_momentum
+    @cached_property
+    def gradient_scale(self) -> int:
+        """What flows between layers is the gradient of so many times the mean loss: see `target_scale`."""
+        return self.batch_size if self.target_scale == "example" else 1
 
     @cached_property
     def layer_maps(self) -> list[Map]:

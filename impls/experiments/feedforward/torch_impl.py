@@ -13,29 +13,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impls.engine import torch_ops as ops
+from impls.engine.state import Tree
+from impls.engine.torch_adam import adam, adam_init
 from impls.engine.torch_ops import Arrays, vjp
 from impls.experiments.feedforward.spec import CLASSES, Spec
 
-State = dict[str, dict]
 POOLINGS = {None: lambda h_RBH: h_RBH, "max": ops.max_pool, "average": ops.average_pool}
 
 
-def init(spec: Spec, parameters: Arrays) -> State:
-    """The state before training: parameters with a leading replica axis, running statistics, Adam's moments."""
-    statistics = {}
+def init(spec: Spec, parameters: Tree) -> Tree:
+    """The state before training.
+
+    `parameters`, with a leading replica axis; `statistics`, the running mean and variance of every batch norm; the
+    state of `adam`; and for stale gradients their averages over past iterations, [R, H] of each hidden layer.
+    """
+    statistics, stale = {}, {}
     for i in range(1, spec.depth):
-        shift_RH = parameters[f"layer{i}.shift"]
-        statistics[f"layer{i}.mean"] = torch.zeros_like(shift_RH)
-        statistics[f"layer{i}.variance"] = torch.ones_like(shift_RH)
-        if spec.method == "stale":
-            shape = (len(shift_RH), *spec.activation_shape(i))
-            statistics[f"h{i}.gradient"] = torch.zeros(shape, dtype=shift_RH.dtype, device=shift_RH.device)
-    return {"parameters": parameters, "statistics": statistics, "adam": ops.adam_init(parameters)}
-
-
-def part(parameters: Arrays, name: str) -> Arrays:
-    """The parameters under `name.`, with that prefix taken off."""
-    return {key.removeprefix(f"{name}."): value for key, value in parameters.items() if key.startswith(f"{name}.")}
+        shift_RH = parameters[f"layer{i}"]["shift"]
+        statistics[f"layer{i}"] = {"mean": torch.zeros_like(shift_RH), "variance": torch.ones_like(shift_RH)}
+        shape = (len(shift_RH), *spec.activation_shape(i))
+        stale[f"h{i}"] = torch.zeros(shape, dtype=shift_RH.dtype, device=shift_RH.device)
+    state = {"parameters": parameters, "statistics": statistics, "adam": adam_init(parameters)}
+    return state | ({"stale": stale} if spec.method == "stale" else {})
 
 
 def pixels(spec: Spec, images_RB: Tensor, dtype: torch.dtype) -> Tensor:
@@ -78,13 +77,13 @@ def logits(parameters: Arrays, h_RBH: Tensor) -> Tensor:
     return affine(parameters, h_RBH.reshape(*h_RBH.shape[:2], -1))
 
 
-def loss(parameters: Arrays, h_RBH: Tensor, labels_RB: Tensor) -> tuple[Tensor, None]:
+def loss(parameters: Tree, h_RBH: Tensor, labels_RB: Tensor) -> Tensor:
     """Cross-entropy in nats, averaged over the batch: [R]."""
     log_probability_RBC = F.log_softmax(logits(parameters, h_RBH), -1)
-    return -log_probability_RBC.gather(-1, labels_RB[..., None])[..., 0].mean(1), None
+    return -log_probability_RBC.gather(-1, labels_RB[..., None])[..., 0].mean(1)
 
 
-def synthetic_gradient(parameters: Arrays, h_RBH: Tensor, labels_RB: Tensor, spec: Spec) -> tuple[Tensor, None]:
+def synthetic_gradient(parameters: Tree, h_RBH: Tensor, labels_RB: Tensor, spec: Spec) -> Tensor:
     """M(h), or M(h, label) for cdni: the gradient of the loss with respect to h as M predicts it, [R, B, H]."""
     if spec.method == "cdni":
         place = h_RBH.shape[2:-1]  # (Y, X) in a convolutional net: the label is then ten constant channels
@@ -92,11 +91,11 @@ def synthetic_gradient(parameters: Arrays, h_RBH: Tensor, labels_RB: Tensor, spe
         labels_RBC = labels_RBC.reshape(*labels_RB.shape, *[1] * len(place), CLASSES)
         h_RBH = torch.cat([h_RBH, labels_RBC.expand(*labels_RB.shape, *place, CLASSES)], -1)
     for j in range(1, spec.resolved("synthetic_gradient_depth") + 1):
-        h_RBH, _ = layer(part(parameters, f"layer{j}"), h_RBH, spec)
-    return affine(part(parameters, "output"), h_RBH), None
+        h_RBH, _ = layer(parameters[f"layer{j}"], h_RBH, spec)
+    return affine(parameters["output"], h_RBH)
 
 
-def forward(spec: Spec, parameters: Arrays, x_RBH: Tensor) -> tuple[Arrays, Arrays, dict[int, Callable]]:
+def forward(spec: Spec, parameters: Tree, x_RBH: Tensor) -> tuple[Arrays, Tree, dict[int, Callable]]:
     """Run the hidden layers, each on its own.
 
     Returns:
@@ -104,15 +103,20 @@ def forward(spec: Spec, parameters: Arrays, x_RBH: Tensor) -> tuple[Arrays, Arra
         turns the gradient of its activation into those of its parameters and of its input.
     """
     h: Arrays = {"h0": x_RBH}
-    statistics: Arrays = {}
+    moments: Tree = {}
     pullback = {}
     for i in range(1, spec.depth):
-        layer_parameters = part(parameters, f"layer{i}")
-        h[f"h{i}"], (mean_RH, variance_RH), pullback[i] = vjp(
-            layer, layer_parameters, h[f"h{i - 1}"], spec, spec.pooling(i), input_gradient=i > 1
+        h[f"h{i}"], pullback[i], (mean_RH, variance_RH) = vjp(
+            layer,
+            parameters[f"layer{i}"],
+            h[f"h{i - 1}"],
+            spec,
+            spec.pooling(i),
+            input_gradient=i > 1,
+            has_aux=True,
         )
-        statistics |= {f"layer{i}.mean": mean_RH, f"layer{i}.variance": variance_RH}
-    return h, statistics, pullback
+        moments[f"layer{i}"] = {"mean": mean_RH, "variance": variance_RH}
+    return h, moments, pullback
 
 
 def backpropagate(spec: Spec, pullback: dict[int, Callable], delta_RBH: Tensor) -> Arrays:
@@ -123,65 +127,80 @@ def backpropagate(spec: Spec, pullback: dict[int, Callable], delta_RBH: Tensor) 
     return true
 
 
-def gradients(spec: Spec, state: State, x_RBH: Tensor, labels_RB: Tensor) -> tuple[Arrays, Arrays, Arrays]:
-    """What every parameter is updated with; what the running statistics move towards; the activations.
+def received_gradient(
+    spec: Spec, state: Tree, i: int, delta_RBH: Tensor, synthetic_RBH: Tensor | None
+) -> Tensor | None:
+    """What layer i receives as the gradient of its activation h_i, where the net is cut after it.
 
-    Layer i receives, as the gradient of its activation h_i, what comes from above; where the net is cut after it,
-        no_bprop   zero;
-        stale      the average over past iterations of dL/dh_i, averaged over each batch;
-        dni, cdni  the synthetic gradient M_i(h_i), which needs nothing from above, so layer i is not locked;
-                   with bp_lambda > 0 mixed with what comes from above (BP(lambda), section 7).
-    M_i learns delta_i: what layer i + 1 sends down for what *it* received (a bootstrap; section 1).
+    no_bprop   nothing (None): neither this layer nor any below it is updated
+    stale      the average over past iterations of dL/dh_i, averaged over each batch
+    dni, cdni  the synthetic gradient M_i(h_i), which needs nothing from above, so layer i is not locked;
+               with BP(lambda) mixed with the gradient from above: (1 - lambda) M_i(h_i) + lambda delta_i
+    """
+    if spec.method == "no_bprop":
+        return None
+    if spec.method == "stale":
+        return state["stale"][f"h{i}"][:, None].expand(delta_RBH.shape)
+    if spec.bp_lambda:
+        return (1 - spec.bp_lambda) * synthetic_RBH + spec.bp_lambda * delta_RBH
+    return synthetic_RBH
+
+
+def model_gradients(
+    spec: Spec, model: Tree, h_RBH: Tensor, delta_RBH: Tensor, labels_RB: Tensor
+) -> tuple[Tensor, Tree]:
+    """M's prediction, and the gradients of M's parameters of |M(h) - delta|^2, a mean over the batch (section 2)."""
+    synthetic_RBH, pullback = vjp(synthetic_gradient, model, h_RBH, labels_RB, spec, input_gradient=False)
+    gradients, _ = pullback((synthetic_RBH - delta_RBH) * (2 / spec.batch_size))
+    return synthetic_RBH, gradients
+
+
+def compute_gradients(spec: Spec, state: Tree, x_RBH: Tensor, labels_RB: Tensor) -> tuple[Tree, Tree, Arrays]:
+    """One iteration's gradients of every parameter; what the running averages move towards; the activations.
+
+    Layer i receives what comes from above, delta_i, or where the net is cut after it `received_gradient`. M_i learns
+    delta_i, which is what layer i + 1 sends down for what *it* received: a bootstrap (section 2).
     """
     parameters = state["parameters"]
-    h, statistics, pullback = forward(spec, parameters, x_RBH)
-    batch_size = len(labels_RB[0])
-    # What flows is the gradient of `examples` times the mean loss; with the batch size, that of one example's loss.
-    examples = batch_size if spec.target_scale == "example" else 1
+    h, moments, pullback = forward(spec, parameters, x_RBH)
+    targets = {"statistics": moments}
 
-    loss_R, _, loss_pullback = vjp(loss, part(parameters, "classifier"), h[f"h{spec.depth - 1}"], labels_RB)
-    classifier_gradients, delta_RBH = loss_pullback(torch.full_like(loss_R, examples))
-    found = {f"classifier.{name}": value / examples for name, value in classifier_gradients.items()}
+    loss_R, loss_pullback = vjp(loss, parameters["classifier"], h[f"h{spec.depth - 1}"], labels_RB)
+    classifier_gradients, delta_RBH = loss_pullback(torch.full_like(loss_R, spec.gradient_scale))
+    gradients = {"classifier": ops.scaled(classifier_gradients, spec.gradient_scale)}
     if spec.method == "stale":
         true = backpropagate(spec, pullback, delta_RBH)
-        statistics |= {f"{name}.gradient": value.mean(1) for name, value in true.items()}
+        targets["stale"] = {name: value_RBH.mean(1) for name, value_RBH in true.items()}
 
     for i in reversed(range(1, spec.depth)):
         received_RBH = delta_RBH
         if i in spec.cuts:
-            if spec.method == "no_bprop":
-                break  # no gradient, so no update, for this layer and all below
-            if spec.method == "stale":
-                received_RBH = state["statistics"][f"h{i}.gradient"][:, None].expand(delta_RBH.shape)
-            else:
-                name = f"synthetic_gradient{i}"
-                synthetic_RBH, _, model_pullback = vjp(
-                    synthetic_gradient, part(parameters, name), h[f"h{i}"], labels_RB, spec, input_gradient=False
+            synthetic_RBH, model = None, f"synthetic_gradient{i}"
+            if spec.has_synthetic_gradients:
+                synthetic_RBH, gradients[model] = model_gradients(
+                    spec, parameters[model], h[f"h{i}"], delta_RBH, labels_RB
                 )
-                # The gradient of |M(h) - delta|^2, summed over units and averaged over the batch.
-                model_gradients, _ = model_pullback((synthetic_RBH - delta_RBH) * (2 / batch_size))
-                found |= {f"{name}.{key}": value for key, value in model_gradients.items()}
-                received_RBH = synthetic_RBH
-                if spec.bp_lambda:
-                    received_RBH = (1 - spec.bp_lambda) * synthetic_RBH + spec.bp_lambda * delta_RBH
+            received_RBH = received_gradient(spec, state, i, delta_RBH, synthetic_RBH)
+            if received_RBH is None:
+                break
         layer_gradients, delta_RBH = pullback[i](received_RBH)
-        found |= {f"layer{i}.{name}": value / examples for name, value in layer_gradients.items()}
-    return found, statistics, h
+        gradients[f"layer{i}"] = ops.scaled(layer_gradients, spec.gradient_scale)
+    return gradients, targets, h
 
 
-def batch(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> tuple[Tensor, Tensor]:
+def batch(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tensor, Tensor]:
     """The examples of one iteration: pixels [R, B, H], in the parameters' precision, and labels [R, B]."""
-    dtype = state["parameters"]["classifier.weight"].dtype
+    dtype = state["parameters"]["classifier"]["weight"].dtype
     return pixels(spec, data["inputs"][inputs["indices"]], dtype), data["labels"][inputs["indices"]]
 
 
-def observe(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
+def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """Activations and gradients of one iteration by name, which the parity ladder compares."""
-    found, _, h = gradients(spec, state, *batch(spec, state, data, inputs))
-    return h | {f"gradient of {name}": value for name, value in found.items()}
+    gradients, _, h = compute_gradients(spec, state, *batch(spec, state, data, inputs))
+    return h | {"gradient": gradients}
 
 
-def measure(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
+def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
     """How near synthetic gradients are to the true ones on one training batch: means over its examples, [R] each.
 
     For the cut after layer i: `h<i>.l2_error` and, for comparison, `h<i>.true_norm`, which is the error of a zero
@@ -190,16 +209,15 @@ def measure(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
     """
     x_RBH, labels_RB = batch(spec, state, data, inputs)
     h, _, pullback = forward(spec, state["parameters"], x_RBH)
-    classifier = part(state["parameters"], "classifier")
-    loss_R, _, loss_pullback = vjp(loss, classifier, h[f"h{spec.depth - 1}"], labels_RB)
+    classifier = state["parameters"]["classifier"]
+    loss_R, loss_pullback = vjp(loss, classifier, h[f"h{spec.depth - 1}"], labels_RB)
     _, delta_RBH = loss_pullback(torch.full_like(loss_R, len(labels_RB[0])))
     true = backpropagate(spec, pullback, delta_RBH)
     found = {}
     for i in spec.cuts:
-        model = part(state["parameters"], f"synthetic_gradient{i}")
-        synthetic_RBH, _ = synthetic_gradient(model, h[f"h{i}"], labels_RB, spec)
-        if spec.target_scale == "batch_mean":
-            synthetic_RBH = synthetic_RBH * len(labels_RB[0])
+        model = state["parameters"][f"synthetic_gradient{i}"]
+        synthetic_RBH = synthetic_gradient(model, h[f"h{i}"], labels_RB, spec)
+        synthetic_RBH = synthetic_RBH * (spec.batch_size / spec.gradient_scale)  # as that of one example's loss
         a_RBH, b_RBH = (value.reshape(*labels_RB.shape, -1) for value in (synthetic_RBH, true[f"h{i}"]))
         norm_RB, true_norm_RB = a_RBH.square().sum(-1).sqrt(), b_RBH.square().sum(-1).sqrt()
         tiny = torch.finfo(norm_RB.dtype).tiny  # before M has learnt anything its output is zero, and so the cosine
@@ -210,30 +228,36 @@ def measure(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
     return found
 
 
-def step(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> State:
+def averages(spec: Spec) -> dict[str, float]:
+    """The parts of the state that are running averages, with their decays per iteration."""
+    return {"statistics": spec.batch_norm_momentum} | ({"stale": spec.stale_decay} if spec.method == "stale" else {})
+
+
+def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """One training iteration of all replicas. Updates `state` in place.
 
     Args:
         data: `inputs` uint8 [n, ...] and `labels` [n] of the training set.
         inputs: `indices` [R, B] of this iteration's examples and its `learning_rate` [].
     """
-    found, statistics, _ = gradients(spec, state, *batch(spec, state, data, inputs))
-    ops.adam(state["adam"], state["parameters"], found, inputs["learning_rate"], spec.adam_decays, spec.adam_epsilon)
-    for name, value in statistics.items():
-        state["statistics"][name].lerp_(value, 1 - spec.statistic_decay(name))
+    gradients, targets, _ = compute_gradients(spec, state, *batch(spec, state, data, inputs))
+    adam(state["adam"], state["parameters"], gradients, inputs["learning_rate"], spec.adam_decays, spec.adam_epsilon)
+    for name, decay in averages(spec).items():
+        ops.average_towards(state[name], targets[name], decay)
     return state
 
 
-def evaluate(spec: Spec, state: State, images_E: Tensor, labels_E: Tensor) -> Arrays:
+def evaluate(spec: Spec, state: Tree, images_E: Tensor, labels_E: Tensor) -> Arrays:
     """Sums over E examples, [R] each: `error` in percent, `loss` in nats."""
     parameters, statistics = state["parameters"], state["statistics"]
-    replicas, dtype = len(parameters["classifier.bias"]), parameters["classifier.bias"].dtype
+    bias_RC = parameters["classifier"]["bias"]
+    replicas, dtype = len(bias_RC), bias_RC.dtype
     x_EH = pixels(spec, images_E[None], dtype)[0]
     h_REH = x_EH.expand(replicas, *x_EH.shape)
     for i in range(1, spec.depth):
-        running = statistics[f"layer{i}.mean"], statistics[f"layer{i}.variance"]
-        h_REH, _ = layer(part(parameters, f"layer{i}"), h_REH, spec, spec.pooling(i), running)
-    log_probability_REC = F.log_softmax(logits(part(parameters, "classifier"), h_REH), -1)
+        running = statistics[f"layer{i}"]["mean"], statistics[f"layer{i}"]["variance"]
+        h_REH, _ = layer(parameters[f"layer{i}"], h_REH, spec, spec.pooling(i), running)
+    log_probability_REC = F.log_softmax(logits(parameters["classifier"], h_REH), -1)
     error_R = 100 * (log_probability_REC.argmax(-1) != labels_E).to(dtype).sum(1)
     loss_R = -log_probability_REC.gather(-1, labels_E.expand(replicas, -1)[..., None]).sum((1, 2))
     return {"error": error_R, "loss": loss_R}

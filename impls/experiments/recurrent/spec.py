@@ -262,7 +262,7 @@ class Spec(CellSpec):
         if self.is_text:
             return []
         found = []
-        for replica, promoted_at_L in enumerate(leaves["task/promoted_at"]):
+        for replica, promoted_at_L in enumerate(leaves["task.promoted_at"]):
             found.append(Event(replica, 0, "curriculum", "max_solved_task_length", 0))
             for level in np.flatnonzero(promoted_at_L):
                 solved = self.task_length(int(level))

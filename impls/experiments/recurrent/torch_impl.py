@@ -13,26 +13,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impls.engine import torch_ops as ops
+from impls.engine.state import Tree
+from impls.engine.torch_adam import adam, adam_init
 from impls.engine.torch_ops import Arrays, vjp
 from impls.experiments.recurrent.spec import SYMBOLS, Spec
-from impls.experiments.recurrent.torch_tasks import begin, climb, read_sequences, read_text, score
+from impls.experiments.recurrent.torch_tasks import begin, promote, read_sequences, read_text, score
 
-State = dict[str, Arrays | Tensor]
-NET = ("core", "output", "auxiliary")  # the modules that the loss trains; M has its own
+MODEL = "synthetic_gradient"  # the module that is M; all others are trained by the loss
 
 
-def init(spec: Spec, parameters: Arrays) -> State:
+def init(spec: Spec, parameters: Tree) -> Tree:
     """The state before the first chunk: the core's state is zero, and no sequence has begun."""
-    like = parameters["core.recurrent.weight"]
+    like = parameters["core"]["recurrent"]["weight"]
     replicas, batch = len(like), spec.batch_size
 
     def zeros(*shape: int, dtype: torch.dtype = like.dtype) -> Tensor:
         return torch.zeros(shape, dtype=dtype, device=like.device)
 
     state = {"parameters": parameters, "boundary": zeros(replicas, batch, spec.state_units)}
-    state["adam"] = ops.adam_init(part(parameters, *NET))
+    net, model = split_modules(parameters)
+    state["adam"] = adam_init(net)
     if spec.has_synthetic_gradients:
-        state["adam_of_model"] = ops.adam_init(part(parameters, "synthetic_gradient"))
+        state["adam_of_model"] = adam_init(model)
     if spec.regression_gradient:  # the one extra core: what the chunk before had at its last time step
         state["before"] = {
             "boundary": zeros(replicas, batch, spec.state_units),
@@ -44,14 +46,14 @@ def init(spec: Spec, parameters: Arrays) -> State:
     return state
 
 
-def part(parameters: Arrays, *modules: str) -> Arrays:
-    """The parameters of some modules, under their full names."""
-    return {name: value for name, value in parameters.items() if name.split(".")[0] in modules}
+def split_modules(tree: Tree) -> tuple[Tree, Tree]:
+    """Parameters or gradients in two trees: those of the net, and those of M."""
+    return {name: value for name, value in tree.items() if name != MODEL}, tree.get(MODEL, {})
 
 
-def affine(parameters: Arrays, name: str, x_RXI: Tensor) -> Tensor:
+def affine(parameters: Arrays, x_RXI: Tensor) -> Tensor:
     """x W + b with one W and b per replica, for any axes X between: [R, ..., I] -> [R, ..., O]."""
-    weight_RIO, bias_RO = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
+    weight_RIO, bias_RO = parameters["weight"], parameters["bias"]
     y_RXO = ops.matmul(x_RXI.reshape(len(x_RXI), -1, x_RXI.shape[-1]), weight_RIO, bias_RO[:, None])
     return y_RXO.reshape(*x_RXI.shape[:-1], -1)
 
@@ -61,16 +63,16 @@ def split(state_RBS: Tensor, spec: Spec) -> tuple[Tensor, ...]:
     return state_RBS.split(spec.resolved("hidden_units"), -1)
 
 
-def core(parameters: Arrays, projected_RBG: Tensor, s_RBH: tuple[Tensor, ...], spec: Spec) -> tuple[Tensor, ...]:
+def core(parameters: Tree, projected_RBG: Tensor, s_RBH: tuple[Tensor, ...], spec: Spec) -> tuple[Tensor, ...]:
     """One time step: the new output h and, for the lstm, the new cell state c.
 
     Args:
         projected_RBG: the inputs' share of the gate activations, bias included.
         s_RBH: (h, c) for the lstm, else (h,).
     """
-    gates_RBG = ops.matmul(s_RBH[0], parameters["core.recurrent.weight"], projected_RBG)
+    gates_RBG = ops.matmul(s_RBH[0], parameters["recurrent"]["weight"], projected_RBG)
     if spec.model == "lstm":
-        return ops.lstm_cell(gates_RBG, s_RBH[1], parameters.get("core.peephole"))
+        return ops.lstm_cell(gates_RBG, s_RBH[1], parameters.get("peephole"))
     h_RBH = torch.tanh(gates_RBG)
     return (h_RBH if spec.model == "rnn" else torch.lerp(s_RBH[0], h_RBH, spec.leak),)
 
@@ -82,17 +84,17 @@ def nats(logits_RXO: Tensor, target_RXO: Tensor, spec: Spec) -> Tensor:
     return (F.softplus(logits_RXO) - logits_RXO * target_RXO).sum(-1)
 
 
-def synthetic_gradient(parameters: Arrays, boundary_RBS: Tensor, spec: Spec) -> tuple[Tensor, None]:
+def synthetic_gradient(parameters: Tree, boundary_RBS: Tensor, spec: Spec) -> Tensor:
     """M: the predicted gradient of the loss to come, of one sequence, by the state (output, cell): [R, B, S]."""
     hidden = spec.resolved("hidden_units")
     x_RBH = boundary_RBS if spec.synthetic_gradient_input == "state" else boundary_RBS[..., :hidden]
     for j in range(1, spec.synthetic_gradient_depth + 1):
-        x_RBH = F.relu(affine(parameters, f"synthetic_gradient.layer{j}", x_RBH))
-    return affine(parameters, "synthetic_gradient.output", x_RBH), None
+        x_RBH = F.relu(affine(parameters[f"layer{j}"], x_RBH))
+    return affine(parameters["output"], x_RBH)
 
 
 def unroll(
-    parameters: Arrays, boundary_RBS: Tensor, chunk: Arrays, model: Arrays, spec: Spec
+    parameters: Tree, boundary_RBS: Tensor, chunk: Arrays, model: Tree, spec: Spec
 ) -> tuple[tuple[Tensor, Tensor], Arrays]:
     """One chunk, from the state at its start.
 
@@ -100,81 +102,81 @@ def unroll(
         (loss [R], in nats, summed over time and averaged over the batch; the state at the end [R, B, S]), and `nats`
         [R, T, B], what each character cost, and `last` [R, B, S], the state before the last time step.
     """
-    projected_RTBG = affine(parameters, "core.input", chunk["x"])  # of all time steps in one product
+    projected_RTBG = affine(parameters["core"]["input"], chunk["x"])  # of all time steps in one product
     s_RBH = split(boundary_RBS, spec)
     outputs = []
     for t, projected_RBG in enumerate(projected_RTBG.unbind(1)):
         before_RBH = s_RBH
-        s_RBH = core(parameters, projected_RBG, s_RBH, spec)
+        s_RBH = core(parameters["core"], projected_RBG, s_RBH, spec)
         outputs.append(s_RBH[0])
         if "keep" in chunk:
             s_RBH = tuple(value * chunk["keep"][:, t] for value in s_RBH)
     end_RBS = torch.cat(s_RBH, -1)
-    nats_RTB = nats(affine(parameters, "output", torch.stack(outputs, 1)), chunk["target"], spec)
+    nats_RTB = nats(affine(parameters["output"], torch.stack(outputs, 1)), chunk["target"], spec)
     if "counted" in chunk:
         nats_RTB = nats_RTB * chunk["counted"]
     loss_R = nats_RTB.sum(1).mean(1)
     if spec.method == "dni_aux":
-        foretold_RBS = affine(parameters, "auxiliary", outputs[0])
-        target_RBS, _ = synthetic_gradient(model, end_RBS.detach(), spec)
+        foretold_RBS = affine(parameters["auxiliary"], outputs[0])
+        target_RBS = synthetic_gradient(model, end_RBS.detach(), spec)
         loss_R = loss_R + spec.auxiliary_weight * (foretold_RBS - target_RBS).square().sum(-1).mean(1)
     seen = {"nats": nats_RTB.detach(), "last": torch.cat(before_RBH, -1).detach()}
     return (loss_R, end_RBS), seen
 
 
-def extra_core(
-    parameters: Arrays, boundary_RBS: Tensor, x_RBI: Tensor, keep_RB1: Tensor, spec: Spec
-) -> tuple[Tensor, None]:
+def extra_core(parameters: Tree, boundary_RBS: Tensor, x_RBI: Tensor, keep_RB1: Tensor, spec: Spec) -> Tensor:
     """The last time step of the chunk before, once more: the state at this chunk's start, [R, B, S]."""
     s_RBH = split(boundary_RBS, spec)
-    s_RBH = core(parameters, affine(parameters, "core.input", x_RBI), s_RBH, spec)
-    return torch.cat(s_RBH, -1) * keep_RB1, None
+    s_RBH = core(parameters, affine(parameters["input"], x_RBI), s_RBH, spec)
+    return torch.cat(s_RBH, -1) * keep_RB1
 
 
-def gradients(spec: Spec, state: State, chunk: Arrays) -> tuple[Arrays, Arrays]:
+def compute_gradients(spec: Spec, state: Tree, chunk: Arrays) -> tuple[Tree, Arrays]:
     """What every parameter is updated with; and the states, synthetic gradients and costs of the chunk by name.
 
     The chunk's last state receives, as the gradient of all that is still to come,
         bptt          zero;
         dni, dni_aux  the synthetic gradient M(end), times `synthetic_gradient_factor`.
     M learns delta, what reaches the chunk's first state: the gradient of the chunk's loss, and of what its last state
-    received (a bootstrap; paper, section 2.1, the recurrent case).
+    received: a bootstrap (section 2, synthetic gradients for recurrent networks).
     """
-    net, model = (part(state["parameters"], *modules) for modules in (NET, ("synthetic_gradient",)))
+    net, model = split_modules(state["parameters"])
     start_RBS, learns = state["boundary"], spec.has_synthetic_gradients
-    (loss_R, end_RBS), seen, pullback = vjp(unroll, net, start_RBS, chunk, model, spec, input_gradient=learns)
+    (loss_R, end_RBS), pullback, seen = vjp(
+        unroll, net, start_RBS, chunk, model, spec, input_gradient=learns, has_aux=True
+    )
     seen |= {"start": start_RBS, "end": end_RBS}
 
     # What flows is the gradient of one sequence's loss: of the mean loss, times the batch size.
     examples_R = torch.full_like(loss_R, spec.batch_size)
     future_RBS = torch.zeros_like(end_RBS)
     if learns:
-        synthetic_RBS, _ = synthetic_gradient(model, end_RBS, spec)
+        synthetic_RBS = synthetic_gradient(model, end_RBS, spec)
         future_RBS = spec.synthetic_gradient_factor * synthetic_RBS
-    found, delta_RBS = pullback((examples_R, future_RBS))
-    found = {name: value / spec.batch_size for name, value in found.items()}
+    gradients, delta_RBS = pullback((examples_R, future_RBS))
+    gradients = ops.scaled(gradients, spec.batch_size)
     if not learns:
-        return found, seen
+        return gradients, seen
 
     if not spec.factor_in_target:
         _, delta_RBS = pullback((examples_R, synthetic_RBS), input_only=True)
-    at_start_RBS, _, model_pullback = vjp(
+    at_start_RBS, model_pullback = vjp(
         synthetic_gradient, model, start_RBS, spec, input_gradient=spec.regression_gradient
     )
     # The gradient of |M(start) - delta|^2, summed over units and averaged over the batch.
     model_gradients, start_gradient_RBS = model_pullback((at_start_RBS - delta_RBS) * (2 / spec.batch_size))
     if spec.regression_gradient:
         before = state["before"]
-        _, _, core_pullback = vjp(
-            extra_core, part(net, "core"), before["boundary"], before["x"], before["keep"], spec, input_gradient=False
+        _, core_pullback = vjp(
+            extra_core, net["core"], before["boundary"], before["x"], before["keep"], spec, input_gradient=False
         )
         core_gradients, _ = core_pullback(start_gradient_RBS)
-        found |= {name: found[name] + value for name, value in core_gradients.items()}
+        gradients["core"] = ops.added(gradients["core"], core_gradients)
     seen |= {"synthetic": at_start_RBS, "delta": delta_RBS, "future": future_RBS}
-    return found | model_gradients, seen
+    return gradients | {MODEL: model_gradients}, seen
 
 
-def read(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> tuple[Arrays, Arrays]:
+def read(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Arrays, Arrays]:
     """The chunk of one iteration, in the parameters' precision, and the task after it."""
     dtype = state["boundary"].dtype
     if spec.is_text:
@@ -182,14 +184,14 @@ def read(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> tuple[Arrays
     return read_sequences(spec, state["task"], inputs, dtype)
 
 
-def observe(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
+def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """Data, states and gradients of one iteration by name, which the parity ladder compares."""
     chunk, _ = read(spec, state, data, inputs)
-    found, seen = gradients(spec, state, chunk)
-    return chunk | seen | {f"gradient of {name}": value for name, value in found.items()}
+    gradients, seen = compute_gradients(spec, state, chunk)
+    return chunk | seen | {"gradient": gradients}
 
 
-def measure(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
+def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
     """Where the curriculum stands, and how well M predicts its target at the start of the next chunk: [R] each.
 
     `bits_per_character` over the window and that chunk, `task_length` in training. `explained_variance.<phase>` and
@@ -197,7 +199,7 @@ def measure(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
     `write` after; those that begin there, whose state is new, are in none. For a text all rows count: `all`.
     """
     chunk, _ = read(spec, state, data, inputs)
-    _, seen = gradients(spec, state, chunk)
+    _, seen = compute_gradients(spec, state, chunk)
     found, phases = {}, {"all": torch.ones_like(seen["start"][..., 0])}
     if not spec.is_text:
         bits_R, characters_R = score(state["task"], chunk, seen["nats"])
@@ -233,7 +235,7 @@ def prediction_quality(predicted_RBS: Tensor, delta_RBS: Tensor, chosen_RB: Tens
     }
 
 
-def step(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> State:
+def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """One training iteration of all replicas: one chunk, one update. Updates `state` in place.
 
     Args:
@@ -241,20 +243,19 @@ def step(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> State:
         inputs: `learning_rate` [], and what `read_text` or `read_sequences` asks for.
     """
     chunk, task = read(spec, state, data, inputs)
-    found, seen = gradients(spec, state, chunk)
-    rates = {"adam": inputs["learning_rate"]}
+    gradients, seen = compute_gradients(spec, state, chunk)
+    net, model = split_modules(gradients)
+    rate, decays, epsilon = inputs["learning_rate"], spec.adam_decays, spec.adam_epsilon
+    adam(state["adam"], state["parameters"], net, rate, decays, epsilon)
     if spec.has_synthetic_gradients:
-        ratio = spec.resolved("synthetic_gradient_learning_rate") / spec.learning_rate
-        rates["adam_of_model"] = inputs["learning_rate"] * ratio
-    for adam_state, rate in rates.items():
-        own = {name: value for name, value in found.items() if name in state[adam_state]["mean"]}
-        ops.adam(state[adam_state], state["parameters"], own, rate, spec.adam_decays, spec.adam_epsilon)
+        rate = rate * (spec.resolved("synthetic_gradient_learning_rate") / spec.learning_rate)
+        adam(state["adam_of_model"], state["parameters"][MODEL], model, rate, decays, epsilon)
     if spec.regression_gradient:
         keep = {"keep": chunk["keep"][:, -1]} if "keep" in chunk else {}
         assign(state["before"], {"boundary": seen["last"], "x": chunk["x"][:, -1]} | keep)
     assign(state, {"boundary": seen["end"]})
     if not spec.is_text:
-        assign(state["task"], climb(spec, task, chunk, seen["nats"]))
+        assign(state["task"], promote(spec, task, chunk, seen["nats"]))
     return state
 
 
@@ -264,14 +265,15 @@ def assign(arrays: Arrays, values: Arrays) -> None:
         arrays[name].copy_(value)
 
 
-def evaluate(spec: Spec, state: State, symbols_N: Tensor, labels_N: Tensor) -> Arrays:
+def evaluate(spec: Spec, state: Tree, symbols_N: Tensor, labels_N: Tensor) -> Arrays:
     """Sum over the N characters of a text, [R]: `bits_per_character`.
 
     The text is cut into rows that are read side by side, each from its start to its end with the state carried along.
     A row reads some characters before its first counted one to warm up; every character is counted once.
     """
     parameters, rows, warm_up = state["parameters"], spec.evaluation_rows, spec.evaluation_warm_up
-    replicas, dtype, last = len(state["boundary"]), state["boundary"].dtype, len(labels_N) - 1
+    weight = parameters["output"]["weight"]
+    replicas, dtype, last = len(weight), weight.dtype, len(labels_N) - 1
     row_length = -(-len(labels_N) // rows)
     starts_E = torch.arange(rows, device=labels_N.device) * row_length
     time_K = torch.arange(-warm_up, row_length, device=labels_N.device)
@@ -282,11 +284,11 @@ def evaluate(spec: Spec, state: State, symbols_N: Tensor, labels_N: Tensor) -> A
         inside_E = (position_E >= 0) & (position_E <= last)
         at_E = position_E.clamp(0, last)
         x_EI = ops.one_hot(symbols_N[at_E], SYMBOLS, dtype)
-        projected_REG = affine(parameters, "core.input", x_EI.expand(replicas, *x_EI.shape))
-        s_REH = core(parameters, projected_REG, s_REH, spec)
+        projected_REG = affine(parameters["core"]["input"], x_EI.expand(replicas, *x_EI.shape))
+        s_REH = core(parameters["core"], projected_REG, s_REH, spec)
         s_REH = tuple(value * inside_E[:, None] for value in s_REH)
         labels_RE = labels_N[at_E].expand(replicas, rows)
-        nats_RE = nats(affine(parameters, "output", s_REH[0]), labels_RE, spec)
+        nats_RE = nats(affine(parameters["output"], s_REH[0]), labels_RE, spec)
         return (s_REH, total_R + (nats_RE * (inside_E & (time >= 0))).sum(1)), None
 
     blank_RES = torch.zeros((replicas, rows, spec.state_units), dtype=dtype, device=labels_N.device)

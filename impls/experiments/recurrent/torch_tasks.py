@@ -1,6 +1,6 @@
 """What the recurrent nets read and write, in PyTorch; line by line the twin of `jax_tasks.py`.
 
-A text, or an endless stream of sequences to copy, and the curriculum that each replica climbs.
+A text, or an endless stream of sequences to copy, and the curriculum of each replica.
 
 Shape legend: R replicas, T time steps of a chunk, B batch (sequences, or rows of the text), I inputs, O outputs,
 L levels of the curriculum, W chunks of its window, M time steps of memory.
@@ -51,6 +51,15 @@ def read_sequences(spec: Spec, task: Arrays, inputs: Arrays, dtype: torch.dtype)
 
     A sequence that ends is followed by one of its replica's level. The first of a new level waits a while, up to its
     own length: so the sequences of the batch spread over time, and stay spread when they all grow longer.
+
+    Example: Copy at length 2, whose sequences have 2 + 1 + 2 + 1 = 6 time steps, in chunks of T = 4, without a wait.
+
+        chunk      1              2              3
+        position   0  1  2  3     4  5  0  1     2  3  4  5
+        x          a  b  stop     -  -  c  d     stop        the characters that are shown, then the stop symbol
+        target     -  -  -  a     b  stop        -  c  d  stop
+        counted    0  0  0  1     1  1  0  0     0  1  1  1
+        keep       1  1  1  1     1  0  1  1     1  1  1  0  the state is zero at the start of the next sequence
 
     Returns:
         `x` [R, T, B, I]; `target` [R, T, B, O]; `counted` [R, T, B], whether a character is asked for; `keep`
@@ -114,7 +123,7 @@ def score(task: Arrays, chunk: Arrays, nats_RTB: Tensor) -> tuple[Tensor, Tensor
     return (nats_RTB * own_RTB).sum((1, 2)) / math.log(2), own_RTB.sum((1, 2))
 
 
-def climb(spec: Spec, task: Arrays, chunk: Arrays, nats_RTB: Tensor) -> Arrays:
+def promote(spec: Spec, task: Arrays, chunk: Arrays, nats_RTB: Tensor) -> Arrays:
     """The task once a chunk's error is known: a replica whose average is low enough goes up one level.
 
     The average is over the characters, of sequences of its level, in the last W chunks; there are W since the last

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from impls.engine import torch_ops as ops
-from impls.engine.state import flatten, unflatten
+from impls.engine.state import Tree, flatten, unflatten
+from impls.engine.torch_adam import adam_where, adam_where_init
 from impls.engine.torch_ops import Arrays, vjp
 from impls.experiments.feedforward import torch_impl as feedforward
 from impls.experiments.feedforward.torch_impl import (
-    State,
     affine,
     batch,
     evaluate,
     layer,
     loss,
-    part,
+    model_gradients,
     synthetic_gradient,
 )
 from impls.experiments.unlock.spec import Spec
@@ -28,20 +28,20 @@ from impls.experiments.unlock.spec import Spec
 __all__ = ["evaluate", "init", "observe", "step"]
 
 
-def init(spec: Spec, parameters: Arrays) -> State:
+def init(spec: Spec, parameters: Tree) -> Tree:
     """The state before training. Adam counts updates by parameter and replica, since they come at different times."""
-    return feedforward.init(spec, parameters) | {"adam": ops.adam_where_init(parameters)}
+    return feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters)}
 
 
-def input_model(parameters: Arrays, x_RBH: Tensor, spec: Spec) -> tuple[Tensor, None]:
+def input_model(parameters: Tree, x_RBH: Tensor, spec: Spec) -> Tensor:
     """I(x): what the layer below would send, from the pixels alone, [R, B, H]."""
-    h_RBH, _ = layer(part(parameters, "layer1"), x_RBH, spec)
-    return affine(part(parameters, "output"), h_RBH), None
+    h_RBH, _ = layer(parameters["layer1"], x_RBH, spec)
+    return affine(parameters["output"], h_RBH)
 
 
-def learn(spec: Spec, state: State, gradients: Arrays, learning_rate: Tensor, visited_R: Tensor) -> State:
+def learn(spec: Spec, state: Tree, gradients: Tree, learning_rate: Tensor, visited_R: Tensor) -> Tree:
     """One update of Adam of the parameters in `gradients`, in the replicas `visited_R`; in place."""
-    ops.adam_where(
+    adam_where(
         visited_R,
         state["adam"],
         state["parameters"],
@@ -53,87 +53,81 @@ def learn(spec: Spec, state: State, gradients: Arrays, learning_rate: Tensor, vi
     return state
 
 
-def follow(spec: Spec, state: State, i: int, mean_RH: Tensor, variance_RH: Tensor, visited_R: Tensor) -> State:
+def follow(spec: Spec, state: Tree, i: int, moments: tuple, visited_R: Tensor) -> Tree:
     """Move layer i's running statistics towards the batch's in the replicas `visited_R`; in place."""
-    for name, value_RH in ((f"layer{i}.mean", mean_RH), (f"layer{i}.variance", variance_RH)):
+    for name, value_RH in zip(("mean", "variance"), moments, strict=True):
         weight_R = (1 - spec.batch_norm_momentum) * visited_R.to(value_RH.dtype)
-        state["statistics"][name].lerp_(value_RH, weight_R[:, None].expand(value_RH.shape))
+        state["statistics"][f"layer{i}"][name].lerp_(value_RH, weight_R[:, None].expand(value_RH.shape))
     return state
 
 
-def iterate(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> tuple[State, Arrays]:
+def iterate(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree, Tree]:
     """A forward pass, then the visits; returns the state after them, and what was computed, by name.
 
     A visit of layer i
     - updates layer i with the gradient that it receives: M_i(h_i), or the loss's own for the classifier;
     - sends the gradient of its input down, which M_{i-1} is updated towards;
     - sends h_i up, which in the complete unlock I_{i+1} is updated towards.
-    All activations are those of the forward pass, so one thing alone depends on the order: whether M_i has learnt from
-    layer i + 1 by the time when layer i asks it. The visits can hence be gone through from above, for all replicas at
-    once, with M_i asked before and after it learns.
+    All activations are those of the forward pass, so the order decides one thing alone: whether M_i has already learnt
+    from layer i + 1 when layer i uses it. So the visits can be computed from above, for all replicas at once, with
+    M_i evaluated both before and after it learns.
+
+    Example, with two hidden layers and the classifier (layer 3), which are visited in the order 2, 3, 1:
+    layer 2 uses M_2 before it has learnt, since layer 3 comes later; layer 1 uses M_1 after it has learnt from the
+    gradient that layer 2 sent down. `after_successor` is then (True, False, False): layer 1 alone comes after its
+    successor.
     """
     x_RBH, labels_RB = batch(spec, state, data, inputs)
-    batch_size, rate = len(labels_RB[0]), inputs["learning_rate"]
-    # What flows is the gradient of `examples` times the mean loss, as in the feed-forward experiment.
-    examples = batch_size if spec.target_scale == "example" else 1
-    parameters, seen = state["parameters"], {"h0": x_RBH}
+    rate, parameters = inputs["learning_rate"], state["parameters"]
+    seen: Tree = {"h0": x_RBH, "gradient": {}}
 
-    received_from_below, input_pullback, pullback, statistics = {1: x_RBH}, {}, {}, {}
+    input_of, input_pullback, pullback, moments = {1: x_RBH}, {}, {}, {}
     for i in range(1, spec.depth):
-        x_i = received_from_below[i]
-        seen[f"h{i}"], statistics[i], pullback[i] = vjp(
-            layer, part(parameters, f"layer{i}"), x_i, spec, input_gradient=i > 1
+        seen[f"h{i}"], pullback[i], moments[i] = vjp(
+            layer, parameters[f"layer{i}"], input_of[i], spec, input_gradient=i > 1, has_aux=True
         )
-        received_from_below[i + 1] = seen[f"h{i}"]
+        input_of[i + 1] = seen[f"h{i}"]
         if spec.unlock == "complete":
-            received_from_below[i + 1], _, input_pullback[i + 1] = vjp(
-                input_model, part(parameters, f"input{i + 1}"), x_RBH, spec, input_gradient=False
+            input_of[i + 1], input_pullback[i + 1] = vjp(
+                input_model, parameters[f"input{i + 1}"], x_RBH, spec, input_gradient=False
             )
-            seen[f"input{i + 1}"] = received_from_below[i + 1]
-    loss_R, _, pullback[spec.depth] = vjp(
-        loss, part(parameters, "classifier"), received_from_below[spec.depth], labels_RB
-    )
+            seen[f"input{i + 1}"] = input_of[i + 1]
+    loss_R, pullback[spec.depth] = vjp(loss, parameters["classifier"], input_of[spec.depth], labels_RB)
 
-    received = torch.full_like(loss_R, examples)
+    received = torch.full_like(loss_R, spec.gradient_scale)
     for i in reversed(range(1, spec.depth + 1)):
         visited_R, name = inputs["visited"][:, i - 1], f"layer{i}" if i < spec.depth else "classifier"
         layer_gradients, delta_RBH = pullback[i](received)
-        found = {f"{name}.{key}": value / examples for key, value in layer_gradients.items()}
-        state = learn(spec, state, found, rate, visited_R)
+        gradients = {name: ops.scaled(layer_gradients, spec.gradient_scale)}
+        state = learn(spec, state, gradients, rate, visited_R)
         if i < spec.depth:
-            state = follow(spec, state, i, *statistics[i], visited_R)
+            state = follow(spec, state, i, moments[i], visited_R)
         if i < spec.depth and spec.unlock == "complete":
             error_RBH = seen[f"input{i + 1}"] - seen[f"h{i}"]
-            model_gradients, _ = input_pullback[i + 1](error_RBH * (2 / batch_size))
-            model_gradients = {f"input{i + 1}.{key}": value for key, value in model_gradients.items()}
-            found |= model_gradients
-            state = learn(spec, state, model_gradients, rate, visited_R)
+            input_gradients, _ = input_pullback[i + 1](error_RBH * (2 / spec.batch_size))
+            gradients[f"input{i + 1}"] = input_gradients
+            state = learn(spec, state, {f"input{i + 1}": input_gradients}, rate, visited_R)
         if i > 1:
             h_RBH, model = seen[f"h{i - 1}"], f"synthetic_gradient{i - 1}"
-            before_RBH, _, model_pullback = vjp(
-                synthetic_gradient, part(parameters, model), h_RBH, labels_RB, spec, input_gradient=False
-            )
-            model_gradients, _ = model_pullback((before_RBH - delta_RBH) * (2 / batch_size))
-            model_gradients = {f"{model}.{key}": value for key, value in model_gradients.items()}
-            found |= model_gradients
-            state = learn(spec, state, model_gradients, rate, visited_R)
+            before_RBH, gradients[model] = model_gradients(spec, parameters[model], h_RBH, delta_RBH, labels_RB)
+            state = learn(spec, state, {model: gradients[model]}, rate, visited_R)
             received = before_RBH
             if spec.order == "random":
-                after_RBH, _ = synthetic_gradient(part(state["parameters"], model), h_RBH, labels_RB, spec)
+                after_RBH = synthetic_gradient(state["parameters"][model], h_RBH, labels_RB, spec)
                 late_R = inputs["after_successor"][:, i - 2]
                 received = torch.where(late_R[:, None, None], after_RBH, before_RBH)
             seen[f"received{i - 1}"] = received
-        seen |= {f"gradient of {key}": value for key, value in found.items()}
+        seen["gradient"] |= gradients
     return state, seen
 
 
-def observe(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> Arrays:
+def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """Activations, what layers receive, and gradients of one iteration, which the parity ladder compares."""
     copy = unflatten({path: value.clone() for path, value in flatten(state).items()})
     return iterate(spec, copy, data, inputs)[1]
 
 
-def step(spec: Spec, state: State, data: Arrays, inputs: Arrays) -> State:
+def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """One training iteration of all replicas. Updates `state` in place.
 
     Args:

@@ -72,13 +72,13 @@ def test_the_distance_of_sketches_is_that_of_what_training_changed():
     def after(a: float, b: float) -> dict[str, np.ndarray]:
         change = np.random.default_rng(1)
         parts = {"a": a * change.random((3, 1000)), "b": b * change.random(7)}  # all of one sign
-        return {f"parameters/{name}": before[name] + part for name, part in parts.items()} | {"adam/step": np.ones(1)}
+        return {f"parameters.{name}": before[name] + part for name, part in parts.items()} | {"adam.step": np.ones(1)}
 
     whole = sketch(before, after(1, 1))
     assert len(whole) == BUCKETS
     assert distance(whole, sketch(before, after(1, 1))) == 0
     assert distance(whole, sketch(before, after(1.1, 1.1))) == pytest.approx(0.1, rel=1e-3)
-    squares = [np.mean((after(1, 1)[f"parameters/{name}"] - value) ** 2) for name, value in before.items()]
+    squares = [np.mean((after(1, 1)[f"parameters.{name}"] - value) ** 2) for name, value in before.items()]
     assert np.linalg.norm(whole) == pytest.approx(sum(squares) ** 0.5, rel=0.33)
     for untrained in ((0, 1), (1, 0)):
         assert distance(whole, sketch(before, after(*untrained))) > 0.4

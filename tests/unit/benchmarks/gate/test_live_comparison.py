@@ -170,7 +170,7 @@ class Runner:
             value += CHANGE
 
     def leaves(self):
-        return {f"parameters/{name}": value for name, value in self.parameters.items()}
+        return {f"parameters.{name}": value for name, value in self.parameters.items()}
 
     def peak_memory_bytes(self):
         return 1

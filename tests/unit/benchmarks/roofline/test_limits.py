@@ -90,12 +90,12 @@ def test_the_rate_of_memory_is_that_of_arrays_large_enough():
 
 def test_bytes_are_of_what_changes_twice_of_what_is_read_once_and_of_the_inputs():
     before = {
-        "parameters/trained": np.zeros(10, np.float32),
-        "parameters/frozen": np.zeros(7, np.float32),
-        "adam/mean/trained": np.zeros(10, np.float32),
-        "adam/mean/frozen": np.zeros(7, np.float32),
+        "parameters.trained": np.zeros(10, np.float32),
+        "parameters.frozen": np.zeros(7, np.float32),
+        "adam.m.trained": np.zeros(10, np.float32),
+        "adam.m.frozen": np.zeros(7, np.float32),
     }
-    after = before | {name: before[name] + 1 for name in ("parameters/trained", "adam/mean/trained")}
+    after = before | {name: before[name] + 1 for name in ("parameters.trained", "adam.m.trained")}
     block = {"indices": np.zeros((5, 1, 3), np.int32), "learning_rate": np.zeros(5)}
     data = {"inputs": np.zeros((4, 28, 28), np.uint8)}
     expected = 2 * 4 * (10 + 10) + 4 * 7 + (3 * 4 + 8) + 3 * 784
@@ -225,7 +225,7 @@ def test_the_plain_loop_trains_what_the_engine_trains(name):
     training.launch()
     ours = training.runner.leaves()
     theirs = plain_parameters(net)
-    names = [path for path in ours if path.startswith("parameters/")]
+    names = [path for path in ours if path.startswith("parameters.")]
     assert sorted(value.size for value in theirs) == sorted(ours[path].size for path in names)
     assert any(np.abs(ours[path] - start[path]).max() > 1e-3 for path in names)
     for path in names:

@@ -135,9 +135,9 @@ def test_networks_are_updated_as_often_as_the_facts_say(method, of_a):
     run = runner("two_network", Spec.tiny(method=method, period=3), "torch")
     for k in range(2):
         run.advance(inputs_of(run, SEEDS, k, k + 1))
-    counts = {name: float(value) for name, value in run.leaves().items() if name.endswith("/count")}
-    model = {"adam_of_synthetic_gradient/count": 2.0} if method == "dni" else {}
-    assert counts == {"adam_of_a/count": 2.0 * of_a, "adam_of_b/count": 2.0} | model
+    counts = {name: float(value) for name, value in run.leaves().items() if name.endswith(".t")}
+    model = {"adam_of_synthetic_gradient.t": 2.0} if method == "dni" else {}
+    assert counts == {"adam_of_a.t": 2.0 * of_a, "adam_of_b.t": 2.0} | model
 
 
 # Of the tiny cell: two windows of two digits; layers 784 x 5 and 5 x 5, cores with 4 x 5 gates, messages of 4 units,
