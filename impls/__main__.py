@@ -19,6 +19,7 @@ from impls.engine.options import Options
 from impls.engine.spec import CellSpec
 from impls.engine.train import train
 from impls.errors import UserError
+from impls.parent_watch import watch_parent
 from impls.registry import FRAMEWORKS, experiments, spec_class
 from impls.sources import training_sources
 
@@ -219,4 +220,5 @@ def _data(parsed: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    watch_parent()
     sys.exit(main())

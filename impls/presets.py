@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, field_validator
 
+from impls.engine.options import flags
 from impls.errors import UserError, nearest
 from impls.fields import ClosedModel, Precision
 from impls.registry import experiments, spec_class
@@ -159,17 +160,7 @@ def train_command(
         "preset": preset.preset,
         "output": output or result_directory(preset, experiment, cell, framework),
     }
-    words = ["python", "-m", "impls", "train", experiment]
-    for name, value in values.items():
-        if value is None:  # "not given" is what None means in a spec
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-            continue
-        words.append(f"--{flag}")
-        words += [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
-    return shlex.join(words)
+    return shlex.join(["python", "-m", "impls", "train", experiment, *flags(values)])
 
 
 def uses_gpu(preset: Preset) -> bool:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from impls.engine.environment import prepare_environment
 
 # [B, K] x [K, N]: those of the paper's nets and of their models of the gradient, and a large square one.
 PRODUCTS = {
@@ -52,8 +55,8 @@ class Bench:
 
     def __init__(self, framework: str, device: str = "cpu", precision: str = "fp32") -> None:
         self.engine = importlib.import_module(f"impls.engine.{framework}_engine")
-        self.engine.use_precision(precision)
-        self.framework, self.device, self.dtype = framework, device, self.engine.DTYPES[precision]
+        self.framework, self.device, self.precision = framework, device, precision
+        self.dtype = self.engine.DTYPES[precision]
         self.ops = importlib.import_module(f"impls.engine.{framework}_ops")
 
     def product(self, batch: int, inputs: int, outputs: int, replicas: int = 1) -> dict[str, Any]:
@@ -95,7 +98,8 @@ class Bench:
             return torch.from_numpy(values).to(self.device, self.dtype)
         import jax
 
-        return jax.device_put(jax.numpy.asarray(values, self.dtype), jax.devices(self.device)[0])
+        with self.engine.precision_mode(self.precision):
+            return jax.device_put(jax.numpy.asarray(values, self.dtype), jax.devices(self.device)[0])
 
     def compiled(self, function: Callable) -> Callable:
         """As a launch runs it: eagerly, or as one program."""
@@ -123,11 +127,12 @@ class Bench:
 
     def seconds(self, function: Callable, *arguments: Any) -> float:
         """Of one call: the median over trials of so many calls each that the waiting at the end does not count."""
-        self._wait(function(*arguments))  # compiles
-        once = self._trial(function, arguments, 1)
-        calls = max(1, min(1000, round(TRIAL_SECONDS / once)))
-        trials = max(3, min(TRIALS, round(BUDGET_SECONDS / (calls * once))))
-        return statistics.median(self._trial(function, arguments, calls) for _ in range(trials))
+        with self.engine.precision_mode(self.precision):
+            self._wait(function(*arguments))  # compiles
+            once = self._trial(function, arguments, 1)
+            calls = max(1, min(1000, round(TRIAL_SECONDS / once)))
+            trials = max(3, min(TRIALS, round(BUDGET_SECONDS / (calls * once))))
+            return statistics.median(self._trial(function, arguments, calls) for _ in range(trials))
 
     def _trial(self, function: Callable, arguments: tuple, calls: int) -> float:
         started = time.perf_counter()
@@ -173,3 +178,17 @@ def bytes_per_second(found: dict[str, Any], size: float) -> float:
     """
     large_enough = [entry for entry in found["memory"] if 2 * entry["bytes"] >= size] or found["memory"][-1:]
     return max(entry["bytes_per_second"] for entry in large_enough)
+
+
+def main() -> None:
+    """`python -m benchmarks.roofline.machine_limits torch cpu 1` prints the rate of one product, for a campaign's plan.
+
+    In floating-point operations per second, of the second layer of MNIST's M for five replicas, with one thread.
+    """
+    framework, device, threads = sys.argv[1:]
+    prepare_environment(int(threads))
+    print(Bench(framework, device).product(*PRODUCTS["MNIST M, second layer"], replicas=5)["operations_per_second"])
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from impls.campaign.job_list import Job
 from impls.campaign.job_state import SET_ASIDE
 from impls.engine.files import write_atomically
-from impls.engine.train import CHECKPOINT, CURVES, RECORD
+from impls.engine.run_folder import CHECKPOINT, CURVES, RECORD
 from impls.errors import UserError
 
 MIB = 2**20

@@ -59,11 +59,12 @@ def _train(options: CampaignOptions, out: Path, jobs: list[Job], rates: Rates, a
     # Read once before anything starts: a missing file is one message now, and no hundred failures.
     data = {name: load(name, jobs[0].preset.data).files for name in sorted({job.spec.dataset for job in jobs})}
     entries = _without_changed(make_plan(jobs, out, data), options, out, data)
-    report = Report(entries, out, started, options.budget_minutes)
+    budget = options.budget_minutes
+    report = Report(entries, out, started, budget)
     packer = _Packer(out, jobs, options)
 
     def deadline() -> float:
-        return started + 60 * options.budget_minutes - END_SECONDS - packer.seconds
+        return started + 60 * budget - END_SECONDS - packer.seconds
 
     def tick(supervisor: Supervisor) -> None:
         report.tick(supervisor)
@@ -125,10 +126,10 @@ def _without_changed(
     entries: list[Entry], options: CampaignOptions, out: Path, data: dict[str, dict[str, str]]
 ) -> list[Entry]:
     """The plan, once it is decided what becomes of folders that other code or settings made."""
-    others = [entry for entry in entries if entry.standing.state == "other"]
+    others = [entry for entry in entries if entry.state.status == "other"]
     if not others:
         return entries
-    told = "\n".join(f"  {e.job.folder}: another {' and another '.join(e.standing.differs)}" for e in others)
+    told = "\n".join(f"  {e.job.folder}: another {' and another '.join(e.state.differs)}" for e in others)
     if options.changed is None:
         raise UserError(
             f"in {out} there is what was not made by what the list asks for now, and cannot be gone on from:\n"
@@ -137,7 +138,7 @@ def _without_changed(
         )
     if options.changed == "keep":
         say(f"left as they are:\n{told}")
-        return [e if e.standing.state != "other" else Entry(e.job, e.standing, e.job.last_iteration) for e in entries]
+        return [e if e.state.status != "other" else Entry(e.job, e.state, e.job.last_iteration) for e in entries]
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     for folder in dict.fromkeys(entry.job.folder for entry in others):
         say(f"moved {folder} to {set_aside(folder, out, stamp)}")

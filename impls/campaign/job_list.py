@@ -118,7 +118,7 @@ def load_campaign(source: str | Path | Mapping[str, Any], device: str | None = N
     problems = unknown_keys(content, [*GENERAL, "stages"], where="")
     if not (isinstance(stages, list) and stages and all(isinstance(stage, Mapping) for stage in stages)):
         problems.append("stages: must be a list of stages, each with a title and experiments")
-    if problems:
+    if problems or not isinstance(stages, list):
         raise UserError("\n".join(f"{where}: {problem}" for problem in problems))
     general = {key: value for key, value in content.items() if key != "stages"} | ({"device": device} if device else {})
     load_preset(general, where)

@@ -2,75 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
+from typing import Literal, NamedTuple
 
 from impls.campaign.job_list import Job
-from impls.engine.files import META
 from impls.engine.record import RunRecord, read_record
-from impls.engine.train import CHECKPOINT, CURVES, PARAMETERS, RECORD
-from impls.errors import UserError
+from impls.engine.run_folder import (
+    CHECKPOINT,
+    CURVES,
+    PARAMETERS,
+    RECORD,
+    Identity,
+    differences,
+    identity,
+    read_checkpoint,
+)
 from impls.sources import sources_sha256, training_sources
 
 SET_ASIDE = "set-aside"
 
 
-class Standing(NamedTuple):
+class JobState(NamedTuple):
     """How far a job is. `differs`: what its folder's content was made with another of."""
 
-    state: Literal["missing", "partial", "paused", "complete", "other"]
+    status: Literal["missing", "partial", "paused", "complete", "other"]
     iteration: int = 0
     differs: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
         """Whether there is nothing left to do for this stage."""
-        return self.state in ("paused", "complete")
+        return self.status in ("paused", "complete")
 
 
-class Checkpoint(NamedTuple):
-    """What a checkpoint says of its run, without its arrays."""
-
-    identity: dict[str, Any]
-    iteration: int
-    seconds: float  # of training and evaluation, over all sessions
-
-
-def read_checkpoint(path: Path) -> Checkpoint | None:
-    """What the checkpoint in `path` says, or None where there is none; raises `UserError` for a damaged one."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            meta = json.loads(stored[META].tobytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it, and the cell is trained anew") from error
-    progress = meta["progress"]
-    return Checkpoint(
-        meta["identity"], progress["iteration"], progress["train_seconds"] + progress["evaluation_seconds"]
+def wanted_identity(job: Job, data: Mapping[str, dict[str, str]] | None = None) -> Identity:
+    """The identity of the run that a job asks for; `data`, if known: each data set's files by sha256."""
+    return identity(
+        spec=job.spec.model_dump(mode="json"),
+        seeds=job.seeds,
+        framework=job.framework,
+        precision=job.preset.precision,
+        data={} if data is None else data[job.spec.dataset],
+        source_sha256=sources_sha256(training_sources(job.experiment, job.framework)),
     )
 
 
-def identity(job: Job, data: Mapping[str, dict[str, str]] | None = None) -> dict[str, Any]:
-    """What `train` compares before it goes on from a checkpoint; `data`, if known: each data set's files by sha256."""
-    found = {
-        "spec": job.spec.model_dump(mode="json"),
-        "seeds": job.seeds,
-        "framework": job.framework,
-        "precision": job.preset.precision,
-        "source code": sources_sha256(training_sources(job.experiment, job.framework)),
-    }
-    return found if data is None else found | {"data": data[job.spec.dataset]}
-
-
-def standing(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None = None) -> Standing:
+def state_of(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None = None) -> JobState:
     """How far a job is in the output folder.
 
     A complete result stands whatever code made it (its record names it); a checkpoint of other code is no use to it.
@@ -80,18 +60,18 @@ def standing(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None = No
         differs = _not_asked_for(job, record)
         # A result with fewer replicas stays where it is, and the job trains beside it.
         if not differs:
-            return Standing("complete", record.iteration_reached)
+            return JobState("complete", record.iteration_reached)
         if not job.grows:
-            return Standing("other", record.iteration_reached, differs)
+            return JobState("other", record.iteration_reached, differs)
     checkpoint = read_checkpoint(out / job.folder / CHECKPOINT)
     if checkpoint is None:
-        return Standing("missing")
-    wanted = identity(job, data)
-    differs = tuple(name for name, value in wanted.items() if checkpoint.identity.get(name) != value)
+        return JobState("missing")
+    wanted = wanted_identity(job, data)
+    differs = differences(wanted, checkpoint.identity, (name for name in wanted if data is not None or name != "data"))
     if differs:
-        return Standing("other", checkpoint.iteration, differs)
+        return JobState("other", checkpoint.iteration, differs)
     paused = job.stage.pause_at is not None and checkpoint.iteration >= job.stage.pause_at
-    return Standing("paused" if paused else "partial", checkpoint.iteration)
+    return JobState("paused" if paused else "partial", checkpoint.iteration)
 
 
 def record_of(job: Job, out: Path) -> RunRecord | None:

@@ -75,7 +75,7 @@ class Report:
             if outcome.state == "failed":
                 yield f"failed: {outcome.job.label}; log: {log_of(outcome.job, self.out)}"
                 yield from (f"    {line}" for line in outcome.text.splitlines())
-        kept = [entry for entry in self.entries if entry.standing.state == "other"]
+        kept = [entry for entry in self.entries if entry.state.status == "other"]
         if kept:
             yield f"{len(kept)} made by other code or settings, left as they are (--changed restart trains them anew)"
         complete, listed = self._complete(supervisor), len(self.entries)
@@ -98,15 +98,15 @@ class Report:
         )
 
     def _complete(self, supervisor: Supervisor) -> int:
-        before = sum(entry.standing.done for entry in self.entries)
+        before = sum(entry.state.done for entry in self.entries)
         return before + sum(o.state in ("complete", "paused") for o in supervisor.outcomes)
 
     def _left(self, supervisor: Supervisor) -> float:
         """Minutes for what waits, what runs, and what was stopped; what failed is not counted."""
         entries = list(supervisor.waiting)
-        entries += [Entry(c.job, c.entry.standing, c.iteration) for c in supervisor.running]
+        entries += [Entry(c.job, c.entry.state, c.iteration) for c in supervisor.running]
         stopped = {o.job: o.iteration for o in supervisor.outcomes if o.state == "partial"}
-        entries += [Entry(e.job, e.standing, stopped[e.job]) for e in self.entries if e.job in stopped]
+        entries += [Entry(e.job, e.state, stopped[e.job]) for e in self.entries if e.job in stopped]
         return minutes_left(entries, supervisor.rates, supervisor.at_once)
 
     def _minutes(self) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impls.campaign.job_list import Job
-from impls.campaign.job_state import Standing, standing
+from impls.campaign.job_state import JobState, state_of
 from impls.campaign.time_estimates import Rates
 
 START_SECONDS = 10.0  # of a process, until it trains; what is measured replaces it
@@ -19,13 +19,13 @@ class Entry:
     """One job of the plan: how far it is, and from which iteration to which it is to be trained."""
 
     job: Job
-    standing: Standing
+    state: JobState
     first: int
 
     @property
     def iterations(self) -> int:
         """Still to do."""
-        return 0 if self.standing.done else max(0, self.job.last_iteration - self.first)
+        return 0 if self.state.done else max(0, self.job.last_iteration - self.first)
 
 
 def make_plan(jobs: list[Job], out: Path, data: Mapping[str, dict[str, str]] | None = None) -> list[Entry]:
@@ -33,8 +33,8 @@ def make_plan(jobs: list[Job], out: Path, data: Mapping[str, dict[str, str]] | N
     reached: dict[str, int] = {}  # by folder, once the jobs before are done
     entries = []
     for job in jobs:
-        now = standing(job, out, data)
-        there = now.iteration if now.state in ("partial", "paused", "complete") else 0
+        now = state_of(job, out, data)
+        there = now.iteration if now.status in ("partial", "paused", "complete") else 0
         entries.append(Entry(job, now, max(there, reached.get(job.folder, 0))))
         reached[job.folder] = max(there, job.last_iteration)
     return entries
@@ -47,7 +47,7 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
         f"on {rates.device.name} ({rates.device.kind}), {rates.precision}"
     )
     counts = {
-        state: sum(e.standing.state == state for e in entries) for state in ("complete", "paused", "partial", "other")
+        state: sum(e.state.status == state for e in entries) for state in ("complete", "paused", "partial", "other")
     }
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     yield f"{len(entries)} runs in the list{': ' + told if told else ''}"
@@ -58,14 +58,14 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
     yield f"{'replicas':>8} {'iterations':>10} {'operations':>10} {'minutes':>9} {'in all':>9}  {'rate from':<9} cell"
     slots, over, title = [0.0] * at_once, False, None
     for entry in entries:
-        if entry.standing.done:
+        if entry.state.done:
             continue
         job = entry.job
         if job.stage.title != title:
             title = job.stage.title
             yield f"-- {title}"
-        if entry.standing.state == "other":
-            yield f"{'made with another ' + ' and another '.join(entry.standing.differs):>52}  {job.listed_name}"
+        if entry.state.status == "other":
+            yield f"{'made with another ' + ' and another '.join(entry.state.differs):>52}  {job.listed_name}"
             continue
         seconds = START_SECONDS + rates.seconds(job, entry.iterations)
         ends = heapq.heappop(slots) + seconds

@@ -12,11 +12,12 @@ from filelock import FileLock, Timeout
 
 from impls.campaign.device import SHARE_OF_MEMORY
 from impls.campaign.job_list import Job
-from impls.campaign.job_state import record_of, standing
+from impls.campaign.job_state import record_of, state_of
 from impls.campaign.schedule import START_SECONDS, Entry
 from impls.campaign.time_estimates import Rates
 from impls.campaign.training_process import Child, Progress
-from impls.engine.train import CHECKPOINT, STEPS_PER_LAUNCH
+from impls.engine.run_folder import CHECKPOINT
+from impls.engine.train import STEPS_PER_LAUNCH
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 3.0  # of a process, beside what grows with its cell
@@ -112,9 +113,9 @@ class Supervisor:
         self.running.remove(child)
         job, code = child.job, child.process.returncode
         done = child.progress()
-        now = standing(job, self.out, self.data)
+        now = state_of(job, self.out, self.data)
         record = record_of(job, self.out)
-        if now.state == "complete" and record is not None and record.model_steps_per_second:
+        if now.status == "complete" and record is not None and record.model_steps_per_second:
             # The checkpoint is gone; the record has the sums of all sessions.
             seconds = len(record.seeds) * record.iteration_reached / record.model_steps_per_second
             reached = Progress(record.iteration_reached, seconds + record.evaluation_seconds)
@@ -128,7 +129,9 @@ class Supervisor:
         if now.done:
             diverged = record.diverged_seeds if record is not None else []
             text = f"diverged: seeds {', '.join(map(str, diverged))}" if diverged else ""
-            self.outcomes.append(Outcome(job, now.state, now.iteration, text))
+            self.outcomes.append(
+                Outcome(job, "complete" if now.status == "complete" else "paused", now.iteration, text)
+            )
         elif stopped:
             self.outcomes.append(Outcome(job, "partial", now.iteration, ""))
         else:
@@ -151,7 +154,7 @@ class Supervisor:
             shares_gpu = self.rates.device.kind == "cuda" and self.at_once > 1
             self.running.append(
                 Child(
-                    Entry(entry.job, standing(entry.job, self.out, self.data), entry.first),
+                    Entry(entry.job, state_of(entry.job, self.out, self.data), entry.first),
                     self.out,
                     threads=self.rates.threads,
                     seconds=seconds,
@@ -196,7 +199,7 @@ class Supervisor:
             if time.monotonic() - since > LOCK_SECONDS:
                 self.waiting.remove(entry)
                 text = f"another process is training into {folder}: wait for it, or stop it"
-                self.outcomes.append(Outcome(entry.job, "failed", entry.standing.iteration, text))
+                self.outcomes.append(Outcome(entry.job, "failed", entry.state.iteration, text))
             else:
                 self.waits_for_held = True
             return True

@@ -113,15 +113,8 @@ class Rates:
     def _limit(self, framework: str) -> float:
         """Operations per second of a matrix product, measured once, in a process of its own."""
         if framework not in self.limits:
-            command = [
-                sys.executable,
-                "-m",
-                "impls.campaign.matmul_rate",
-                framework,
-                self.device.kind,
-                str(self.threads),
-            ]
-            done = subprocess.run(command, capture_output=True, text=True)
+            words = ["benchmarks.roofline.machine_limits", framework, self.device.kind, str(self.threads)]
+            done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise UserError(

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from impls.campaign.job_list import Job
-from impls.campaign.job_state import Checkpoint, read_checkpoint
 from impls.campaign.schedule import Entry
-from impls.campaign.trainee import PARENT
-from impls.engine.train import CHECKPOINT
+from impls.engine.run_folder import CHECKPOINT, Checkpoint, read_checkpoint
+from impls.parent_watch import PARENT
 from impls.presets import train_command
 
 LOG_LINES = 5
@@ -42,6 +41,7 @@ class Child:
         self, entry: Entry, out: Path, *, threads: int, seconds: float, checkpoint_minutes: float, shares_gpu: bool
     ) -> None:
         self.entry, self.job = entry, entry.job
+        job = self.job
         self.path = out / self.job.folder / CHECKPOINT
         self.log = log_of(self.job, out)
         self.started = time.monotonic()
@@ -50,11 +50,11 @@ class Child:
         self.seen_at = 0  # when the checkpoint that was read was written
         self.checkpoint: Checkpoint | None = None
         self._read()
-        # Where a checkpoint is gone on from, what it did before is no progress of this process.
-        self.before = self._reached() if entry.standing.state == "partial" else Progress(0, 0.0)
+        # What a resumed checkpoint had done before is no progress of this process.
+        self.before = self._reached() if entry.state.status == "partial" else Progress(0, 0.0)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        words = shlex.split(train_command(*_cell(self.job), output=self.path.parent))[3:]
+        words = shlex.split(train_command(job.preset, job.experiment, job.cell, job.framework, self.path.parent))[3:]
         words += ["--threads", str(threads), "--resume", "--max-minutes", f"{seconds / 60:.3f}"]
         words += ["--checkpoint-minutes", f"{checkpoint_minutes:g}"]
         environment = os.environ | {PARENT: str(os.getpid())}
@@ -64,7 +64,7 @@ class Child:
             log.write(f"\n--- {datetime.now(UTC).isoformat(timespec='seconds')} {shlex.join(words)}\n")
             log.flush()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "impls.campaign.trainee", *words],
+                [sys.executable, "-m", "impls", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -118,7 +118,3 @@ def last_lines(log: Path) -> list[str]:
     """The end of a log, without progress bars."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", log.read_text(errors="replace")[-20_000:])]
     return [line for line in lines if line and "model-steps" not in line][-LOG_LINES:]
-
-
-def _cell(job: Job) -> tuple:
-    return job.preset, job.experiment, job.cell, job.framework

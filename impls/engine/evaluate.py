@@ -10,7 +10,8 @@ import pandas as pd
 from impls.data import load
 from impls.engine.files import read_arrays
 from impls.engine.record import read_record
-from impls.engine.train import CURVES, PARAMETERS, RECORD, cell_splits
+from impls.engine.run_folder import CURVES, PARAMETERS, RECORD
+from impls.engine.splits import cell_splits
 from impls.errors import UserError
 from impls.registry import implementation, spec_class
 
@@ -41,7 +42,13 @@ def evaluate(folder: Path) -> list[str]:
         device="cpu",
         steps_per_launch=1,
     )
-    runner.load(runner.leaves() | leaves)
+    known = runner.leaves()
+    if other := sorted(leaves.keys() - known.keys()):
+        raise UserError(
+            f"{folder / PARAMETERS} was written by another version of the suite: this one has no {other[0]}; "
+            f"evaluate it with commit {record.code.git_commit}, or train the cell again"
+        )
+    runner.load(known | leaves)
     curves = pd.read_parquet(folder / CURVES)
     last = curves[curves.iteration == record.iteration_reached].groupby(["split", "metric"]).value.mean()
     return [

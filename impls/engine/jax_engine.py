@@ -6,12 +6,15 @@ the same methods, stands in `torch_engine.py`.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +30,27 @@ from impls.engine.state import Leaves, flatten, unflatten
 DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "bf16": jnp.float32, "fp64": jnp.float64}
 
 
-def use_precision(precision: str) -> None:
-    """Multiply in a precision mode from now on; like JAX's own switches, for the whole process."""
+@contextlib.contextmanager
+def precision_mode(precision: str) -> Iterator[None]:
+    """Within it, JAX multiplies in this mode, and has 64-bit numbers in mode fp64 alone."""
     tf32 = precision in ("tf32", "bf16")  # TF32 holds every bfloat16
-    jax.config.update("jax_enable_x64", precision == "fp64")
-    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
-    jax_bfloat16.choose(precision == "bf16")
+    with (
+        jax.enable_x64(precision == "fp64"),
+        jax.default_matmul_precision("tensorfloat32" if tf32 else "highest"),
+        jax_bfloat16.chosen(precision == "bf16"),
+    ):
+        yield
+
+
+def in_own_precision(method: Callable) -> Callable:
+    """A method of a Runner that computes in the Runner's own precision mode, whatever other Runners there are."""
+
+    @functools.wraps(method)
+    def computing(self: Runner, *arguments: Any) -> Any:
+        with precision_mode(self.precision):
+            return method(self, *arguments)
+
+    return computing
 
 
 class Runner:
@@ -57,12 +75,11 @@ class Runner:
         device: str,
         steps_per_launch: int,
     ) -> None:
-        use_precision(precision)
         _keep_compilations()
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
+        self.precision, self.dtype = precision, DTYPES[precision]
         self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
         jax.config.update("jax_default_device", self.device)  # where the twins' zeros go, too
-        self.dtype = DTYPES[precision]
         self.splits = {
             name: {
                 "inputs": self._array(inputs),
@@ -71,12 +88,14 @@ class Runner:
             for name, (inputs, labels) in splits.items()
         }
         self.train_data = self.splits.get("train", {})
-        self.state = implementation.init(
-            spec, unflatten({name: self._array(value) for name, value in parameters.items()})
-        )
+        with precision_mode(precision):
+            self.state = implementation.init(
+                spec, unflatten({name: self._array(value) for name, value in parameters.items()})
+            )
         self.compile_seconds = 0.0
         self.programs = _programs(implementation, spec, compiler_options(device))
 
+    @in_own_precision
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
         block = {name: self._array(value) for name, value in inputs.items()}
@@ -89,6 +108,7 @@ class Runner:
         self.state = self.programs.launches[shapes](*arguments)
         jax.block_until_ready(self.state)
 
+    @in_own_precision
     def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
         """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
         data = {name: values[:examples] for name, values in self.splits[split].items()}
@@ -100,9 +120,11 @@ class Runner:
             total = {metric: total.get(metric, 0) + np.asarray(value, np.float64) for metric, value in sums.items()}
         return {metric: value / len(data["labels"]) for metric, value in total.items()}
 
+    @in_own_precision
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
         """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
+        assert self.programs.measure is not None, "this spec measures nothing"
         found = self.programs.measure(self.state, self.train_data, first)
         return {metric: np.asarray(value, np.float64) for metric, value in found.items()}
 
@@ -118,6 +140,7 @@ class Runner:
         """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
         return (self.device.memory_stats() or {}).get("peak_bytes_in_use")
 
+    @in_own_precision
     def _array(self, value: np.ndarray) -> jax.Array:
         if np.issubdtype(value.dtype, np.floating):
             value = value.astype(self.dtype)
@@ -128,7 +151,7 @@ class Runner:
 class _Programs:
     """What is compiled for one cell."""
 
-    launch: Callable  # many steps; donates the state
+    launch: Any  # many steps; donates the state
     evaluate: Callable
     measure: Callable | None
     launches: dict[tuple, jax.stages.Compiled]  # of `launch`, by the shapes of its arguments

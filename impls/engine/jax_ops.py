@@ -9,6 +9,7 @@ H hidden units, G gate activations.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -135,7 +136,7 @@ def lstm_cell(gates_RBG: Array, c_RBH: Array, peephole_RP: Array | None = None) 
     return jax.nn.sigmoid(o) * jnp.tanh(c_RBH), c_RBH
 
 
-def scan(function: Callable, carry: object, xs: tuple[Array, ...]) -> tuple[object, Array | None]:
+def scan(function: Callable, carry: Any, xs: tuple[Array, ...]) -> tuple[Any, Any]:
     """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
 
     Returns:

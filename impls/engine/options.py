@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -37,6 +39,26 @@ class Options(ClosedModel):
     def seeds(self) -> list[int]:
         """One seed per replica."""
         return list(range(self.first_seed, self.first_seed + self.replicas))
+
+
+def flags(values: Mapping[str, Any]) -> list[str]:
+    """Command-line words that give these values; None, which stands for "not given", gives none."""
+    words: list[str] = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value is not None:
+            words += [f"--{flag}", *(map(str, value) if isinstance(value, list | tuple) else [str(value)])]
+    return words
+
+
+def train_command(experiment: str, spec: CellSpec, options: Options) -> str:
+    """The shell command that trains this cell with these options; fields at their default are left out."""
+    given = {name: getattr(options, name) for name in options.model_fields_set if name != "resume" or options.resume}
+    given |= {name: getattr(spec, name) for name in spec.model_fields_set}
+    ordered = {name: given[name] for name in (*Options.model_fields, *type(spec).model_fields) if name in given}
+    return shlex.join(["python", "-m", "impls", "train", experiment, *flags(ordered)])
 
 
 def cell_folder(experiment: str, spec: CellSpec, options: Options) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -26,13 +26,16 @@ class CellSpec(ClosedModel):
     twins: ClassVar[str | None] = None  # the experiment whose torch_impl.py and jax_impl.py run this one; None: its own
     headline: ClassVar[tuple[str, str, str]] = ("test", "error", "%")  # split, metric and unit of the progress line
 
+    if TYPE_CHECKING:
+        dataset: str  # every subclass has this field, with the names that it knows
+
     iterations: PositiveInt = Field(500_000, description="training iterations (parameter updates)")
     evaluate_every: PositiveInt = Field(
         5_000, description="iterations between evaluations; 0 and the last are evaluated too"
     )
 
     @classmethod
-    def ladder(cls) -> list[CellSpec]:
+    def ladder(cls) -> Sequence[CellSpec]:
         """Tiny cells that between them show every method and choice; the parity ladder runs each of them."""
         raise NotImplementedError
 
@@ -45,7 +48,7 @@ class CellSpec(ClosedModel):
         return "/".join(f"{name}~{value}" for name, value in self.cell().items())
 
     def default(self, name: str) -> Any:
-        """What a field stands for when it is not given; a subclass says so where that hangs on another field."""
+        """What a field stands for when it is not given; a subclass says so where that depends on another field."""
         return type(self).model_fields[name].default
 
     def resolved(self, name: str) -> Any:

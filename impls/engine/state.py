@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 Leaves = dict[str, np.ndarray]  # by path, such as "parameters.layer1.weight"
+EVALUATED = ("parameters", "statistics")  # the parts of a state that an evaluation needs; the others serve training
 Tree = dict[str, Any]  # arrays by name, in nested dicts: a module's arrays and its modules
 
 

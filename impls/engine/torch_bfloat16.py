@@ -1,12 +1,15 @@
 """Precision mode bf16 in PyTorch: what a matrix product multiplies is rounded to bfloat16, all else stays float32.
 
 Products of bfloat16 numbers are exact in float32, and they are summed in float32; the gradients are such products, too.
-The same functions, in the same order, stand in `jax_bfloat16.py`.
+The same functions, in the same order, are in `jax_bfloat16.py`.
 
 Shape legend: R replicas, B batch, M rows, K inputs, N outputs.
 """
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -14,14 +17,19 @@ from torch import Tensor
 _chosen = False
 
 
-def choose(chosen: bool) -> None:
-    """Whether this process multiplies in bfloat16 from now on; the engine calls it with its precision mode."""
+@contextlib.contextmanager
+def chosen(on: bool) -> Iterator[None]:
+    """Within it, matrix products and convolutions round their factors to bfloat16, or do not."""
     global _chosen
-    _chosen = chosen
+    before, _chosen = _chosen, on
+    try:
+        yield
+    finally:
+        _chosen = before
 
 
 def is_chosen() -> bool:
-    """Whether `choose` said so."""
+    """Whether factors are rounded here."""
     return _chosen
 
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -80,7 +81,10 @@ def _addcmul_out(a: Tensor, b: Tensor, c: Tensor, *, value: float = 1, out: Tens
     return out.copy_(torch.addcmul(a, b, c, value=value))  # the compiler refuses to write into a part of an array
 
 
-REPLACED = {torch.ops.aten._fused_adam_.tensor_lr: _adam, torch.ops.aten.addcmul.out: _addcmul_out}
+REPLACED: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten._fused_adam_.tensor_lr: _adam,
+    torch.ops.aten.addcmul.out: _addcmul_out,
+}
 
 if torch.backends.mkldnn.is_available():
     # oneDNN's product, behind names of our own: by its own name the compiler takes it for weights that never change.

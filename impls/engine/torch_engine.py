@@ -7,10 +7,13 @@ The same class, with the same methods, is in `jax_engine.py`.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,13 +33,29 @@ CAPTURED_ITERATIONS = 2_000
 COMPILED_ITERATIONS = 20_000
 
 
-def use_precision(precision: str) -> None:
-    """Multiply in a precision mode from now on; like PyTorch's own switches, for the whole process."""
+@contextlib.contextmanager
+def precision_mode(precision: str) -> Iterator[None]:
+    """Within it, PyTorch multiplies in this mode. Its switches hold for the whole process, so they are put back."""
     tf32 = precision in ("tf32", "bf16")  # TF32 holds every bfloat16
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-    torch_bfloat16.choose(precision == "bf16")
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction
+    try:
+        matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = tf32, tf32, False
+        with torch_bfloat16.chosen(precision == "bf16"):
+            yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = before
+
+
+def in_own_precision(method: Callable) -> Callable:
+    """A method of a Runner that computes in the Runner's own precision mode, whatever other Runners there are."""
+
+    @functools.wraps(method)
+    def computing(self: Runner, *arguments: Any) -> Any:
+        with precision_mode(self.precision):
+            return method(self, *arguments)
+
+    return computing
 
 
 class Runner:
@@ -63,8 +82,7 @@ class Runner:
     ) -> None:
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.device = torch.device(device)
-        self.dtype = DTYPES[precision]
-        use_precision(precision)
+        self.precision, self.dtype = precision, DTYPES[precision]
         if self.device.type == "cpu":
             _keep_freed_memory()
         self.splits = {
@@ -80,6 +98,7 @@ class Runner:
         self.compiles = spec.iterations >= COMPILED_ITERATIONS and has_compiler()
         self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations, once captured
 
+    @in_own_precision
     @torch.no_grad()
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
@@ -92,6 +111,7 @@ class Runner:
         run(inputs)
         self._synchronize()
 
+    @in_own_precision
     @torch.no_grad()
     def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
         """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
@@ -104,6 +124,7 @@ class Runner:
             total = {metric: total.get(metric, 0) + value for metric, value in sums.items()}
         return {metric: (value.double() / len(data["labels"])).cpu().numpy() for metric, value in total.items()}
 
+    @in_own_precision
     @torch.no_grad()
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
         """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
@@ -143,9 +164,10 @@ class Runner:
 
         before, values = self._copies(), list(leaves.values())
         arguments = values, self.train_data, first
-        program = make_fx(step)(*arguments)
-        if self.compiles and can_be_compiled(program):
-            program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=program)
+        recorded = make_fx(step)(*arguments)
+        program: Callable[..., None] = recorded
+        if self.compiles and can_be_compiled(recorded):
+            program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=recorded)
         self._restore(before)  # tracing a step runs it, and so does compiling
 
         def replay(inputs: Leaves) -> None:

@@ -9,6 +9,7 @@ H hidden units, G gate activations.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -207,7 +208,7 @@ def lstm_cell(gates_RBG: Tensor, c_RBH: Tensor, peephole_RP: Tensor | None = Non
     return torch.sigmoid(o + peephole_o * c_RBH) * torch.tanh(c_RBH), c_RBH
 
 
-def scan(function: Callable, carry: object, xs: tuple[Tensor, ...]) -> tuple[object, Tensor | None]:
+def scan(function: Callable, carry: Any, xs: tuple[Tensor, ...]) -> tuple[Any, Any]:
     """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
 
     Returns:

@@ -4,38 +4,53 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import shlex
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from tqdm import tqdm
-
-from impls.data import Dataset, load
+from impls.data import load
 from impls.engine.curves import Curves
 from impls.engine.environment import prepare_environment
 from impls.engine.files import exclusive, read_arrays, write_arrays
 from impls.engine.machine import cpu_name, git_state, package_versions, process_peak_memory_bytes, usable_cpus
-from impls.engine.options import Options, cell_folder
+from impls.engine.options import Options, cell_folder, train_command
+from impls.engine.progress import headline, progress_bar, say
 from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record
-from impls.engine.spec import CellSpec, Examples
-from impls.engine.state import Leaves, stack_replicas
+from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, differences, identity
+from impls.engine.spec import CellSpec
+from impls.engine.splits import as_examples, cell_splits
+from impls.engine.state import EVALUATED, Leaves, stack_replicas
 from impls.errors import UserError
 from impls.registry import implementation
 from impls.sources import sources_sha256, training_sources
 
-CHECKPOINT, PARAMETERS, CURVES, RECORD = "checkpoint.npz", "parameters.npz", "curves.parquet", "run.json"
 STEPS_PER_LAUNCH = 50
 PACKAGES = {"torch": ("numpy", "torch"), "jax": ("numpy", "jax", "jaxlib")}
 
 
+@dataclass
+class Progress:
+    """What a checkpoint carries on: where the run stands, and sums over its sessions."""
+
+    iteration: int = 0
+    sessions: int = 0
+    started_at: str = field(default_factory=lambda: _now())
+    wall_seconds: float = 0.0
+    train_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    stopped_early: bool = False
+
+
 def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
     """Train one cell; write curves.parquet, run.json and parameters.npz into its folder.
+
+    The record's command is the one that gives this spec and these options, wherever `train` was called from.
 
     A stop (Ctrl-C, --max-minutes, a kill) leaves a checkpoint at a launch boundary. Launches always begin and end at
     the same iterations, whether the run was stopped or not, so a resumed run computes the very same bits.
@@ -75,17 +90,7 @@ class _Run:
             steps_per_launch=STEPS_PER_LAUNCH,
         )
         self.curves = Curves(options.seeds)
-        # What a checkpoint carries on: sums over sessions.
-        self.progress: dict[str, Any] = {
-            "iteration": 0,
-            "sessions": 0,
-            "started_at": _now(),
-            "wall_seconds": 0.0,
-            "train_seconds": 0.0,
-            "compile_seconds": 0.0,
-            "evaluation_seconds": 0.0,
-            "stopped_early": False,
-        }
+        self.progress = Progress()
         self.stop_signal: int | None = None
 
     def _device(self) -> str:
@@ -104,19 +109,19 @@ class _Run:
                 say(f"{self.folder} holds this very run, complete: nothing to do")
                 return finished
             self._resume()
-        self.progress["sessions"] += 1
+        self.progress.sessions += 1
         if not self.curves.points:
             self._evaluate()
         saved = time.perf_counter()
         handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            with self._progress_bar() as bar:
+            with progress_bar(self.options, self.spec, self.progress.iteration) as bar:
                 for boundary, inputs in self._blocks():
-                    steps = boundary - self.progress["iteration"]
+                    steps = boundary - self.progress.iteration
                     self._launch(boundary, inputs)
-                    bar.set_postfix_str(self._headline(), refresh=False)
+                    bar.set_postfix_str(headline(self.spec, self.curves, self.progress.iteration), refresh=False)
                     bar.update(self.options.replicas * steps)
-                    if self.progress["stopped_early"] or self._must_stop():
+                    if self.progress.stopped_early or self._must_stop():
                         break
                     if time.perf_counter() - saved >= 60 * self.options.checkpoint_minutes:
                         self._save()
@@ -135,14 +140,14 @@ class _Run:
         for first, last in itertools.pairwise(self.spec.evaluation_iterations()):
             parts = -(-(last - first) // STEPS_PER_LAUNCH)
             ends += [first + (last - first) * part // parts for part in range(1, parts + 1)]
-        return [end for end in ends if end > self.progress["iteration"]]
+        return [end for end in ends if end > self.progress.iteration]
 
     def _blocks(self) -> Iterator[tuple[int, Leaves]]:
         """For each launch where it ends and what it consumes, which is drawn while the launch before it runs."""
         ends = self._boundaries()
         with ThreadPoolExecutor(max_workers=1) as drawing:
             upcoming = None
-            for start, end, after in zip([self.progress["iteration"], *ends], ends, [*ends[1:], None], strict=False):
+            for start, end, after in zip([self.progress.iteration, *ends], ends, [*ends[1:], None], strict=False):
                 inputs = upcoming.result() if upcoming else self._inputs(start, end)
                 upcoming = drawing.submit(self._inputs, end, after) if after else None
                 yield end, inputs
@@ -151,9 +156,9 @@ class _Run:
         started, compiled = time.perf_counter(), self.runner.compile_seconds
         self.runner.advance(inputs)
         compile_seconds = self.runner.compile_seconds - compiled
-        self.progress["compile_seconds"] += compile_seconds
-        self.progress["train_seconds"] += time.perf_counter() - started - compile_seconds
-        self.progress["iteration"] = boundary
+        self.progress.compile_seconds += compile_seconds
+        self.progress.train_seconds += time.perf_counter() - started - compile_seconds
+        self.progress.iteration = boundary
         if boundary in self.spec.evaluation_iterations():
             self._evaluate()
 
@@ -161,30 +166,30 @@ class _Run:
         return self.spec.step_inputs(self.options.seeds, self.examples, first, last)
 
     def _evaluate(self) -> None:
-        started, iteration = time.perf_counter(), self.progress["iteration"]
+        started, iteration = time.perf_counter(), self.progress.iteration
         for split, examples in self.spec.evaluation_examples().items():
             self.curves.add(iteration, split, self.runner.evaluate(split, examples))
         if self.spec.measures_batch:
             self.curves.add(iteration, "batch", self.runner.measure(self._inputs(iteration, iteration + 1)))
-        self.progress["stopped_early"] = self.spec.stops_early(self.curves)
-        self.progress["evaluation_seconds"] += time.perf_counter() - started
+        self.progress.stopped_early = self.spec.stops_early(self.curves)
+        self.progress.evaluation_seconds += time.perf_counter() - started
 
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be gone on from."""
-        return {
-            "spec": self.spec.model_dump(mode="json"),
-            "seeds": self.options.seeds,
-            "framework": self.options.framework,
-            "precision": self.options.precision,
-            "data": self.dataset.files,
-            "source code": self.code.source_sha256,
-        }
+    def _identity(self) -> Identity:
+        """What must be the same for a checkpoint to be resumed."""
+        return identity(
+            spec=self.spec.model_dump(mode="json"),
+            seeds=self.options.seeds,
+            framework=self.options.framework,
+            precision=self.options.precision,
+            data=self.dataset.files,
+            source_sha256=self.code.source_sha256,
+        )
 
     def _save(self) -> None:
         curve_leaves, labels = self.curves.leaves()
         session_seconds = time.perf_counter() - self.session_start
-        progress = self.progress | {"wall_seconds": self.progress["wall_seconds"] + session_seconds}
-        meta = {"identity": self._identity(), "progress": progress, "curve_labels": labels}
+        progress = replace(self.progress, wall_seconds=self.progress.wall_seconds + session_seconds)
+        meta = {"identity": self._identity(), "progress": asdict(progress), "curve_labels": labels}
         write_arrays(self.folder / CHECKPOINT, self.runner.leaves() | curve_leaves, meta)
 
     def _finished(self) -> RunRecord | None:
@@ -192,29 +197,29 @@ class _Run:
         if not ((self.folder / RECORD).is_file() and (self.folder / PARAMETERS).is_file()):
             return None
         record = read_record(self.folder / RECORD)
-        identity = {
-            "spec": record.spec,
-            "seeds": record.seeds,
-            "framework": record.framework,
-            "precision": record.precision,
-            "data": record.data[0].files,
-            "source code": record.code.source_sha256,
-        }
-        return record if record.status == "complete" and identity == self._identity() else None
+        made = identity(
+            spec=record.spec,
+            seeds=record.seeds,
+            framework=record.framework,
+            precision=record.precision,
+            data=record.data[0].files,
+            source_sha256=record.code.source_sha256,
+        )
+        return record if record.status == "complete" and made == self._identity() else None
 
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT
         if not path.is_file():
             return
         leaves, meta = read_arrays(path)
-        changed = [name for name, value in self._identity().items() if meta["identity"].get(name) != value]
+        changed = differences(self._identity(), meta["identity"])
         if changed:
             say(f"starting from iteration 0: {path} was made with another {' and another '.join(changed)}")
             return
-        self.progress, labels = meta["progress"], meta["curve_labels"]
+        self.progress, labels = Progress(**meta["progress"]), meta["curve_labels"]
         self.curves.load(leaves, labels)
         self.runner.load(leaves)
-        say(f"going on from iteration {self.progress['iteration']} of {self.spec.iterations}")
+        say(f"going on from iteration {self.progress.iteration} of {self.spec.iterations}")
 
     def _must_stop(self) -> bool:
         if self.stop_signal is not None:
@@ -231,11 +236,11 @@ class _Run:
 
     def _finish(self) -> RunRecord:
         """Write what there is. A partial run keeps its checkpoint; the record is written last."""
-        complete = self.progress["iteration"] == self.spec.iterations or self.progress["stopped_early"]
+        complete = self.progress.iteration == self.spec.iterations or self.progress.stopped_early
         leaves = self.runner.leaves()
         self.curves.events = self.spec.events(leaves)
         if complete:
-            parameters = {path: value for path, value in leaves.items() if not path.startswith("adam")}
+            parameters = {path: value for path, value in leaves.items() if path.split(".")[0] in EVALUATED}
             write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
         else:
             self._save()
@@ -252,7 +257,7 @@ class _Run:
 
     def _record(self, status: Literal["complete", "partial"]) -> RunRecord:
         progress = self.progress
-        model_steps = self.options.replicas * progress["iteration"]
+        model_steps = self.options.replicas * progress.iteration
         return RunRecord(
             experiment=self.experiment,
             cell=self.spec.cell(),
@@ -263,7 +268,7 @@ class _Run:
             replica_settings=self.spec.replica_settings(self.options.seeds),
             facts=self.facts,
             status=status,
-            iteration_reached=progress["iteration"],
+            iteration_reached=progress.iteration,
             iterations=self.spec.iterations,
             diverged_seeds=self.curves.diverged_seeds(),
             differs_from_paper=self.spec.changed("paper"),
@@ -274,52 +279,16 @@ class _Run:
             device={"kind": self.device, "name": cpu_name(), "threads": self.threads}
             | self.engine.device_description(self.device),
             precision=self.options.precision,
-            command=shlex.join(["python", "-m", "impls", *sys.argv[1:]]),
-            started_at=progress["started_at"],
+            command=train_command(self.experiment, self.spec, self.options),
+            started_at=progress.started_at,
             finished_at=_now(),
-            wall_seconds=progress["wall_seconds"] + time.perf_counter() - self.session_start,
-            compile_seconds=progress["compile_seconds"],
-            evaluation_seconds=progress["evaluation_seconds"],
-            model_steps_per_second=model_steps / progress["train_seconds"] if progress["train_seconds"] else None,
+            wall_seconds=progress.wall_seconds + time.perf_counter() - self.session_start,
+            compile_seconds=progress.compile_seconds,
+            evaluation_seconds=progress.evaluation_seconds,
+            model_steps_per_second=model_steps / progress.train_seconds if progress.train_seconds else None,
             peak_memory_bytes=self.runner.peak_memory_bytes() or process_peak_memory_bytes(),
-            sessions=progress["sessions"],
+            sessions=progress.sessions,
         )
-
-    def _headline(self) -> str:
-        split, metric, unit = self.spec.headline
-        value = self.curves.last(split, metric)
-        return f"iteration {self.progress['iteration']}/{self.spec.iterations}, {split} {metric} {value:.2f}{unit}"
-
-    def _progress_bar(self) -> tqdm:
-        """Model-steps done, per second, and time left; on a terminal it moves, a log file gets it now and then."""
-        replicas = self.options.replicas
-        return tqdm(
-            total=replicas * self.spec.iterations,
-            initial=replicas * self.progress["iteration"],
-            desc=f"{self.options.framework} {' '.join(str(value) for value in self.spec.cell().values())}",
-            unit=" model-steps",
-            unit_scale=True,
-            mininterval=0.5 if sys.stderr.isatty() else 20,
-            dynamic_ncols=True,
-        )
-
-
-def as_examples(dataset: Dataset) -> dict[str, Examples]:
-    """The data set's splits as it has them."""
-    return {name: (split.inputs, split.labels) for name, split in dataset.splits.items()}
-
-
-def cell_splits(spec: CellSpec, dataset: Dataset) -> dict[str, Examples]:
-    """The data set's splits as the cell uses them; raises `UserError` where it asks for more than there is."""
-    try:
-        return spec.splits(as_examples(dataset))
-    except ValueError as error:
-        raise UserError(str(error)) from None
-
-
-def say(message: str) -> None:
-    """A line for the person who watches, apart from the progress bar."""
-    tqdm.write(message, file=sys.stderr)
 
 
 def _code(sources: list[str]) -> CodeRecord:

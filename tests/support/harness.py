@@ -112,7 +112,8 @@ def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
     if compiled and _is_jax(run.implementation):
         function = _compiled(run.implementation, run.spec)
     first = {name: run._array(value)[0] for name, value in inputs.items()}
-    found = function(run.state, run.train_data, first)
+    with _mode(run):
+        found = function(run.state, run.train_data, first)
     return {name: on_host(value) for name, value in flatten(found).items()}
 
 
@@ -120,9 +121,14 @@ def iterate(run, inputs: Leaves) -> Leaves:
     """One call of the bare step on the iteration that `inputs` [1, ...] describes; returns what is seen before it."""
     first = {name: run._array(value)[0] for name, value in inputs.items()}
     compiled = _compiled_iteration if _is_jax(run.implementation) else partial(partial, _iteration)
-    with torch.no_grad():
+    with torch.no_grad(), _mode(run):
         seen, run.state = compiled(run.implementation, run.spec)(run.state, run.train_data, first)
     return {name: on_host(value) for name, value in flatten(seen).items()}
+
+
+def _mode(run):
+    """The precision mode of a run, which its own methods choose by themselves."""
+    return importlib.import_module(type(run).__module__).precision_mode(run.precision)
 
 
 def on_host(value) -> np.ndarray:

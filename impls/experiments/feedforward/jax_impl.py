@@ -52,7 +52,11 @@ def affine(parameters: Arrays, x_RBH: Array) -> Array:
 
 
 def layer(
-    parameters: Arrays, x_RBH: Array, spec: Spec, pooling: str | None = None, running: tuple | None = None
+    parameters: Arrays,
+    x_RBH: Array,
+    spec: Spec,
+    pooling: str | None = None,
+    running: tuple[Array, Array] | None = None,
 ) -> tuple[Array, tuple[Array, Array]]:
     """Linear map or convolution, batch norm, ReLU, pooling: [R, B, H] -> [R, B, H'].
 
@@ -139,7 +143,7 @@ def received_gradient(spec: Spec, state: Tree, i: int, delta_RBH: Array, synthet
         return None
     if spec.method == "stale":
         return jnp.broadcast_to(state["stale"][f"h{i}"][:, None], delta_RBH.shape)
-    if spec.bp_lambda:
+    if synthetic_RBH is not None and spec.bp_lambda:
         return (1 - spec.bp_lambda) * synthetic_RBH + spec.bp_lambda * delta_RBH
     return synthetic_RBH
 

@@ -52,7 +52,11 @@ def affine(parameters: Arrays, x_RBH: Tensor) -> Tensor:
 
 
 def layer(
-    parameters: Arrays, x_RBH: Tensor, spec: Spec, pooling: str | None = None, running: tuple | None = None
+    parameters: Arrays,
+    x_RBH: Tensor,
+    spec: Spec,
+    pooling: str | None = None,
+    running: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """Linear map or convolution, batch norm, ReLU, pooling: [R, B, H] -> [R, B, H'].
 
@@ -141,7 +145,7 @@ def received_gradient(
         return None
     if spec.method == "stale":
         return state["stale"][f"h{i}"][:, None].expand(delta_RBH.shape)
-    if spec.bp_lambda:
+    if synthetic_RBH is not None and spec.bp_lambda:
         return (1 - spec.bp_lambda) * synthetic_RBH + spec.bp_lambda * delta_RBH
     return synthetic_RBH
 

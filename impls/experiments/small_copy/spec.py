@@ -20,7 +20,7 @@ SMALL = {
     "iterations": 60_000,
     "evaluate_every": 2_000,
 }
-CHANGES = {
+CHANGES: dict[str, dict[str, Any]] = {
     "none": {},
     "unscaled_target": {"factor_in_target": False},
     "factor_1": {"synthetic_gradient_factor": 1.0},
@@ -44,7 +44,7 @@ class Spec(Recurrent):
     cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "method", "truncation_length", "change")
 
     dataset: Literal["copy"] = Field("copy", description="task")
-    change: Literal[tuple(CHANGES)] = Field(
+    change: Literal[tuple(CHANGES)] = Field(  # type: ignore[valid-type]  # the names of CHANGES
         "none",
         description="the one choice that is changed: "
         + "; ".join(

@@ -26,7 +26,8 @@ def init(spec: Spec, parameters: Tree) -> Tree:
 
     The parameters are those of network `a`, of `b`, and of M, `synthetic_gradient`; each has an Adam of its own.
     """
-    like, statistics = parameters["a"]["report"]["bias"], {}
+    like = parameters["a"]["report"]["bias"]
+    statistics: dict[str, Array] = {}
     for name, shape in spec.normalised.items():
         zeros = jnp.zeros((len(like), 1, *shape), like.dtype)
         statistics |= {f"{name}.mean": zeros, f"{name}.variance": zeros + 1}

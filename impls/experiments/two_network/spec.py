@@ -173,7 +173,7 @@ class Spec(CellSpec):
         That guess is the mode of the binomial distribution, over streams, of the digits that are counted.
         """
         _, labels = splits["test"]
-        found = {
+        found: dict[str, float] = {
             "digits_per_iteration": self.block * self.batch_size,
             "updates_of_a_per_iteration": 1 if self.method == "bprop" else self.period,
             "updates_of_b_per_iteration": 1,

@@ -41,14 +41,13 @@ def norm(parameters: Arrays, x_RXBN: Tensor, spec: Spec, running: Arrays | None 
     scale_LN, shift_LN = (value.repeat_interleave(math.prod(places[1:]), 0) for value in (scale_RN, shift_RN))
     x_LBN = x_RXBN.reshape(-1, batch, units)
     if running is None:
-        y_LBN, moments_LN = ops.batch_norm(x_LBN, scale_LN, shift_LN, spec.batch_norm_epsilon)
+        y_LBN, (mean_LN, variance_LN) = ops.batch_norm(x_LBN, scale_LN, shift_LN, spec.batch_norm_epsilon)
     else:
-        moments_LN = [
-            value.expand(*places, units).reshape(-1, units) for value in (running["mean"], running["variance"])
-        ]
-        y_LBN = ops.normalise(x_LBN, *moments_LN, scale_LN, shift_LN, spec.batch_norm_epsilon)
-    mean, variance = (value.reshape(*places, units) for value in moments_LN)
-    return y_LBN.reshape(x_RXBN.shape), {"mean": mean, "variance": variance}
+        given = running["mean"], running["variance"]
+        mean_LN, variance_LN = (value.expand(*places, units).reshape(-1, units) for value in given)
+        y_LBN = ops.normalise(x_LBN, mean_LN, variance_LN, scale_LN, shift_LN, spec.batch_norm_epsilon)
+    moments = {"mean": mean_LN.reshape(*places, units), "variance": variance_LN.reshape(*places, units)}
+    return y_LBN.reshape(x_RXBN.shape), moments
 
 
 def moments_of(running: Tree | None, name: str, t: int | None = None) -> Arrays | None:

@@ -193,7 +193,7 @@ def test_a_pause_is_an_interim_result_and_the_next_stage_goes_on_from_it(tmp_pat
     assert record.status == "partial"
     assert 500 <= record.iteration_reached < 5000
     entries = make_plan(jobs, out)
-    assert [(e.standing.state, e.iterations) for e in entries] == [
+    assert [(e.state.status, e.iterations) for e in entries] == [
         ("paused", 0),
         ("partial", 5000 - record.iteration_reached),
     ]

@@ -16,13 +16,14 @@ from impls.__main__ import main
 from impls.campaign.command import campaign
 from impls.campaign.device import Device, estimated_memory, find_device, jobs_and_threads
 from impls.campaign.job_list import Job, load_campaign, select
-from impls.campaign.job_state import read_checkpoint, standing
+from impls.campaign.job_state import state_of
 from impls.campaign.options import CampaignOptions
 from impls.campaign.schedule import START_SECONDS, describe, make_plan
 from impls.campaign.time_estimates import Rates
 from impls.engine.options import Options
 from impls.engine.record import read_record
-from impls.engine.train import CHECKPOINT, RECORD, train
+from impls.engine.run_folder import CHECKPOINT, RECORD, read_checkpoint
+from impls.engine.train import train
 from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command
 
@@ -187,7 +188,7 @@ def test_a_gpu_is_found_without_a_framework_and_shared(tmp_path, monkeypatch):
 def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monkeypatch):
     small, _, _, _, more, *_ = jobs_of()
     data = None
-    assert standing(small, tmp_path, data).state == "missing"
+    assert state_of(small, tmp_path, data).status == "missing"
 
     def run(job: Job, **options: Any) -> None:
         train(
@@ -205,12 +206,12 @@ def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monke
         )
 
     run(small, max_minutes=1e-6)
-    partial = standing(small, tmp_path, data)
-    assert partial.state == "partial"
+    partial = state_of(small, tmp_path, data)
+    assert partial.status == "partial"
     assert partial.iteration == read_checkpoint(tmp_path / small.folder / CHECKPOINT).iteration > 0
     # Every part of a checkpoint's identity is compared, under the very name that `train` gives it.
     monkeypatch.setattr("impls.campaign.job_state.sources_sha256", lambda sources: "edited")
-    assert standing(small, tmp_path, {"mnist": {}}).differs == ("source code", "data")
+    assert state_of(small, tmp_path, {"mnist": {}}).differs == ("data", "source code")
     monkeypatch.undo()
     assert set(read_checkpoint(tmp_path / small.folder / CHECKPOINT).identity) == {
         "spec",
@@ -222,18 +223,18 @@ def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monke
     }
 
     run(small, resume=True)
-    assert standing(small, tmp_path, data) == ("complete", 100, ())
-    assert standing(more, tmp_path, data).state == "missing", "the smaller result is not in its way"
+    assert state_of(small, tmp_path, data) == ("complete", 100, ())
+    assert state_of(more, tmp_path, data).status == "missing", "the smaller result is not in its way"
     slower = jobs_of(lambda c: [s["feedforward"][0]["settings"].update(learning_rate=1e-3) for s in c["stages"]])[0]
-    assert standing(slower, tmp_path, data).differs == ("spec",)
+    assert state_of(slower, tmp_path, data).differs == ("spec",)
 
     run(more, max_minutes=1e-6)
-    assert standing(more, tmp_path, data).state == "partial"
+    assert state_of(more, tmp_path, data).status == "partial"
     assert read_record(tmp_path / small.name / RECORD).seeds == [0, 1], "stays until the larger one is complete"
     run(more, resume=True)
-    assert standing(more, tmp_path, data).state == "complete"
+    assert state_of(more, tmp_path, data).status == "complete"
     assert read_record(tmp_path / small.name / RECORD).seeds == [0, 1, 2]
-    assert standing(small, tmp_path, data).state == "complete", "more replicas than asked for are no fault"
+    assert state_of(small, tmp_path, data).status == "complete", "more replicas than asked for are no fault"
 
 
 def listed(tmp_path: Path) -> Path:

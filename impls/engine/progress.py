@@ -1,0 +1,35 @@
+"""What a person who watches a training sees: a progress bar with a headline, and lines beside it."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+from impls.engine.curves import Curves
+from impls.engine.options import Options
+from impls.engine.spec import CellSpec
+
+
+def progress_bar(options: Options, spec: CellSpec, iteration: int) -> tqdm:
+    """Model-steps done, per second, and time left; on a terminal it moves, a log file gets it now and then."""
+    return tqdm(
+        total=options.replicas * spec.iterations,
+        initial=options.replicas * iteration,
+        desc=f"{options.framework} {' '.join(str(value) for value in spec.cell().values())}",
+        unit=" model-steps",
+        unit_scale=True,
+        mininterval=0.5 if sys.stderr.isatty() else 20,
+        dynamic_ncols=True,
+    )
+
+
+def headline(spec: CellSpec, curves: Curves, iteration: int) -> str:
+    """The iteration, and the metric that the experiment is about."""
+    split, metric, unit = spec.headline
+    return f"iteration {iteration}/{spec.iterations}, {split} {metric} {curves.last(split, metric):.2f}{unit}"
+
+
+def say(message: str) -> None:
+    """A line for the person who watches, apart from the progress bar."""
+    tqdm.write(message, file=sys.stderr)
