@@ -1,5 +1,5 @@
 # From a fresh clone: `make reproduce` draws the paper's tables and figures, `make test` runs every test.
-# Needed: Python >= 3.11, make, git, a C compiler. Everything else goes into .venv, at the versions of constraints.txt.
+# Requirements: Python >= 3.11, make, git, a C compiler. The rest goes into .venv, at the versions of constraints.txt.
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
@@ -14,7 +14,7 @@ $(error ACCELERATOR=$(ACCELERATOR) is unknown: write ACCELERATOR=cpu or ACCELERA
 endif
 
 VENV_PYTHON := .venv/bin/python
-# Written last, so that an interrupted installation is taken up again and a finished one is not repeated.
+# Written last, so that an interrupted installation is continued and a finished one is not repeated.
 STAMP := .venv/installed-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables an
 test: $(STAMP) ## run the tests; pick some with PYTEST_ARGS="tests/unit -k preset"
 	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
 
-benchmark: $(STAMP) ## measure training speed as a share of the machine's limit; on an idle machine, half an hour the first time
+benchmark: $(STAMP) ## measure training speed as a share of the machine's limit (idle machine; half an hour the first time)
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch
 	$(VENV_PYTHON) -m pytest benchmarks --framework jax
 
@@ -41,7 +41,7 @@ lint: $(STAMP) ## check format and style of Python files and of the workflow
 	$(VENV_PYTHON) -m snakefmt --check Snakefile workflows
 	$(VENV_PYTHON) -m snakemake --lint
 
-format: $(STAMP) ## bring the files into the format that lint asks for
+format: $(STAMP) ## format the files as lint requires
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 	$(VENV_PYTHON) -m snakefmt Snakefile workflows
@@ -50,12 +50,12 @@ clean: ## remove .venv and caches; results/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A .venv whose Python does not start (half made, or moved here from elsewhere) is made anew.
+# A .venv whose Python does not start (incomplete, or moved here from elsewhere) is made again.
 $(STAMP): pyproject.toml constraints.txt
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 			echo "error: Python 3.11 or newer is needed, and '$(PYTHON)' is `$(PYTHON) --version 2>&1 || true`." >&2; \
-			echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+			echo "Select another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }; \
 		echo "making .venv with `$(PYTHON) --version`"; \
 		$(PYTHON) -m venv --clear .venv || { \
 			echo "error: $(PYTHON) cannot make virtual environments (on Debian: install python3-venv)." >&2; exit 1; }; }

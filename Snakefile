@@ -1,9 +1,9 @@
-"""Decoupled Neural Interfaces using Synthetic Gradients: from data to the paper's tables, figures and verdicts.
+"""Decoupled Neural Interfaces using Synthetic Gradients: from the data to the paper's tables, figures and verdicts.
 
 snakemake                                       everything of the quick preset
-snakemake --list-target-rules                   what else can be asked for
-snakemake --configfile config/paper.yaml        at the paper's sizes
-snakemake figures --config source=published     from the committed results, without training
+snakemake --list-target-rules                   the other targets
+snakemake --configfile config/paper.yaml        everything at the paper's sizes
+snakemake figures --config source=published     figures from the committed results, without training
 """
 
 from snakemake.utils import min_version
@@ -13,7 +13,7 @@ from impls.registry import experiments
 min_version("9.10")
 
 
-# A preset stands alone: one that the command line names replaces the default, and does not extend it.
+# A preset on the command line replaces the default preset; the two are not merged.
 if not workflow.overwrite_configfiles:
 
     configfile: "config/quick.yaml"
@@ -23,14 +23,14 @@ if not workflow.overwrite_configfiles:
 report: "workflows/report/description.rst"
 
 
-# A system on which `make reproduce` works; jobs run in it only with --software-deployment-method apptainer.
+# A container in which `make reproduce` works. Jobs use it only with --software-deployment-method apptainer.
 container: "docker://python:3.12"
 
 
 include: "workflows/common.smk"
 
 
-# One workflow file for each folder impls/experiments/<name>/.
+# Each folder impls/experiments/<name>/ has one workflow file.
 for experiment in experiments():
 
     include: f"workflows/{experiment}.smk"
@@ -44,7 +44,7 @@ include: "workflows/report.smk"
 
 
 rule all:
-    """Train every cell of the preset, draw its tables and figures, judge its claims, put them on a page (the default)."""
+    """Train every cell of the preset, draw its tables and figures, judge its claims, make the report (default)."""
     default_target: True
     input:
         rules.tables.input,
@@ -57,4 +57,4 @@ rule all:
 onsuccess:
     made = {path for job in workflow.dag.jobs for path in job.output}
     for page in sorted(made.intersection(REPORTS)):
-        print(f"The report, for your browser: {page}")
+        print(f"Open the report in a browser: {page}")

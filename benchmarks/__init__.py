@@ -1,1 +1,1 @@
-"""How fast each cell trains on this machine, as a share of what the machine can do."""
+"""The training speed of each cell on this machine, as a share of the machine's limit."""

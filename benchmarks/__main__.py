@@ -15,12 +15,12 @@ from benchmarks.roofline.limits_page import PAGE, limits_page
 from impls.errors import UserError
 
 DESCRIPTION = """\
-Speed of training: did a change make it slower (compare, calibrate; docs/regression-gate.md), how near it comes to what
-this machine can do (limits; docs/engine.md), and does a GPU compute and run as it should (gpu-check; docs/ci.md)."""
+Training speed: whether a change made it slower (compare, calibrate; docs/regression-gate.md), how close it is to the
+limit of this machine (limits; docs/engine.md), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
 COMPARE = """\
-Compares the speed of two revisions, in pairs of fresh processes, benchmark by benchmark. BASE and HEAD are each a git
-revision (checked out apart, removed afterwards), a folder with the code as it is (such as `.`), or both are .json files
-from `pytest benchmarks --benchmark-json` or from --save (quoted patterns such as 'base-*.json' too).
+Compares the speed of two revisions, benchmark by benchmark, in pairs of fresh processes. BASE and HEAD are each a git
+revision (checked out in a separate folder and removed afterwards) or a folder with code (such as `.`). Or both are
+.json files from `pytest benchmarks --benchmark-json` or from --save, or quoted patterns such as 'base-*.json'.
 
 examples:
   python -m benchmarks compare main .
@@ -28,35 +28,36 @@ examples:
   python -m benchmarks compare saved.json saved.json
 """
 LIMITS = """\
-Measures this machine's ceilings (matrix products and convolutions at the shapes of the paper's nets, passes over
-memory, what a call costs), then every benchmark's step, and says which share of its limit each reaches: counted
-operations and bytes, time at the limit, measured time. Beside them: what public implementations took, and a plain eager
-loop. For an otherwise idle machine; a quarter of an hour on two cores, and longer the first time, to compile. Exit
-code 0, 1 if a case failed, 4 if nothing was measured.
+Measures this machine's limits (matrix products and convolutions at the shapes of the paper's nets, passes over memory,
+the cost of a call), then every benchmark's step. For each step the page gives counted operations and bytes, time at the
+limit, measured time, and the share of the limit. It also gives the times of public implementations and of a plain eager
+loop. Run it on an otherwise idle machine. It takes a quarter of an hour on two cores, and longer the first time, to
+compile. Exit code 0; 1 if a case failed; 4 if nothing was measured.
 
 examples:
   python -m benchmarks limits
   python -m benchmarks limits --framework torch --cases 'recurrent/*'
 """
 GPU_CHECK = """\
-One call, under ten minutes: every experiment's fast path against the plain loop on the GPU, in both frameworks (the
-parity ladder's own tests); then how much of a step is gaps between kernels, what 20 replicas cost beside one, how long
-the MNIST table would take at the paper's scale, which share of the measured TF32 and bfloat16 rates is reached; clocks
-and reasons to throttle. Exit code 0, 1 if anything failed or is missing, 4 for a mistake on the command line.
+One call, under ten minutes. First it compares every experiment's fast path with the plain loop on the GPU, in both
+frameworks, with the tests of the parity ladder. Then it measures the gaps between kernels in a step, the time of 20
+replicas relative to one, how long the MNIST table would take at the paper's scale, and the share of the measured TF32
+and bfloat16 rates that is reached. It records clocks and reasons for throttling. Exit code 0; 1 if anything failed or
+is missing; 4 for a mistake on the command line.
 """
 EXIT_CODES = """\
-exit codes, the first that holds (precedence 1 > 3 > 2 > 0):
+exit codes; the first that applies is returned (precedence 1 > 3 > 2 > 0):
   1    slower: a benchmark is slower by more than its margin
   3    not comparable: for a benchmark, machine, settings or result differ, or it is missing, or its process failed
   2    inconclusive: a benchmark's noise is too large for --max-pairs
   0    not slower: every benchmark
-  4    nothing was compared: the command line names something that there is not, or a defect of this program
+  4    nothing was compared: the command line names something that does not exist, or a defect of this program
   130  stopped
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Mistakes on the command line end with 4, because argparse's own 2 means inconclusive here."""
+    """Exits with 4 after a mistake on the command line, because argparse's own 2 means inconclusive here."""
 
     def error(self, message: str) -> None:
         self.print_usage(sys.stderr)
@@ -68,13 +69,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     if options.run in (compare, calibrate) and not 2 <= options.pairs <= options.max_pairs:
         return _wrong("--pairs must be at least 2, and --max-pairs no less than --pairs")
-    # What stops a CI job must clean up too; Ctrl-C is not handled already where a shell started this in the background.
+    # A stopped CI job must clean up too. SIGINT is ignored if a shell started this in the background.
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return options.run(options)
     except (UserError, OSError) as error:
         return _wrong(str(error))
-    except Exception:  # Python's own exit code for it is 1, which would be read as slower
+    except Exception:  # Python's own exit code would be 1, which means slower
         traceback.print_exc()
         return 4
     except KeyboardInterrupt:
@@ -95,26 +96,26 @@ def _wrong(message: str) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; each subcommand's function is in `run`."""
+    """The parser; `run` holds each subcommand's function."""
     parser = _Parser(prog="python -m benchmarks", description=DESCRIPTION, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="command")
     shape = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
 
     texts = {"description": COMPARE, "epilog": EXIT_CODES}
     sub = commands.add_parser("compare", help="is HEAD slower than BASE?", **texts, **shape)
-    sub.add_argument("base", metavar="BASE", help="what was there before")
-    sub.add_argument("head", metavar="HEAD", help="what is to be judged")
+    sub.add_argument("base", metavar="BASE", help="the earlier code")
+    sub.add_argument("head", metavar="HEAD", help="the code to be judged")
     _add_measuring(sub, benchmarks="*", pairs=10, max_pairs=40)
     sub.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a pull request")
-    sub.add_argument("--save", type=Path, metavar="FILE", help="write every pair as JSON, which compare reads again")
+    sub.add_argument("--save", type=Path, metavar="FILE", help="write every pair as JSON, which compare can read again")
     sub.set_defaults(run=compare)
 
     sub = commands.add_parser(
         "calibrate",
-        help="how often does compare err on this machine?",
-        description="Compares the working tree with itself, as it is and with planted slowdowns of 5% and 10%,\n"
-        "and writes how often each was called slower. Takes as long as four times --repeats comparisons, since\n"
-        "nothing is planted in every second one.",
+        help="how often is compare wrong on this machine?",
+        description="Compares the working tree with itself, unchanged and with planted slowdowns of 5% and 10%, and\n"
+        "writes how often each was called slower. Takes as long as four times --repeats comparisons, because\n"
+        "every second one has no planted slowdown.",
         **shape,
     )
     _add_measuring(sub, benchmarks="*/dni/x1", pairs=10, max_pairs=40)
@@ -123,12 +124,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", type=Path, default=output, metavar="FILE", help="the table (%(default)s)")
     sub.set_defaults(run=calibrate)
 
-    sub = commands.add_parser(
-        "limits", help="how near does every case come to what this machine can do?", description=LIMITS, **shape
-    )
+    text = "how close does every case come to the limit of this machine?"
+    sub = commands.add_parser("limits", help=text, description=LIMITS, **shape)
     _add_where(sub)
     sub.add_argument("--cases", default="*", metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
-    text = f"the page ({PAGE}; with --cases that leaves some out, the terminal alone)"
+    text = f"the page ({PAGE}; only the terminal if --cases leaves some out)"
     sub.add_argument("--output", type=Path, metavar="FILE", help=text)
     sub.set_defaults(run=limits_page)
 

@@ -1,6 +1,6 @@
-"""What is timed: one list for `pytest benchmarks`, and for `python -m benchmarks` limits and compare.
+"""The cases that are timed: one list for `pytest benchmarks` and for `python -m benchmarks` limits and compare.
 
-Data are random, in the shapes of the data sets: speed does not depend on what is learnt.
+The data are random, in the shapes of the data sets, because the speed does not depend on what is learnt.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Case:
     """One cell of an experiment, the replicas that train at once, and the iterations of one timed launch."""
 
     experiment: str
-    fields: dict[str, Any]  # of its spec; others stay at the default, which is the paper's
+    fields: dict[str, Any]  # of its spec; the others keep their default, which is the paper's
     steps: int
     replicas: int
 
@@ -33,7 +33,7 @@ class Case:
         return spec_class(self.experiment)(**self.fields)
 
     def splits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Training data: inputs uint8 [n, ...] and labels uint8 [n]; none for a task that is drawn from the seeds."""
+        """Training data: inputs uint8 [n, ...] and labels uint8 [n]; empty for a task that is drawn from the seeds."""
         rng = np.random.default_rng(0)
         dataset = self.spec().dataset
         if shape := IMAGES.get(dataset):
@@ -52,7 +52,7 @@ CELLS = [
     ("feedforward", "dni", {"method": "dni"}, 20, (1, 3)),
     ("feedforward", "cdni", {"method": "cdni"}, 50, (1, 3)),
     ("feedforward", "cdni_depth_6", {"method": "cdni", "depth": 6}, 50, (1,)),
-    # 64-64-10: so little arithmetic that what a call costs shows
+    # 64-64-10: so little arithmetic that the cost of a call is visible
     (
         "feedforward",
         "small_dni",
@@ -84,12 +84,12 @@ CASES = {
     for experiment, name, fields, steps, counts in CELLS
     for replicas in counts
 }
-# What a plain eager loop of one net (plain_loop.py) is compared with, by the case that it is a loop of.
+# Cases of plain eager loops of one net (plain_loop.py), and the cases with which each is compared.
 PLAIN = {
     "feedforward/small_dni/x1": ("feedforward/small_dni/x1", "feedforward/small_dni/x10"),
     "recurrent/copy_bptt/x1": ("recurrent/copy_bptt/x1", "recurrent/copy_bptt/x2"),
 }
-# What grows, from which case to which, and how many times the work that is.
+# What grows, from which case to which, and by what factor the work grows.
 GROWTH = [
     ("hidden layers with M, 3 to 5", "feedforward/cdni/x1", "feedforward/cdni_depth_6/x1", 5 / 3),
     ("T, 3 to 12", "recurrent/copy_dni/x1", "recurrent/copy_dni_t_12/x1", 4),
@@ -102,7 +102,7 @@ GROWTH = [
 
 
 def names(*experiments: str) -> list[str]:
-    """Names of the cases of some experiments, in order."""
+    """Names of the cases of the given experiments, in order."""
     return [name for name, case in CASES.items() if case.experiment in experiments]
 
 

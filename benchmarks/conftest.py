@@ -1,4 +1,4 @@
-"""One framework per process: their thread pools, and on a GPU their memory, get in each other's way."""
+"""One framework per process, because two in one process compete for threads and, on a GPU, for memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def framework(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter) -> None:
-    """The table that the benchmark's own columns do not show."""
+    """Write what the columns of pytest-benchmark do not show: the share of the limit."""
     rows = [
         (b["name"], b["extra_info"])
         for b in (bench.as_dict(include_data=False) for bench in terminalreporter.config._benchmarksession.benchmarks)

@@ -1,4 +1,4 @@
-"""What a time was measured on: what must be equal for two to be comparable, and what may explain a difference."""
+"""The machine of a measurement: what must be equal in two records, and what may explain a difference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from impls.engine.machine import nvidia_smi
 
 FREQUENCIES = Path("/sys/devices/system/cpu")
 GPU_CONDITIONS = "clocks.sm,clocks.mem,temperature.gpu,power.draw,clocks_throttle_reasons.active"
-# What a bit of the last one means, as NVML names it; other bits are shown as a number.
+# The meaning of the bits of the last entry, as in NVML. Other bits are shown as a number.
 THROTTLE_REASONS = {
     0x1: "idle",
     0x2: "clocks set by an application",
@@ -26,13 +26,13 @@ THROTTLE_REASONS = {
 
 
 def governor() -> dict[str, str]:
-    """{"governor": name} of the processor's clock, or nothing where the system does not say."""
+    """{"governor": name} of the processor's clock, or {} if the system does not report it."""
     path = FREQUENCIES / "cpu0" / "cpufreq" / "scaling_governor"
     return {"governor": path.read_text().strip()} if path.is_file() else {}
 
 
 def conditions() -> dict[str, object]:
-    """Load averages, clocks in MHz, the GPU's temperature and reasons to throttle; what cannot be read is absent."""
+    """Load averages, clocks in MHz, the GPU's temperature and reasons for throttling; unreadable entries are absent."""
     found: dict[str, object] = {"load_average": os.getloadavg()}
     clocks = sorted(FREQUENCIES.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
     if clocks:
@@ -42,15 +42,15 @@ def conditions() -> dict[str, object]:
 
 
 def gpu_conditions() -> dict[str, str]:
-    """What `nvidia-smi` says of the first GPU, by the names of GPU_CONDITIONS; nothing where it cannot be asked."""
-    for query in (GPU_CONDITIONS, GPU_CONDITIONS.replace("throttle", "event")):  # its name in newer drivers
+    """The output of `nvidia-smi` for the first GPU, by the names of GPU_CONDITIONS; {} if it cannot be run."""
+    for query in (GPU_CONDITIONS, GPU_CONDITIONS.replace("throttle", "event")):  # the name in newer drivers
         if found := nvidia_smi(*query.split(",")):
             return dict(zip(GPU_CONDITIONS.split(","), found, strict=False))
     return {}
 
 
 def throttle_reasons(active: str) -> list[str]:
-    """A bit mask such as 0x0000000000000004 in words."""
+    """The reasons in a bit mask such as 0x0000000000000004, in words."""
     try:
         mask = int(active, 16)
     except ValueError:
@@ -60,7 +60,7 @@ def throttle_reasons(active: str) -> list[str]:
 
 
 class ClockLog:
-    """Asks for the GPU's clocks every few seconds, from its making to `stop`, beside whatever runs."""
+    """Reads the GPU's clocks every few seconds in a thread, from its creation until `stop`."""
 
     def __init__(self, seconds: float = 2.0) -> None:
         self.seen: list[dict[str, str]] = []
@@ -75,7 +75,7 @@ class ClockLog:
                 return
 
     def stop(self) -> dict[str, object]:
-        """Least and greatest of each reading, and all reasons to throttle but idleness; empty without a GPU."""
+        """Least and greatest value of each reading, and all reasons for throttling but idleness; {} without a GPU."""
         self.done.set()
         self.thread.join()
         if not self.seen:
@@ -91,7 +91,7 @@ class ClockLog:
 
 
 class Watch:
-    """Who else used the cores that this process may run on, from its making to `stop`. Knows nothing outside Linux."""
+    """Measures how much others used this process's cores, from its creation until `stop`. Works only on Linux."""
 
     def __init__(self) -> None:
         self.ticks, self.own_seconds = _ticks(), _own_seconds()
@@ -99,7 +99,7 @@ class Watch:
     def stop(self) -> dict[str, float]:
         """Shares of the cores' time: `steal`, taken by the host's other guests; `others`, by other processes here.
 
-        `others` is what was used less what this process and its finished children did.
+        `others` is the time used minus that of this process and its finished children.
         """
         load = {"load_average": os.getloadavg()[0]}
         elapsed = {name: ticks - self.ticks[name] for name, ticks in _ticks().items()} if self.ticks else {}
@@ -116,7 +116,7 @@ def _ticks() -> dict[str, int]:
         return {}
     cores = {f"cpu{number}" for number in os.sched_getaffinity(0)}
     rows = [line.split() for line in Path("/proc/stat").read_text().splitlines() if line.split()[0] in cores]
-    # user, nice, system, idle, iowait, irq, softirq, steal; guests' time is in user's
+    # user, nice, system, idle, iowait, irq, softirq, steal; user includes the time of guests
     user, nice, system, idle, iowait, irq, softirq, steal = (sum(int(row[i]) for row in rows) for i in range(1, 9))
     used = user + nice + system + irq + softirq
     return {"used": used, "steal": steal, "total": used + idle + iowait + steal}
@@ -127,7 +127,7 @@ def _own_seconds() -> float:
 
 
 def wait_longer(started: float, share: float) -> None:
-    """Spin, now that a launch begun at `started` is done, for `share` of the time that it took: a planted slowdown."""
+    """Spin for `share` of the duration of the launch that began at `started` and has just ended: a planted slowdown."""
     until = time.perf_counter() + share * (time.perf_counter() - started)
     while time.perf_counter() < until:
         pass

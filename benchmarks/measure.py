@@ -1,7 +1,7 @@
-"""Times one case in one process, and says on what, and what came out: a *record*, which `compare` reads.
+"""Times one case in one process and writes a *record* of the machine, the times and the result, for `compare`.
 
-Run as `python -P -m benchmarks.measure NAME --framework torch --output FILE`, with PYTHONPATH naming the folder of this
-harness and then the tree whose `impls` are timed. The two need not be of the same revision.
+Run as `python -P -m benchmarks.measure NAME --framework torch --output FILE`. PYTHONPATH must name the folder of this
+harness, followed by the tree whose `impls` are timed. The two may be of different revisions.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from impls.engine.state import Leaves, stack_replicas
 from impls.registry import implementation
 
 SCHEMA = 1
-LAUNCHES = 7  # timed ones of a process; their median is the process's time
+LAUNCHES = 7  # timed launches of a process; their median is the process's time
 BUCKETS = 64
-SLOWDOWN = "DNI_BENCHMARK_SLOWDOWN"  # share of its time by which a launch is made longer; set by `calibrate` alone
+SLOWDOWN = "DNI_BENCHMARK_SLOWDOWN"  # share of its time by which a launch is prolonged; set only by `calibrate`
 
 
 class Training:
-    """One case ready to be launched, again and again on the same block of inputs; `case` if it is none of CASES."""
+    """One case, ready for repeated launches on the same block of inputs. Pass `case` if `name` is not in CASES."""
 
     def __init__(
         self, name: str, framework: str, precision: str = "fp32", device: str = "auto", case: Case | None = None
@@ -58,7 +58,7 @@ class Training:
         self.block = spec.step_inputs(seeds, examples, 0, self.case.steps)
 
     def launch(self) -> float:
-        """Run one launch; returns its seconds."""
+        """Run one launch; returns its duration in seconds."""
         started = time.perf_counter()
         self.runner.advance(self.block)
         if slowdown := float(os.environ.get(SLOWDOWN, 0)):
@@ -66,7 +66,7 @@ class Training:
         return time.perf_counter() - started
 
     def record(self, seconds: list[float]) -> dict[str, Any]:
-        """What is known after one launch to warm up and compile and then those that took `seconds`."""
+        """The record after one launch to warm up and compile, and the timed launches, which took `seconds`."""
         per_step = statistics.median(seconds) / self.case.steps
         return {
             "schema": SCHEMA,
@@ -91,10 +91,11 @@ class Training:
 
 
 def sketch(before: Leaves, after: Leaves) -> list[float]:
-    """`BUCKETS` numbers for what training changed, so that the distance of two sketches is that of the two changes.
+    """`BUCKETS` numbers that represent what training changed: two sketches are as far apart as the two changes.
 
-    Each parameter array's change counts the same, whatever its size: it is divided by the root of that. All are thrown
-    with random signs into buckets, which keeps squared distances on average, and to about a fifth (a count sketch).
+    Each parameter array has the same weight, because its change is divided by the square root of its size. All changes
+    are summed with random signs into buckets. This preserves squared distances on average, and to about a fifth in a
+    single case (a count sketch).
 
     Args:
         before: parameters by name. after: the state's leaves, in which they are "parameters.<name>".
@@ -107,9 +108,9 @@ def sketch(before: Leaves, after: Leaves) -> list[float]:
 
 
 def _sources_sha256() -> str:
-    """Of every Python file under impls/, and a check that no other tree's is running.
+    """SHA-256 of all Python files under impls/, after a check that no module comes from another tree.
 
-    An installed `impls` stands in, silently, for a package that the measured tree does not have.
+    Without this check an installed `impls` would silently supply a package that the measured tree lacks.
     """
     root = Path(sys.modules["impls"].__file__).parent
     for name, module in list(sys.modules.items()):

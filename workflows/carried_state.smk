@@ -3,6 +3,6 @@ CARRIED_STATE = Experiment("carried_state", figures=["fig_carried_state"])
 
 
 rule carried_state:
-    """Copy and Repeat Copy with the core's state carried over, an ablation: train every cell, draw its figure."""
+    """Copy and Repeat Copy with the core's state carried over, an ablation: train every cell, draw the figure."""
     input:
         CARRIED_STATE.drawings(),

@@ -1,4 +1,4 @@
-# The checked preset, and what the other workflow files ask about cells, results and artifacts.
+# The checked preset, and functions of cells, results and artifacts for the other workflow files.
 import re
 import sys
 from itertools import product
@@ -21,26 +21,26 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
-# Jobs use the Python that runs Snakemake, also where its environment is not activated.
+# Jobs use the Python that runs Snakemake, even if its environment is not activated.
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 
 RUNS = f"results/{PRESET.preset}"
-# Where tables, figures and claims go: one folder, or one for each device that results are published of.
+# Folders of tables, figures and claims: one, or one for each device with published results.
 if PRESET.source == "runs":
     BASES = [RUNS]
 else:
     BASES = sorted({Path(*path.parts[:3]).as_posix() for path in Path("results").glob("published/*/*/**/run.json")})
     if not BASES:
-        raise WorkflowError("results/published holds no run yet; draw from your own: --config source=runs")
+        raise WorkflowError("results/published holds no run yet; to draw from your own runs: --config source=runs")
 
-# How many GPUs a training takes; the profile says how many there are to share.
+# The number of GPUs that a training uses; the profile sets how many there are.
 GPUS = int(uses_gpu(PRESET))
-# A resource and no part of the command, so that another limit does not make finished cells stale.
+# A resource, not a part of the command, so that a change of the limit does not make finished cells stale.
 TIME_LIMIT = f"--max-minutes {PRESET.max_minutes:g}" if PRESET.max_minutes else ""
 
-# Every experiment's workflow file adds its own.
+# Every experiment's workflow file adds its experiment.
 EXPERIMENTS = []
-# Tables that are drawn from the runs of all experiments, and belong to none.
+# Tables that are drawn from the runs of all experiments.
 ACROSS = ("table_frameworks",)
 
 
@@ -75,7 +75,7 @@ class Experiment:
         return f"{RUNS}/logs/{self.name}/{self.paramspace.wildcard_pattern}/{{framework}}.log"
 
     def sources(self, wildcards):
-        """The source files that a training depends on: Snakemake does not see imports by itself."""
+        """The source files that a training depends on, because Snakemake does not detect imports."""
         return training_sources(self.name, wildcards.framework)
 
     def command(self, wildcards):
@@ -91,7 +91,7 @@ class Experiment:
         return f"{self.name}, {{wildcards.framework}}: " + ", ".join(f"{f} {{wildcards.{f}}}" for f in self.fields)
 
     def runs(self, base):
-        """All results of the experiment below `base`: those that the preset asks for, or those that are published."""
+        """All results of the experiment below `base`: those of the preset's cells, or those that are published."""
         if PRESET.source == "published":
             return sorted(str(p) for f in ("curves.parquet", "run.json") for p in Path(base, self.name).rglob(f))
         return [
@@ -104,7 +104,7 @@ class Experiment:
         ]
 
     def artifacts(self, folder, names, suffixes):
-        """Files of tables or figures, in every base that has runs to draw them from."""
+        """Files of tables or figures, in every base that has runs for them."""
         bases = [base for base in BASES if self.runs(base)]
         return [f"{base}/{folder}/{name}.{suffix}" for base, name, suffix in product(bases, names, suffixes)]
 
@@ -119,7 +119,7 @@ class Experiment:
 
 
 def runs_of(artifact, base):
-    """The runs below `base` that a table or figure is drawn from."""
+    """The runs below `base` from which a table or figure is drawn."""
     if artifact in ACROSS:
         return all_runs(base)
     return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
@@ -136,15 +136,15 @@ def across_files(base):
 
 
 def drawn(base):
-    """What the report shows of a base: all tables and figures that the preset has there, and the claims."""
+    """The files that the report of a base shows: all tables and figures of the preset there, and the claims."""
     files = [path for e in EXPERIMENTS for path in e.drawings() if path.startswith(f"{base}/")]
     return [*files, *across_files(base), f"{base}/claims.csv"]
 
 
-# In Snakemake's own report, what belongs to no section of the paper.
+# The category in Snakemake's own report of what belongs to no section of the paper.
 VERDICTS_CATEGORY = "Verdicts"
 
 
 def artifact_labels(name):
-    """What Snakemake's own report labels an artifact with, once it is drawn; `name` may hold a wildcard."""
+    """An artifact's labels in Snakemake's own report, read once it is drawn; `name` may contain a wildcard."""
     return lambda wildcards: labels(Path(wildcards.base), name.format(**wildcards))

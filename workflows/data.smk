@@ -1,9 +1,9 @@
-# Data sets: read or downloaded once, checked, and described in a manifest that every training depends on.
+# Data sets: each is read or downloaded once, checked, and described in a manifest that every training depends on.
 DATASETS = sorted({dataset for experiment in EXPERIMENTS for dataset in experiment.datasets})
 
 
 rule prepare_data:
-    """Find, download or make one data set, check it, and write down which it is and its checksums."""
+    """Find, download or make one data set, check it, and write its name and checksums to a manifest."""
     input:
         sources=sorted(map(str, Path("impls/data").glob("*.py"))),
     output:
@@ -19,6 +19,6 @@ rule prepare_data:
 
 
 rule data:
-    """Fetch and check the data sets, without training anything."""
+    """Fetch and check the data sets, without training."""
     input:
         expand(f"{RUNS}/data/{{dataset}}.json", dataset=DATASETS),

@@ -1,9 +1,9 @@
-# Tables, figures and claims, drawn from runs alone: here neither torch nor jax is needed.
+# Tables, figures and claims, made from runs alone. They need neither torch nor jax.
 from paper_figures.provenance.stamps import sources as drawing_sources
 
 
 rule draw_table:
-    """Draw one table of the paper: ours beside the published numbers, with verdicts."""
+    """Draw one table of the paper: our numbers beside the published ones, with verdicts."""
     input:
         runs=lambda wildcards: runs_of(wildcards.table, wildcards.base),
         sources=lambda wildcards: drawing_sources(wildcards.table),
@@ -27,7 +27,7 @@ rule draw_table:
 
 
 rule draw_figure:
-    """Draw one figure of the paper: our curves with intervals, the published ones dashed."""
+    """Draw one figure of the paper: our curves with intervals, the published curves dashed."""
     input:
         runs=lambda wildcards: runs_of(wildcards.figure, wildcards.base),
         sources=lambda wildcards: drawing_sources(wildcards.figure),
@@ -52,7 +52,7 @@ rule draw_figure:
 
 
 rule judge_claims:
-    """Judge every published number and finding that the runs can speak about."""
+    """Judge every published number and finding for which there are runs."""
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("claims"),

@@ -1,4 +1,4 @@
-# What makes results citable: values as LaTeX macros, one archive that describes itself, the numbers of README.md.
+# Files for citing results: values as LaTeX macros, one archive with its description, the numbers of README.md.
 from paper_figures.provenance.stamps import module_sources
 from paper_figures.publish.crate import packed_sources
 
@@ -22,7 +22,7 @@ rule write_values:
 
 
 rule pack_crate:
-    """Pack runs, everything drawn and sources into one archive, with an RO-Crate description of them."""
+    """Pack runs, drawings and sources into one archive, with an RO-Crate description of them."""
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
         drawn=lambda wildcards: drawn(wildcards.base),
@@ -40,19 +40,19 @@ rule pack_crate:
 
 
 rule values:
-    """Every number as a LaTeX macro: results/<preset>/values.tex."""
+    """Write every number as a LaTeX macro: results/<preset>/values.tex."""
     input:
         expand("{base}/values.tex", base=BASES),
 
 
 rule crate:
-    """Runs, drawings and sources as one research object: results/<preset>/crate.zip."""
+    """Pack runs, drawings and sources as one research object: results/<preset>/crate.zip."""
     input:
         expand("{base}/crate.zip", base=BASES),
 
 
 rule readme:
-    """Write the published numbers into README.md and docs/experiments.md; results/published is all that it reads."""
+    """Write the published numbers into README.md and docs/experiments.md, from results/published alone."""
     input:
         runs=PUBLISHED_RUNS,
         sources=module_sources("publish/readme_blocks.py"),

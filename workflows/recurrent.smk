@@ -7,6 +7,6 @@ RECURRENT = Experiment(
 
 
 rule recurrent:
-    """Recurrent nets on Copy, Repeat Copy and text: train every cell, draw its tables and figures."""
+    """Recurrent nets on Copy, Repeat Copy and text: train every cell, draw the tables and figures."""
     input:
         RECURRENT.drawings(),

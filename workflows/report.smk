@@ -1,8 +1,8 @@
-# The report: one page of everything that was drawn; neither torch nor jax is needed.
+# The report: one page of everything that was drawn. It needs neither torch nor jax.
 
 
 rule draw_report:
-    """Put verdicts, claims, tables, figures and runs on one page."""
+    """Make one page of verdicts, claims, tables, figures and runs."""
     input:
         drawn=lambda wildcards: drawn(wildcards.base),
         runs=lambda wildcards: all_runs(wildcards.base),
@@ -28,6 +28,6 @@ REPORTS = expand("{base}/report.html", base=BASES)
 
 
 rule report:
-    """Make the page that shows it all: results/<preset>/report.html."""
+    """Make the report, one page of all results: results/<preset>/report.html."""
     input:
         REPORTS,

@@ -3,6 +3,6 @@ SMALL_COPY = Experiment("small_copy", tables=["table_small_copy"], figures=["fig
 
 
 rule small_copy:
-    """The copy task in minutes, one choice changed at a time: train every cell, draw its figure."""
+    """The copy task in minutes, one choice changed at a time: train every cell, draw the table and figure."""
     input:
         SMALL_COPY.drawings(),

@@ -1,8 +1,8 @@
-# Stale gradients in place of synthetic ones.
+# Stale gradients instead of synthetic ones.
 STALE_GRADIENTS = Experiment("stale_gradients", tables=["text_stale_gradients"])
 
 
 rule stale_gradients:
-    """Stale gradients in place of synthetic ones: train every cell, draw its table."""
+    """Stale gradients instead of synthetic ones: train every cell, draw the table."""
     input:
         STALE_GRADIENTS.drawings(),

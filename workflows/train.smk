@@ -1,4 +1,4 @@
-# Training: one rule for each experiment, since the folders of its cells have their own wildcards.
+# Training: one rule for each experiment, because each experiment's cell folders have their own wildcards.
 for experiment in EXPERIMENTS:
 
     rule:

@@ -3,6 +3,6 @@ TWO_NETWORK = Experiment("two_network", figures=["fig_two_network", "fig_two_net
 
 
 rule two_network:
-    """Two networks at two rates: train every cell, draw its figures."""
+    """Two networks at two rates: train every cell, draw the figures."""
     input:
         TWO_NETWORK.drawings(),

@@ -3,6 +3,6 @@ UNLOCK = Experiment("unlock", figures=["fig_sparse_updates", "fig_complete_unloc
 
 
 rule unlock:
-    """Sparse updates and complete unlock: train every cell, draw its figures."""
+    """Sparse updates and complete unlock: train every cell, draw the figures."""
     input:
         UNLOCK.drawings(),

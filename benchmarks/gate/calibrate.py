@@ -1,4 +1,4 @@
-"""How often `compare` errs on this machine: the working tree against itself as it is, and made slower on purpose."""
+"""How often `compare` is wrong on this machine: the working tree against itself, unchanged and slowed on purpose."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benchmarks.gate.settings import read_gate
 from benchmarks.gate.trees import SLOWDOWN, say
 from impls.errors import UserError
 
-PLANTED = (0.0, 0.05, 0.0, 0.10)  # nothing twice as often: a false alarm is to be rarer than a miss
+PLANTED = (0.0, 0.05, 0.0, 0.10)  # 0 twice as often, because a false alarm must be rarer than a miss
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Run the comparisons, and write the table anew after each, so that a stop leaves what there is."""
+    """Run the comparisons. Writes the table after each of them, so that an interrupted run leaves a table."""
     if options.repeats < 1:
         raise UserError("--repeats must be at least 1")
     done: dict[float, list[Comparison]] = defaultdict(list)
@@ -45,11 +45,11 @@ def calibrate(options: argparse.Namespace) -> int:
 
 
 def as_markdown(done: dict[float, list[Comparison]], label: str, looks: list[int]) -> str:
-    """Noise, and how often each planted slowdown was called slower, by benchmark and for the whole family.
+    """Markdown of the noise and of how often each planted slowdown was called slower, by benchmark and overall.
 
     Args:
         done: comparisons by the slowdown that was planted.
-        looks: the numbers of pairs at which verdicts were sought.
+        looks: the numbers of pairs after which verdicts were computed.
     """
     same = done[0.0]
     gate, first = same[0].gate, same[0].evidence
@@ -70,10 +70,10 @@ def as_markdown(done: dict[float, list[Comparison]], label: str, looks: list[int
     return (
         "# Calibration of the regression gate\n\n"
         f"Made by `python -m benchmarks calibrate` on {datetime.date.today()}, with {label}, at level {gate.level:g},\n"
-        f"verdicts sought after {', '.join(map(str, looks))} pairs.\n{described(record)}.\n\n"
-        "Noise is the standard deviation of a pair's log ratio where nothing is planted. The last columns say how\n"
+        f"verdicts after {', '.join(map(str, looks))} pairs.\n{described(record)}.\n\n"
+        "Noise is the standard deviation of a pair's log ratio without a planted slowdown. The last columns show how\n"
         "often a benchmark was called slower, not slower, or neither. With 0% planted every *slower* is a false\n"
-        "alarm; with 5% and 10%, which are more than the margin, every *not slower* is a miss.\n\n"
+        "alarm. With 5% and 10%, which are more than the margin, every *not slower* is a miss.\n\n"
         + "".join(f"| {' | '.join(row)} |\n" for row in rows)
     )
 

@@ -1,7 +1,7 @@
-"""Is HEAD slower than BASE? Pairs of fresh processes, one of each side, until every benchmark has its verdict.
+"""Is HEAD slower than BASE? Measures pairs of fresh processes, one of each side, until every benchmark has a verdict.
 
-What is measured is in cases.py, and how in measure.py; where the two sides come from in trees.py; when two records can
-be compared in evidence.py; what their times mean in verdict.py; how much slower is too slow in gate.toml.
+cases.py lists the benchmarks, and measure.py times one. trees.py provides the two sides, evidence.py decides whether
+two records can be compared, verdict.py computes the verdicts, and gate.toml sets the margins.
 docs/regression-gate.md explains all of it.
 """
 
@@ -26,21 +26,20 @@ from impls.errors import UserError
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Compare what the command line names, write what it asks for; returns the exit code."""
+    """Compare the two sides named on the command line and write the requested files; returns the exit code."""
     for file in (options.save, options.markdown):
-        if file and not file.parent.is_dir():  # better said now than in an hour
+        if file and not file.parent.is_dir():  # report this now, not after an hour
             raise UserError(f"there is no folder {file.parent} for {file.name}")
     kinds = {evidence.is_stored(text) for text in (options.base, options.head)}
     if len(kinds) == 2:
         raise UserError("a stored .json file can only be compared with another one")
     if kinds == {True}:
         if options.save:
-            raise UserError("--save is for what is measured now; these are files already")
+            raise UserError("--save applies to new measurements, but these are stored files")
         comparison = evidence.stored(options.base, options.head, read_gate(), lambda *name: _fits(*name, options))
         if not comparison.evidence:
-            raise UserError(
-                f"no benchmark in these files fits {options.benchmarks!r} and framework {options.framework}"
-            )
+            chosen = f"{options.benchmarks!r} and framework {options.framework}"
+            raise UserError(f"no benchmark in these files matches {chosen}")
     else:
         comparison = _compare_trees(options)
     if options.save:
@@ -63,7 +62,7 @@ def _compare_trees(options: argparse.Namespace) -> Comparison:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure: the numbers of pairs at which verdicts are sought; the harness, and flags for its measure.py."""
+    """How to measure: the numbers of pairs after which verdicts are computed; the harness; flags for its measure.py."""
 
     looks: list[int]
     harness: Path
@@ -76,7 +75,7 @@ class Plan:
 
 
 def choose(base: Tree, harness: Path, options: argparse.Namespace) -> list[Evidence]:
-    """The benchmarks that the command line asks for; one that only BASE has is no longer there to be measured."""
+    """The benchmarks that the command line selects; one that only BASE has is included with a reason."""
     here = trees.names(harness)
     gone = [name for name in trees.names(base.path) if name not in here] if base.has_harness else []
     frameworks = ("torch", "jax") if options.framework == "both" else (options.framework,)
@@ -87,7 +86,7 @@ def choose(base: Tree, harness: Path, options: argparse.Namespace) -> list[Evide
     found = [e for e in found if _fits(e.benchmark, e.framework, options)]
     if not found:
         near = difflib.get_close_matches(options.benchmarks, here, n=3) or here
-        raise UserError(f"no benchmark fits {options.benchmarks!r}. There are: {', '.join(near)}")
+        raise UserError(f"no benchmark matches {options.benchmarks!r}. There are: {', '.join(near)}")
     return found
 
 
@@ -96,10 +95,10 @@ def _fits(benchmark: str, framework: str, options: argparse.Namespace) -> bool:
 
 
 def run(base: Tree, head: Tree, found: list[Evidence], gate: Gate, plan: Plan) -> Comparison:
-    """Measure pairs until every benchmark has a verdict, or the last look has been taken.
+    """Measure pairs until every benchmark has a verdict, or until the last look.
 
     Benchmarks take turns, so that the pairs of each are spread over the whole time. Pair 0 of each shows whether the
-    two sides can be compared at all, and fills the compilers' caches; its times do not count.
+    two sides can be compared at all, and fills the compilers' caches. Its times do not count.
     """
     comparison = Comparison(base.label, head.label, gate, found, len(plan.looks))
     say(f"base: {base.label}\nhead: {head.label}")
@@ -121,7 +120,7 @@ def run(base: Tree, head: Tree, found: list[Evidence], gate: Gate, plan: Plan) -
 
 
 def _measure_pair(e: Evidence, base: Tree, head: Tree, gate: Gate, plan: Plan, number: int) -> str:
-    """Measure one pair, again while the machine is busy, and add it to the evidence; returns the news in words."""
+    """Measure one pair, again if the machine was busy, and add it to the evidence; returns the result in words."""
     order = (base, head) if number % 2 else (head, base)
     flags = [e.benchmark, "--framework", e.framework, *plan.flags]
     watched: list[dict[str, float]] = []
@@ -147,7 +146,7 @@ def _measure_pair(e: Evidence, base: Tree, head: Tree, gate: Gate, plan: Plan, n
 
 @dataclass
 class _Clock:
-    """How long the rest takes, judged by the pairs so far."""
+    """Estimates the remaining time from the pairs so far."""
 
     looks: list[int]
     seconds: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What was measured of each benchmark, now or before, whether its two sides can be compared, and the verdict."""
+"""The records of each benchmark, new or stored, whether its two sides can be compared, and the verdict."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SAME = ("case", "machine", "versions", "precision", "threads")  # entries of a r
 
 @dataclass
 class Evidence:
-    """One benchmark in one framework: records of measuring processes, and what follows from them.
+    """One benchmark in one framework: records of measuring processes, and the verdict on them.
 
     Attributes:
-        base, head: records that count; where `paired`, base[i] and head[i] were measured one after the other.
-        reason: why the sides are not comparable; None if nothing speaks against it.
-        pairs: everything that was measured live, in order, and how busy the machine was: for the stored file.
+        base, head: records that count. If `paired`, base[i] and head[i] were measured one after the other.
+        reason: why the sides are not comparable; None if they are.
+        pairs: everything that was measured live, in order, and how busy the machine was, for the stored file.
     """
 
     benchmark: str
@@ -44,14 +44,14 @@ class Evidence:
 
     @property
     def difference(self) -> verdict.Difference:
-        """Of the processes' times, each the median of its launches."""
+        """The difference of the processes' times; each time is the median of its launches."""
         base, head = (np.log([record["seconds_per_step"] for record in side]) for side in (self.base, self.head))
         return verdict.paired(head - base) if self.paired else verdict.unpaired(base, head)
 
 
 @dataclass
 class Comparison:
-    """Two sides, by their labels, and the evidence on every benchmark, judged with one gate in so many looks."""
+    """The labels of two sides, and the evidence on every benchmark, judged with one gate in `looks` looks."""
 
     base: str
     head: str
@@ -73,7 +73,7 @@ class Comparison:
         return verdict.exit_code([e.word for e in self.evidence])
 
     def look(self) -> None:
-        """Seek a verdict for every benchmark that is open."""
+        """Compute a verdict, if possible, for every benchmark without one."""
         self.family.look({e.name: e.difference for e in self.open})
         for e in self.evidence:
             e.word = "not comparable" if e.reason else self.family.words.get(e.name, "inconclusive")
@@ -96,16 +96,16 @@ def why_not_comparable(base: list[dict], head: list[dict], tolerance: float) -> 
     scale = float(np.linalg.norm(expected))
     if max(sizes) > tolerance * scale:
         share = f"{max(sizes) / scale:.2g}" if scale else "all"
-        return f"result differs: by {share} of what training changed, and {tolerance:g} is tolerated"
+        return f"result differs: by {share} of what training changed; the tolerance is {tolerance:g}"
     return None
 
 
 def _other(key: str, a: Any, b: Any) -> str:
-    """The entry that differs, in words; of a nested one the first inner entry that does."""
+    """The entry that differs, in words; for a nested entry, the first inner one that differs."""
     if isinstance(a, dict) and isinstance(b, dict):
         key = next(name for name in {**a, **b} if a.get(name) != b.get(name))
         a, b = a.get(key, "none"), b.get(key, "none")
-    return f"other {key}: {a} and {b}"
+    return f"different {key}: {a} and {b}"
 
 
 def is_stored(text: str) -> bool:
@@ -113,13 +113,13 @@ def is_stored(text: str) -> bool:
 
 
 def stored(base: str, head: str, gate: Gate, fits: Callable[[str, str], bool]) -> Comparison:
-    """From files: `pytest benchmarks --benchmark-json`, or `compare --save`, whose pairs stay pairs if both name it.
+    """The comparison of files from `pytest benchmarks --benchmark-json` or from `compare --save`.
 
-    Of a saved comparison, BASE stands for its base and HEAD for its head.
+    For a saved comparison, BASE stands for its base and HEAD for its head. Its pairs remain pairs if both name it.
 
     Args:
-        base, head: a file each, or a pattern of several.
-        fits: whether a benchmark, in a framework, is asked for.
+        base, head: one file each, or a pattern of several.
+        fits: whether a benchmark, in a framework, is selected.
     """
     sides = {"base": _read(base), "head": _read(head)}
     saved = base == head and all("pairs" in entry for entry in sides["base"])
@@ -136,7 +136,7 @@ def stored(base: str, head: str, gate: Gate, fits: Callable[[str, str], bool]) -
                 e.pairs += entry["pairs"]
     for e in found.values():
         absent = next((f"no measurement in {side}" for side in sides if not getattr(e, side)), None)
-        told = e.reason if saved or absent else None  # why another side of the file could not be compared is no matter
+        told = e.reason if saved or absent else None  # a reason that concerns another side of the file is ignored
         e.reason = told or absent or why_not_comparable(e.base, e.head, gate.result_tolerance)
     looks = max((entry.get("looks", 1) for entry in [*sides["base"], *sides["head"]]), default=1)
     comparison = Comparison(base, head, gate, list(found.values()), looks)
@@ -161,8 +161,8 @@ def _read(pattern: str) -> list[dict[str, Any]]:
                 records = [pair[side] for entry in found for pair in entry["pairs"] for side in ("base", "head")]
             schemas = {record["schema"] for record in records}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not what pytest-benchmark or `compare --save` writes here: {error!r}") from None
+            raise UserError(f"{path} is not a file of pytest-benchmark or `compare --save`: {error!r}") from None
         if schemas - {SCHEMA}:
-            raise UserError(f"{path} holds records of another version: measure again")
+            raise UserError(f"{path} contains records of another version: measure again")
         entries += found
     return entries

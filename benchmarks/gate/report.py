@@ -29,16 +29,16 @@ def findings(comparison: Comparison, e: Evidence) -> str:
         return e.reason
     difference = e.difference
     if math.isinf(difference.error):
-        return f"{percent(difference.mean)}; one process a side does not tell how processes differ: measure more"
+        return f"{percent(difference.mean)}; one process per side does not show how processes differ: measure more"
     low, high = difference.interval(comparison.gate.level / comparison.looks)
-    unit = "pairs" if e.paired else "processes a side"
+    unit = "pairs" if e.paired else "processes per side"
     busy = sum(pair["busy"] for pair in e.pairs if pair["counts"])
     note = f", {busy} of them on a busy machine" if busy else ""
     return f"{percent(difference.mean)} ({percent(low)} to {percent(high)}), {difference.n} {unit}{note}"
 
 
 def _sorted(comparison: Comparison) -> list[Evidence]:
-    """What needs attention first."""
+    """The evidence, with what needs attention first."""
     return sorted(comparison.evidence, key=lambda e: list(EXIT_CODES).index(e.word))
 
 
@@ -48,7 +48,7 @@ def _summary(comparison: Comparison) -> str:
 
 
 def as_text(comparison: Comparison) -> str:
-    """One line per benchmark, and the sum of them."""
+    """One line per benchmark, then a summary."""
     width = max(len(e.name) for e in comparison.evidence)
     lines = [f"{e.word:14} {e.name:{width}}  {findings(comparison, e)}" for e in _sorted(comparison)]
     return "\n".join([*lines, f"{_summary(comparison)}: exit code {comparison.exit_code}"])
@@ -78,7 +78,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def described(record: dict) -> str:
-    """What the record's process ran on, in one line."""
+    """The machine, versions and settings of the record's process, in one line."""
     settings = {"threads": record["threads"], "precision": record["precision"]}
     return ", ".join(f"{name} {value}" for name, value in (record["machine"] | record["versions"] | settings).items())
 
@@ -88,7 +88,7 @@ def _median(records: list[dict], key: str, factor: float = 1) -> str:
 
 
 def as_json(comparison: Comparison) -> str:
-    """Everything: the gate, every record, every verdict. `compare` reads it again."""
+    """Everything: the gate, every record, every verdict. `compare` can read it again."""
     benchmarks = [
         {
             "benchmark": e.benchmark,

@@ -1,4 +1,4 @@
-"""What `compare` decides by: gate.toml, checked on reading."""
+"""The settings of `compare`: gate.toml, checked on reading."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class _Closed(BaseModel):
 
 
 class Busy(_Closed):
-    """Above which shares of the cores' time a pair is measured again, and how often it is measured in all."""
+    """The shares of the cores' time above which a pair is measured again, and the number of tries in all."""
 
     steal: NonNegativeFloat
     others: NonNegativeFloat
     tries: PositiveInt
 
     def was(self, watched: Mapping[str, float]) -> bool:
-        """Whether the machine was busy with something else; what could not be read does not count."""
+        """Whether the machine was busy with something else; values that could not be read do not count."""
         return watched.get("steal", 0) > self.steal or watched.get("others", 0) > self.others
 
 
 class Margin(_Closed):
-    """How much slower, as a share, benchmarks may be whose names fit a pattern, and why."""
+    """How much slower, as a share, the benchmarks that match a pattern may be, and why."""
 
     benchmarks: str
     margin: PositiveFloat
@@ -37,7 +37,7 @@ class Margin(_Closed):
 
 
 class Gate(_Closed):
-    """The content of gate.toml, which says what each entry means."""
+    """The content of gate.toml, in which comments explain the entries."""
 
     level: float = Field(gt=0, lt=0.5)
     result_tolerance: PositiveFloat
@@ -53,10 +53,10 @@ class Gate(_Closed):
         return margins
 
     def margin(self, benchmark: str) -> float:
-        """The last that fits the benchmark's name, such as "feedforward/dni/x1"."""
+        """The last margin that matches the benchmark's name, such as "feedforward/dni/x1"."""
         return [m.margin for m in self.margins if fnmatch.fnmatchcase(benchmark, m.benchmarks)][-1]
 
 
 def read_gate() -> Gate:
-    """The gate; a broken gate.toml is an error of pydantic or of TOML, which says where."""
+    """The gate. A broken gate.toml raises an error of pydantic or of TOML that names the place."""
     return Gate.model_validate(tomllib.loads(FILE.read_text()))

@@ -1,4 +1,4 @@
-"""The two trees that are compared, and the processes that measure them: each tree's `impls` in a common harness."""
+"""The two trees that are compared, and the processes that measure each tree's `impls` with a common harness."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import Any
 from impls.errors import UserError
 
 OWN = Path(__file__).parents[1]
-SCHEMA = 1  # of records, as in measure.py, which is not imported here: it needs a tree's `impls`
-# What a tree's harness must have to be usable: the program and the list of cases.
+SCHEMA = 1  # of records, as in measure.py, which cannot be imported here because it needs a tree's `impls`
+# The files that a tree's harness must have: the program and the list of cases.
 HARNESS = ("measure.py", "cases.py")
-# Read by measure.py, which then waits after each launch for that share of the launch's time; set by `calibrate` alone.
+# Read by measure.py, which then waits after each launch for this share of its time; set only by `calibrate`.
 SLOWDOWN = "DNI_BENCHMARK_SLOWDOWN"
 
 
 class Failed(Exception):
-    """A measuring process did not end well; the message is one line."""
+    """A measuring process failed; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A checkout: `impls` and perhaps `benchmarks`; `environment` is added to that of its processes."""
+    """A checkout with `impls` and perhaps `benchmarks`; its processes get `environment` in addition."""
 
     side: str  # "base" or "head"
     label: str
@@ -43,7 +43,7 @@ class Tree:
 
 @contextlib.contextmanager
 def opened(text: str, side: str, place: Path) -> Iterator[Tree]:
-    """The tree that the user named: a folder as it is; or a revision, checked out at `place` until the end."""
+    """The tree that the user named: a folder as it is, or a revision, checked out at `place` until the context ends."""
     folder = Path(text)
     if text and (folder / "impls").is_dir():
         yield Tree(side, f"the working tree {text} ({_state(folder)})", folder.resolve())
@@ -55,12 +55,12 @@ def opened(text: str, side: str, place: Path) -> Iterator[Tree]:
             "file (a shallow clone has few revisions: git fetch --unshallow)"
         )
     if commit == _git("rev-parse", "HEAD") and _git("status", "--porcelain"):
-        say(f"note: {text} is the commit without the changes of the working tree; write . to measure those too")
+        say(f"note: {text} is the commit without the changes of the working tree; write . to include those")
     worktree = ["git", "worktree"]
     try:
         added = subprocess.run([*worktree, "add", "--detach", "--quiet", str(place), commit], capture_output=True)
         if added.returncode:
-            raise UserError(f"git could not check {text} out: {added.stderr.decode().strip()}")
+            raise UserError(f"git could not check out {text}: {added.stderr.decode().strip()}")
         yield Tree(side, f"{text} ({commit[:10]})", place)
     finally:
         subprocess.run([*worktree, "remove", "--force", str(place)], capture_output=True)
@@ -73,7 +73,7 @@ def _state(folder: Path) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints, or nothing where it fails."""
+    """The output of git, or an empty string if it fails."""
     try:
         result = subprocess.run(["git", *arguments], capture_output=True, text=True)
     except OSError:
@@ -82,14 +82,14 @@ def _git(*arguments: str) -> str:
 
 
 def harness_of(head: Tree, place: Path) -> Path:
-    """A folder with nothing but HEAD's `benchmarks`, or this program's own where HEAD has none that can measure."""
+    """A folder with only HEAD's `benchmarks`, or this program's own if HEAD has no usable one."""
     source = head.path / "benchmarks" if head.has_harness else OWN
     shutil.copytree(source, place / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return place
 
 
 def names(tree_or_harness: Path) -> list[str]:
-    """The cases of a folder's `benchmarks`, asked of its own `cases.py`."""
+    """The cases of a folder's `benchmarks`, from its own `cases.py`."""
     result = _python(["-m", "benchmarks.cases"], [tree_or_harness], tree_or_harness, {}, seconds=120)
     if result.returncode:
         raise UserError(f"the list of benchmarks in {tree_or_harness} cannot be read: {_last_line(result.stderr)}")
@@ -97,7 +97,7 @@ def names(tree_or_harness: Path) -> list[str]:
 
 
 def measure(tree: Tree, harness: Path, flags: list[str], minutes: float) -> dict[str, Any]:
-    """The record of one fresh process, which measure.py gets these flags; raises `Failed`."""
+    """The record of one fresh process that runs measure.py with these flags; raises `Failed`."""
     output = harness / "record.json"
     output.unlink(missing_ok=True)
     command = ["-m", "benchmarks.measure", *flags, "--output", str(output)]
@@ -109,14 +109,14 @@ def measure(tree: Tree, harness: Path, flags: list[str], minutes: float) -> dict
         raise Failed(f"{tree.side} ended with exit code {result.returncode}: {_last_line(result.stderr)}")
     record = json.loads(output.read_text())
     if record["schema"] != SCHEMA:
-        raise Failed("head's harness writes records of another version: compare from head's own checkout")
+        raise Failed("head's harness writes records of another version: run compare in head's own checkout")
     return record
 
 
 def _python(
     arguments: list[str], path: list[Path], folder: Path, more: dict[str, str], seconds: float
 ) -> subprocess.CompletedProcess:
-    """Run this very interpreter with `path` before everything installed, and nothing else before that (-P)."""
+    """Run this interpreter with `path` ahead of everything installed, and without the current folder (-P)."""
     environment = {name: value for name, value in os.environ.items() if name != SLOWDOWN}
     users = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
     environment |= {"PYTHONPATH": os.pathsep.join([*map(str, path), *users])} | more
@@ -125,9 +125,9 @@ def _python(
 
 
 def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no error message")
 
 
 def say(message: str) -> None:
-    """A line for the person who waits."""
+    """Print a progress line to stderr."""
     print(message, file=sys.stderr, flush=True)

@@ -1,15 +1,15 @@
 """Slower, not slower, or inconclusive: statistics of log ratios of times, for many benchmarks and several looks.
 
-What is promised, for normal noise or noise with outliers, at the level of gate.toml (5%):
-- Of a family of benchmarks none of which is slower by more than its margin, one or more are called slower in at most 5%
-  of comparisons, however many benchmarks and looks there are: each p value is multiplied by the number of looks
+Guarantees, for normal noise or noise with outliers, at the level of gate.toml (5%):
+- If no benchmark of a family is slower by more than its margin, one or more are called slower in at most 5% of
+  comparisons, however many benchmarks and looks there are: each p value is multiplied by the number of looks
   (Bonferroni), and Holm's procedure runs over the benchmarks.
-- One that is slower by its margin or more is called not slower in at most 5% of comparisons. Holm is not needed here:
-  a comparison passes only if *every* benchmark does.
+- A benchmark that is slower by its margin or more is called not slower in at most 5% of comparisons. Holm's procedure
+  is not needed here, because a comparison passes only if *every* benchmark passes.
 
-A log ratio is log(HEAD / BASE): 0.05 is 5% slower. A pair of processes gives one. Means are trimmed by a tenth at each
-end, because now and then a process is slow by a tenth or a half for reasons of its own: without trimming, one such pair
-in ten doubles the interval at ten pairs, and with normal noise trimming costs it a twelfth.
+A log ratio is log(HEAD / BASE): 0.05 is 5% slower. A pair of processes gives one log ratio. Means are trimmed by a
+tenth at each end, because occasionally a process is slow by a tenth or a half for reasons of its own. Without trimming,
+one such pair in ten doubles the interval at ten pairs; with normal noise, trimming widens it by a twelfth.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXIT_CODES = {"slower": 1, "not comparable": 3, "inconclusive": 2, "not slower":
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean log ratio of times, HEAD over BASE; infinitely uncertain where there are too few values.
+    """A mean log ratio of times, HEAD over BASE; its error is infinite if there are too few values.
 
     Attributes:
         n: pairs, or processes of the side that has fewer.
@@ -42,25 +42,25 @@ class Difference:
     freedom: float
 
     def p_slower(self, margin: float) -> float:
-        """One-sided p value of "slower by at most `margin`", a log ratio. Without spread there is nothing to test."""
+        """One-sided p value of "slower by at most `margin`", a log ratio. Without spread it is 0 or 1."""
         if self.error == 0:
             return 0.0 if self.mean > margin else 1.0
         return float(stdtr(self.freedom, (margin - self.mean) / self.error)) if math.isfinite(self.error) else 1.0
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Bounds of the mean, each of which is missed with probability `level`."""
+        """Lower and upper bound of the mean; each is wrong with probability `level`."""
         half = self.error * -float(stdtrit(self.freedom, level)) if math.isfinite(self.error) else math.inf
         return self.mean - half, self.mean + half
 
 
 def paired(log_ratios: Sequence[float]) -> Difference:
-    """Of pairs of processes, which share what the machine was doing at the time."""
+    """The difference from pairs of processes, which ran under the same conditions of the machine."""
     mean, error, freedom = _trimmed(log_ratios)
     return Difference(len(log_ratios), mean, error, freedom)
 
 
 def unpaired(base: Sequence[float], head: Sequence[float]) -> Difference:
-    """Of log times of processes that ran apart: Welch's interval."""
+    """The difference from log times of processes that ran separately, with Welch's interval."""
     (base_mean, base_error, base_freedom), (head_mean, head_error, head_freedom) = _trimmed(base), _trimmed(head)
     error, freedom = math.hypot(base_error, head_error), min(base_freedom, head_freedom)
     if 0 < error < math.inf:
@@ -84,13 +84,13 @@ def _trimmed(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def looks(pairs: int, max_pairs: int) -> list[int]:
-    """Numbers of pairs at which verdicts are sought: twice as many each time, up to the cap."""
+    """The numbers of pairs after which verdicts are computed: doubled each time, up to `max_pairs`."""
     doubled = itertools.takewhile(lambda n: n < max_pairs, (pairs * 2**k for k in itertools.count()))
     return [*doubled, max_pairs]
 
 
 def holm(p_values: Mapping[str, float], level: float) -> set[str]:
-    """Names whose hypotheses Holm's procedure rejects, with the family-wise error rate at `level`."""
+    """Names whose hypotheses Holm's procedure rejects, at a family-wise error rate of `level`."""
     rejected: set[str] = set()
     for name in sorted(p_values, key=p_values.__getitem__):
         if p_values[name] > level / (len(p_values) - len(rejected)):
@@ -100,15 +100,15 @@ def holm(p_values: Mapping[str, float], level: float) -> set[str]:
 
 
 class Family:
-    """The verdicts on a family of benchmarks, of which those still open get more pairs, at a fixed number of looks.
+    """The verdicts on a family of benchmarks, at a fixed number of looks; benchmarks without a verdict get more pairs.
 
-    Why its rejections keep the level: a p value counts as the number of looks times that of the look at which its
-    benchmark stood last, which is never below the least over all looks times their number, a valid p value; and Holm's
-    procedure rejects no more with greater p values.
+    The error rate stays below the level for this reason. The p value of a benchmark is the number of looks times the p
+    value at its last look. This is never below the number of looks times the smallest p value over all looks, which is
+    a valid p value. Holm's procedure rejects no more when p values are larger.
 
     Args:
-        margins: by name, the share by which HEAD may be slower, as 0.03. Those of benchmarks that turn out not to be
-            comparable count too: who is in the family must not hang on what is measured.
+        margins: by name, the share by which HEAD may be slower, as 0.03. Benchmarks that turn out not to be comparable
+            are included, because membership in the family must not depend on what is measured.
     """
 
     def __init__(self, margins: Mapping[str, float], level: float, looks: int) -> None:
@@ -118,7 +118,7 @@ class Family:
         self.words: dict[str, str] = {}
 
     def look(self, differences: Mapping[str, Difference]) -> None:
-        """Decide what can be decided of the benchmarks that are still open."""
+        """Decide the benchmarks that have no verdict yet, where possible."""
         found = {name: difference for name, difference in differences.items() if name not in self.words}
         for name, difference in found.items():
             self.p_values[name] = min(1.0, self.looks * difference.p_slower(self.margins[name]))
@@ -131,5 +131,5 @@ class Family:
 
 
 def exit_code(words: Sequence[str]) -> int:
-    """Of a comparison: that of the first of slower, not comparable, inconclusive, not slower which occurs."""
+    """The exit code of the first of slower, not comparable, inconclusive and not slower that occurs."""
     return next(EXIT_CODES[word] for word in EXIT_CODES if word in words)

@@ -1,1 +1,1 @@
-"""One check of a GPU: that it computes the same as the CPU, and how well it is used."""
+"""A check of a GPU: whether it computes correctly, and how well it is used."""

@@ -1,4 +1,4 @@
-"""How long a device is busy while something runs, as each framework's own profiler sees it."""
+"""How long a device is busy during a run, measured with each framework's own profiler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def covered(intervals: Iterable[tuple[float, float]]) -> float:
-    """Length of the union of (start, end)."""
+    """Length of the union of (start, end) intervals."""
     total, reached = 0.0, float("-inf")
     for start, end in sorted(intervals):
         total += max(0.0, end - max(start, reached))
@@ -19,10 +19,10 @@ def covered(intervals: Iterable[tuple[float, float]]) -> float:
 
 @contextlib.contextmanager
 def under_torch() -> Iterator[list[float]]:
-    """A list that holds, at the end, the seconds in which kernels or copies ran on the GPU.
+    """A list that contains, at the end of the context, the seconds in which kernels or copies ran on the GPU.
 
     Raises:
-        RuntimeError: the profiler saw none.
+        RuntimeError: the profiler recorded none.
     """
     import torch
     from torch.autograd import DeviceType
@@ -48,7 +48,7 @@ def under_jax() -> Iterator[list[float]]:
 
 
 def _stream_events(folder: Path, plane_name: str, line_name: str) -> list[tuple[float, float]]:
-    """(start, end) in nanoseconds of what ran in the streams of a device: other lines only sum it up."""
+    """(start, end) in nanoseconds of the events in a device's streams; other lines only summarise them."""
     import jax
 
     found = []
@@ -62,5 +62,5 @@ def _stream_events(folder: Path, plane_name: str, line_name: str) -> list[tuple[
 
 def _some(seconds: float) -> float:
     if not seconds:
-        raise RuntimeError("the profiler saw nothing run on the device")
+        raise RuntimeError("the profiler recorded nothing on the device")
     return seconds

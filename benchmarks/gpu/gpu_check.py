@@ -1,8 +1,8 @@
-"""`python -m benchmarks gpu-check`: one call that says whether a GPU computes and runs the experiments as it should.
+"""`python -m benchmarks gpu-check`: one call that checks whether a GPU computes and runs the experiments as it should.
 
-First that it computes the same: every experiment's fast path (PyTorch's captured step, JAX's scan) against the plain
-loop, by the parity ladder's own tests. Then how fast (gpu_timings.py). Each part is a process with a limit of its own,
-so something comes out whatever fails, within the minutes given. Needs no network and no Snakemake.
+First it checks correctness: the parity ladder's tests compare every experiment's fast path (PyTorch's captured step,
+JAX's scan) with the plain loop. Then it measures the speed (timing_process.py). Each part is a process with its own
+time limit, so a failure of one part does not lose the others. Needs no network and no Snakemake.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ ROOT = Path(__file__).resolve().parents[2]
 LADDER = "tests/parity/test_ladder.py"
 WORKERS = 6  # processes that compile JAX's many small programs for one GPU
 MOST_RATIO = 4.0  # time of all replicas of an MNIST cell over that of one
-TIMING_SHARE = 0.3  # of the minutes, kept for each framework's timings
+TIMING_SHARE = 0.3  # share of the minutes reserved for each framework's timings
 
 
 def gpu_check(options: argparse.Namespace) -> int:
-    """Check, write gpu-check.json and gpu-check.md, print the latter; 0, or 1 if anything failed or is missing."""
+    """Check, write gpu-check.json and .md, print the latter; returns 0, or 1 if anything failed or is missing."""
     device = options.device
     if device == "auto":
         device = "cuda" if shutil.which("nvidia-smi") else "cpu"
@@ -88,7 +88,7 @@ def _left(deadline: float) -> float:
 
 
 def correctness(framework: str, device: str, seconds: float) -> dict[str, Any]:
-    """The ladder's rung "fast path equals the plain loop" in one framework: how many passed, what failed."""
+    """The ladder's tests "fast path equals the plain loop" in one framework: how many passed, what failed."""
     command = [
         sys.executable,
         "-m",
@@ -111,7 +111,7 @@ def correctness(framework: str, device: str, seconds: float) -> dict[str, Any]:
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", text)}
     result: dict[str, Any] = {"passed": counts.get("passed", 0), "seconds": time.monotonic() - started}
     if code is None:
-        result["error"] = f"not done after {seconds:.0f} s"
+        result["error"] = f"not finished after {seconds:.0f} s"
     elif code:
         failures = re.findall(r"^(?:FAILED|ERROR) .*", text, re.MULTILINE)
         result["error"] = "; ".join(failures[:5]) or _last_line(text) or f"exit code {code}"
@@ -122,25 +122,25 @@ def correctness(framework: str, device: str, seconds: float) -> dict[str, Any]:
 
 
 def timings(framework: str, device: str, parts: tuple[str, ...], seconds: float) -> dict[str, Any]:
-    """What a process of gpu_timings.py found before its time was over, and why it ended if not by itself."""
+    """The results of timing_process.py within its time; for a missing part, the reason."""
     say(f"{framework}: timings, {seconds:.0f} s at most")
     with tempfile.TemporaryDirectory(prefix="dni-gpu-") as folder:
         file = Path(folder, "found.json")
         command = [sys.executable, "-m", "benchmarks.gpu.timing_process", "--framework", framework, "--device", device]
-        # Its own deadline comes first, so that it ends between two measurements and keeps them.
+        # The process gets an earlier deadline, so that it ends between two measurements and keeps them.
         command += ["--parts", *parts, "--seconds", f"{0.85 * seconds:.0f}", "--output", str(file)]
         code, text = run_within(command, seconds)
         found = json.loads(file.read_text()) if file.exists() else {}
     for part in parts:
-        ended = "not done when the time was over" if code is None else f"the process ended: {_last_line(text)}"
+        ended = "not finished when the time ran out" if code is None else f"the process ended: {_last_line(text)}"
         found.setdefault(part, {"error": ended})
     return found
 
 
 def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """(exit code, output) of a command, whose output is shown as it comes; None if the time was over first.
+    """(exit code, output) of a command, whose output is also shown as it appears; (None, output) if the time ran out.
 
-    It has a process group of its own, so that its children end with it.
+    The command has its own process group, so that its children end with it.
     """
     over = threading.Event()
     with subprocess.Popen(
@@ -172,7 +172,7 @@ def _last_line(text: str) -> str:
 
 
 def problems(found: dict[str, Any]) -> list[str]:
-    """What failed, what is missing, and what is not as it should be, in words."""
+    """What failed, what is missing and what is out of range, in words."""
     said = []
     for framework, result in found["correctness"].items():
         if "error" in result or not result["passed"]:
@@ -193,14 +193,14 @@ def _write(folder: Path, found: dict[str, Any]) -> None:
 
 
 def as_markdown(found: dict[str, Any]) -> str:
-    """The findings for a pull request, problems first."""
+    """The results as Markdown for a pull request, problems first."""
     on = ", ".join(f"{name} {value}" for name, value in (found["machine"] | found["versions"]).items())
     commit = f"{found['commit'][:10]}{' with changes' if found['dirty'] else ''}" if found["commit"] else "no git"
     wrong = problems(found)
-    lines = [f"### GPU check: {f'{len(wrong)} problems' if wrong else 'all as it should be'}", ""]
+    lines = [f"### GPU check: {f'{len(wrong)} problems' if wrong else 'no problems'}", ""]
     lines += [f"{found['date']}, commit {commit}. {on}.", ""]
     if found["device"] == "cpu":
-        lines += ["**On a CPU, with tiny settings, to see that the check runs: its times mean nothing.**", ""]
+        lines += ["**Run on a CPU with tiny settings, as a test of the check itself: the times are meaningless.**", ""]
     lines += [f"- **problem**: {problem}" for problem in wrong]
     for framework, result in found["correctness"].items():
         lines.append(f"- {framework}: fast path equals the plain loop in {result['passed']} tests")
@@ -261,14 +261,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=9.0,
         metavar="M",
-        help="when to be done, whatever is missing then (%(default)s)",
+        help="time limit; what is not finished by then is reported as missing (%(default)s)",
     )
     output = Path("results/gpu-check")
     add("--output", type=Path, default=output, metavar="DIR", help="folder for gpu-check.json and .md (%(default)s)")
 
 
 def checked(options: argparse.Namespace) -> int:
-    """`gpu_check`, once the flags make sense."""
+    """`gpu_check`, after a check of the flags."""
     if not options.minutes > 0:
         raise UserError("--minutes must be more than 0")
     return gpu_check(options)

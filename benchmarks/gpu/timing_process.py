@@ -1,7 +1,8 @@
-"""One process of `python -m benchmarks gpu-check`: the timings of one framework, in parts, the weightiest first.
+"""One process of `python -m benchmarks gpu-check`: the timings of one framework, in parts, the most important first.
 
-Each part is tried by itself and what it finds is kept at once, so that a part that fails or a budget that ends costs no
-other. On a CPU the same runs with tiny settings, to see that it runs; GPU-only parts say that they were left out.
+Each part runs separately and its results are written at once, so that a failure or the end of the time does not lose
+the results of other parts. On a CPU the same parts run with tiny settings, as a test of the program; parts that need a
+GPU are marked as left out.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ from benchmarks.roofline import machine_limits
 from impls.engine.environment import prepare_environment
 from impls.engine.machine import usable_cpus
 
-ITERATIONS = 500_000  # of the paper's
-DEPTHS, METHODS = (3, 6, 4, 5), ("dni", "cdni", "bprop", "no_bprop")  # the outer depths first: between them is a line
+ITERATIONS = 500_000  # the paper's
+DEPTHS, METHODS = (
+    (3, 6, 4, 5),
+    ("dni", "cdni", "bprop", "no_bprop"),
+)  # outer depths first, to interpolate others
 RATES = ("square", "MNIST M, second layer", "LSTM 1024, recurrent")
 GAPS = ("feedforward/dni/x1", "feedforward/small_dni/x1", "recurrent/copy_dni/x1", "two_network/dni/x1")
 # Cells in which matrix products are most of the work: fields of the spec, and replicas as a share of the table's.
@@ -37,7 +41,7 @@ BOUND = {
 
 
 class Sizes(NamedTuple):
-    """How much is run: replicas of the table's cells, steps of a launch, timed launches of a cell."""
+    """Size of the run: replicas of the table's cells, steps of a launch, timed launches of a cell."""
 
     replicas: int
     steps: int
@@ -52,16 +56,16 @@ class GpuOnly(Exception):
 
 
 class OutOfTime(Exception):
-    """The budget ended."""
+    """The time ran out."""
 
 
 class Timings:
-    """The parts of one framework on one device, each a method that returns what it found as JSON-able values."""
+    """The parts of one framework on one device. Each is a method that returns its results as JSON-able values."""
 
     def __init__(self, framework: str, device: str, deadline: float) -> None:
         self.framework, self.device, self.deadline = framework, device, deadline
         self.sizes = SIZES[device]
-        self.cut_short = False  # whether the part under way left something out for lack of time
+        self.cut_short = False  # whether the current part left something out for lack of time
         self.timed: dict[str, dict[str, Any]] = {}
 
     def rates(self) -> dict[str, dict[str, float]]:
@@ -80,7 +84,7 @@ class Timings:
         return found
 
     def replicas(self) -> dict[str, dict[str, float]]:
-        """Time of many replicas over that of one, for a cell of the MNIST table."""
+        """Time of many replicas over the time of one, for cells of the MNIST table."""
         found = {}
         for method in ("dni", "cdni"):
             one, many = (self.table_cell(4, method, replicas) for replicas in (1, self.sizes.replicas))
@@ -89,7 +93,7 @@ class Timings:
         return found
 
     def gaps(self) -> dict[str, dict[str, float]]:
-        """Share of a launch in which the device runs no kernel; for PyTorch the uncaptured step's time beside it."""
+        """Share of a launch in which the device runs no kernel; for PyTorch also the time of the uncaptured step."""
         if self.device == "cpu":
             raise GpuOnly("gaps between kernels")
         found = {}
@@ -114,7 +118,7 @@ class Timings:
         return found
 
     def bound(self) -> dict[str, dict[str, float]]:
-        """Operations per second of cells full of matrix products, in the modes that have tensor cores."""
+        """Operations per second of cells dominated by matrix products, in the modes that use tensor cores."""
         found = {}
         for (name, (experiment, fields, share)), precision in itertools.product(BOUND.items(), ("tf32", "bf16")):
             if self.stops_after(found):
@@ -130,7 +134,7 @@ class Timings:
         return found
 
     def table(self) -> dict[str, dict[str, Any]]:
-        """Seconds per step of the 16 cells of the MNIST fcn table; what is left out lies between its neighbours."""
+        """Seconds per step of the 16 cells of the MNIST fcn table; cells that were left out are interpolated."""
         measured: dict[tuple[int, str], float] = {}
         try:
             for depth, method in itertools.product(DEPTHS, METHODS):
@@ -163,7 +167,7 @@ class Timings:
         return Training(name, self.framework, precision, self.device, case)
 
     def stops_after(self, found: dict) -> bool:
-        """Whether the time is over and something was found, which is then all; raises where nothing was."""
+        """Whether the time ran out, with something found; raises OutOfTime if nothing was found."""
         try:
             self.check_time()
         except OutOfTime:
@@ -174,21 +178,21 @@ class Timings:
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
-            raise OutOfTime("the budget ended before this part did")
+            raise OutOfTime("the time ran out before this part was finished")
 
     def kernels(self) -> Any:
-        """A context whose value is a list of one: the seconds in which the device ran anything within it."""
+        """A context that yields a list, which contains at the end the seconds in which the device was busy."""
         from benchmarks.gpu import busy_time
 
         return getattr(busy_time, f"under_{self.framework}")()
 
 
-# Parts, in their order, and their shares of the time: one that ends early leaves the rest to those that follow.
+# The parts in order, and their shares of the time. Time that a part does not use is left to the following parts.
 PARTS = {"rates": 1, "replicas": 3, "gaps": 3, "bound": 4, "table": 7}
 
 
 def whole_table(measured: dict[tuple[int, str], float]) -> dict[str, dict[str, Any]]:
-    """All 16 cells, those that were not measured on the line between the nearest measured depths of their method."""
+    """All 16 cells. Cells that were not measured are interpolated between the nearest measured depths of the method."""
     found = {}
     for method in METHODS:
         known = sorted((depth, seconds) for (depth, m), seconds in measured.items() if m == method)
@@ -205,7 +209,7 @@ def whole_table(measured: dict[tuple[int, str], float]) -> dict[str, dict[str, A
 
 
 def run(timings: Any, parts: tuple[str, ...], keep: Callable[[dict], None]) -> None:
-    """Run parts one after the other; a failure is kept as `error` and costs only its own part."""
+    """Run the parts one after the other; a failure is recorded as `error` and affects only its own part."""
     found: dict[str, dict[str, Any]] = {}
     end = timings.deadline
     for number, part in enumerate(parts):
@@ -216,7 +220,7 @@ def run(timings: Any, parts: tuple[str, ...], keep: Callable[[dict], None]) -> N
             timings.check_time()
             found[part] = {"found": getattr(timings, part)()}
             if timings.cut_short:
-                found[part]["cut_short"] = "not all of it was done when its time was over"
+                found[part]["cut_short"] = "not finished when its time ran out"
         except GpuOnly as error:
             found[part] = {"left_out": f"{error}: only on a GPU"}
         except Exception as error:
@@ -241,7 +245,7 @@ def main() -> None:
     prepare_environment(usable_cpus())
     engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
     if options.device == "cuda" and engine.default_device() != "cuda":
-        raise SystemExit(f"error: {options.framework} sees no GPU")
+        raise SystemExit(f"error: {options.framework} finds no GPU")
     timings = Timings(options.framework, options.device, deadline)
     run(timings, tuple(options.parts), lambda found: options.output.write_text(json.dumps(found)))
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks limits`: how near every case comes to what this machine can do, as a page in Markdown.
+"""`python -m benchmarks limits`: how close every case comes to the limit of this machine, as a page in Markdown.
 
-Other processes measure (fractions.py); here their findings are put together.
+Separate processes measure (measurements.py); this module combines their results.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from impls.errors import UserError
 
 PAGE = Path("docs/limits.md")
 COUNTED = """\
-- *Operations*: `operations_per_step` of the spec times the replicas: the matrix products and convolutions that the
-  method cannot do without, two operations per multiply-add; nothing for batch norm, gates or Adam.
-- *Bytes*: what a step cannot but move, each once: every array of the state that training changes (parameters, Adam's
-  moments, running statistics) read and written, parameters that it does not change read, the step's inputs and images
-  read. Activations and gradients are not counted: they could stay in a cache. So this is a lower bound.
-- *At the limit*: the larger of operations over the best rate that any product or convolution reached, in any framework
-  measured here, and of bytes over the best rate of a pass over memory of that size. What a step lacks to it is
-  arithmetic that is not counted, small shapes, and the cost of calls.
-- *Measured*: the median of launches in a process of its own, compilation and evaluation apart.
+- *Operations*: `operations_per_step` of the spec times the replicas. It counts the matrix products and convolutions
+  that the method needs, with two operations per multiply-add, and nothing for batch norm, gates or Adam.
+- *Bytes*: the minimum memory traffic of a step, each array once. Every array of the state that training changes
+  (parameters, Adam's moments, running statistics) is read and written. Parameters that training does not change, the
+  step's inputs and images are read. Activations and gradients are not counted, because they could stay in a cache.
+- *At the limit*: the larger of two times: operations over the best rate that any product or convolution reached, in any
+  framework measured here, and bytes over the best rate of a pass over memory of that size. Measured steps are slower
+  because of arithmetic that is not counted, small shapes, and the cost of calls.
+- *Measured*: the median of launches in a separate process, without compilation and evaluation.
 """
 
 
 def limits_page(options: argparse.Namespace) -> int:
-    """Measure, print the page, and write it; returns 0, or 1 where a case failed."""
+    """Measure, print the page, and write it; returns 0, or 1 if a case failed."""
     names = measurements.chosen(options.cases)
     if not names:
         near = difflib.get_close_matches(options.cases, CASES, n=3) or list(CASES)
-        raise UserError(f"no case fits {options.cases!r}. There are: {', '.join(near)}")
+        raise UserError(f"no case matches {options.cases!r}. There are: {', '.join(near)}")
     output = options.output or (PAGE if len(names) == len(CASES) else None)
     if output and not output.parent.is_dir():
         raise UserError(f"there is no folder {output.parent} for {output.name}")
@@ -60,7 +60,7 @@ def limits_page(options: argparse.Namespace) -> int:
 
 
 def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
-    """What a process of its own finds; its progress goes to stderr."""
+    """The results of a separate process, which reports its progress on stderr."""
     with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
         file = Path(folder, "found.json")
         flags = ["--framework", framework, "--device", options.device, "--precision", options.precision]
@@ -72,7 +72,7 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], precision: str) -> str:
-    """The page, from what each framework's process found and from how busy the machine was."""
+    """The page, from the results of each framework's process and the load of the machine."""
     rows = [row for part in found.values() for row in part["cases"].values() if "record" in row]
     if not rows:
         raise UserError("no case could be measured: " + "; ".join(_errors(found)))
@@ -101,13 +101,13 @@ def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: s
     load = f"Load average at the end {watched['load_average']:.2f}" + (f"; shares of the cores: {busy}" if busy else "")
     lines = [
         f"Made by `python -m benchmarks limits` on {datetime.date.today()} from {code}, precision {precision}.",
-        "The numbers are of that code and that machine: after a change of `impls/` run it again, on an idle machine.",
+        "The numbers apply to that code and that machine. After a change of `impls/` run it again, on an idle machine.",
         "",
         *(f"- {framework}: {text}" for framework, text in on.items()),
         f"- {load}",
     ]
     if read_gate().busy.was(watched):
-        lines += ["", "**The machine was busy with something else: these numbers are too low to be cited.**"]
+        lines += ["", "**The machine was busy with other work: these numbers are too low to be cited.**"]
     lines += [f"- **failed**: {error}" for error in _errors(found)]
     return "\n".join(lines)
 
@@ -151,7 +151,7 @@ def _ceilings(found: dict) -> str:
 
 
 def _better(twice: list[dict], kind: str) -> dict[Any, float]:
-    """The better of two measurements, before and after the cases."""
+    """The better of the two measurements, before and after the cases."""
     rates: dict[Any, float] = {}
     for ceilings in twice:
         for entry in ceilings[kind]:
@@ -162,7 +162,7 @@ def _better(twice: list[dict], kind: str) -> dict[Any, float]:
 
 
 def at_the_limit(found: dict, row: dict) -> tuple[float, str]:
-    """Seconds of a step that reaches the limit, and what that is: of all frameworks measured here."""
+    """Seconds of a step at the limit of all frameworks measured here, and what sets it: "products" or "memory"."""
     ceilings = [ceiling for part in found.values() for ceiling in part["ceilings"]]
     products = row["operations_per_step"] / max(machine_limits.operations_per_second(ceiling) for ceiling in ceilings)
     size = row["bytes_per_step"]
@@ -198,7 +198,7 @@ def _cases(found: dict) -> str:
             reached = [_number(1e3 * measured), f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"]
             rate = _number(row["record"]["model_steps_per_second"])
             lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, rate])
-    text = "A step of all replicas (`x3`: three of them); one step is one update."
+    text = "Each row is a step of all replicas (`x3`: three replicas); one step is one update."
     return f"{text}\n\n{_table(lines)}"
 
 
@@ -224,7 +224,7 @@ def _public(found: dict) -> str:
             cells.append(f"{_number(1e3 * seconds)}; {known.milliseconds / 1e3 / seconds:.1f}" if seconds else "")
         if any(cells):
             lines.append([f"{known.shape} (`{name}`)", f"{known.milliseconds:g}", *cells, known.differs])
-    note = "Theirs are the times that were reported for a CPU, on another machine: a ratio compares machines, too."
+    note = "Their times were reported for a CPU of another machine, so a ratio also compares the machines."
     return f"{note}\n\n{_table(lines)}" if len(lines) > 1 else ""
 
 
@@ -241,7 +241,7 @@ def _plain(found: dict) -> str:
             if any(cells):
                 lines.append([case, _number(plain[name]), *cells])
     note = (
-        "The same arithmetic as one writes it first in PyTorch: modules, autograd, `torch.optim.Adam`, one call an\n"
+        "The same arithmetic in the simplest PyTorch form: modules, autograd, `torch.optim.Adam`, one call per\n"
         "operation, one net ([plain_loop.py](../benchmarks/roofline/plain_loop.py))."
     )
     return f"{note}\n\n{_table(lines)}" if len(lines) > 1 else ""

@@ -1,7 +1,7 @@
-"""The machine's ceilings in one framework, through the twins' own operations, at the shapes of the paper's nets.
+"""The machine's limits in one framework, with the twins' own operations, at the shapes of the paper's nets.
 
-Matrix products, convolutions, passes over memory, and what one call costs. Rates are medians over trials, of the best
-shape and not of the typical one, so that a share of the limit never looks better than it is.
+Matrix products, convolutions, passes over memory, and the cost of a call. Each rate is a median over trials. The limit
+is the rate of the best shape, not of a typical one, so that a share of the limit is never overstated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from impls.engine.environment import prepare_environment
 
-# [B, K] x [K, N]: those of the paper's nets and of their models of the gradient, and a large square one.
+# [B, K] x [K, N]: shapes of the paper's nets and of their models of the gradient, and a large square.
 PRODUCTS = {
     "MNIST fcn, first layer": (256, 784, 256),
     "MNIST fcn, its other layers": (256, 256, 256),
@@ -30,7 +30,7 @@ PRODUCTS = {
     "square": (1024, 1024, 1024),
 }
 SQUARE_ON_A_GPU = (8192, 8192, 8192)
-# [B, Y, Y, K] with 5x5 windows to N filters.
+# [B, Y, Y, K] with 5x5 windows to N filters, as (B, Y, K, N).
 CONVOLUTIONS = {
     "MNIST cnn, first layer": (256, 28, 1, 64),
     "MNIST cnn, second layer": (256, 14, 64, 64),
@@ -38,20 +38,20 @@ CONVOLUTIONS = {
 }
 WINDOW = 5
 REPLICAS = {"cpu": (1, 3), "cuda": (1, 20)}
-BYTES = (2**18, 2**22, 2**26, 2**28)  # of an array that is read and written once
+BYTES = (2**18, 2**22, 2**26, 2**28)  # sizes of arrays that are read and written once
 TRIALS, TRIAL_SECONDS, BUDGET_SECONDS = 15, 2e-3, 0.4
-# The shapes that stand for all in `pytest benchmarks`, which asks before and after every benchmark.
+# The shapes used in `pytest benchmarks`, which measures them before and after every benchmark.
 FEW = ("MNIST fcn, first layer", "MNIST M, first layer", "MNIST M, second layer", "square")
 
 
 def matmul_operations_per_second(framework: str) -> float:
-    """Floating-point operations per second in float32 on the CPU, at the best of a few shapes."""
+    """Floating-point operations per second in float32 on the CPU, for the best of a few shapes."""
     at = Bench(framework)
     return max(at.product(*PRODUCTS[name])["operations_per_second"] for name in FEW)
 
 
 class Bench:
-    """One framework on one device in one precision mode: makes arrays, and times calls until the device is done."""
+    """One framework on one device in one precision mode: makes arrays, and times calls including the device's work."""
 
     def __init__(self, framework: str, device: str = "cpu", precision: str = "fp32") -> None:
         self.engine = importlib.import_module(f"impls.engine.{framework}_engine")
@@ -80,13 +80,13 @@ class Bench:
         return {"shape": shape, "replicas": replicas, "operations_per_second": operations / seconds}
 
     def memory(self, size: int) -> dict[str, float]:
-        """A pass that adds 1 to every number of an array of `size` bytes in place: bytes read and written a second."""
+        """A pass that adds 1 in place to each number of an array of `size` bytes: bytes read and written per second."""
         x = self.array(size // self.array(1).nbytes)
         seconds = self.seconds(self.adding_one(x))
         return {"bytes": size, "bytes_per_second": 2 * size / seconds}
 
     def seconds_per_call(self) -> float:
-        """Of a call whose arithmetic is nothing: one operation (PyTorch), one compiled program (JAX)."""
+        """Seconds of a call with negligible arithmetic: one operation (PyTorch), one compiled program (JAX)."""
         return self.seconds(self.adding_one(self.array(1)))
 
     def array(self, *shape: int) -> Any:
@@ -102,13 +102,13 @@ class Bench:
             return jax.device_put(jax.numpy.asarray(values, self.dtype), jax.devices(self.device)[0])
 
     def compiled(self, function: Callable) -> Callable:
-        """As a launch runs it: eagerly, or as one program."""
+        """`function` as a launch runs it: eagerly (PyTorch), or as one compiled program (JAX)."""
         if self.framework == "torch":
             return function
         import jax
 
         options = self.engine.compiler_options(self.device)
-        # A new function: of a known one JAX would take another mode's program.
+        # A new function, because for a known one JAX would reuse the program of another mode.
         return jax.jit(lambda *arguments: function(*arguments), compiler_options=options)
 
     def adding_one(self, x: Any) -> Callable[[], Any]:
@@ -126,7 +126,7 @@ class Bench:
         return call
 
     def seconds(self, function: Callable, *arguments: Any) -> float:
-        """Of one call: the median over trials of so many calls each that the waiting at the end does not count."""
+        """Seconds of one call: the median over trials, each with so many calls that the final wait is negligible."""
         with self.engine.precision_mode(self.precision):
             self._wait(function(*arguments))  # compiles
             once = self._trial(function, arguments, 1)
@@ -151,14 +151,14 @@ class Bench:
 
 
 def ceilings(framework: str, device: str, precision: str, say: Callable[[str], None]) -> dict[str, Any]:
-    """All of them: `products` and `convolutions` with their names, `memory`, `seconds_per_call`."""
+    """All limits: `products` and `convolutions` with their names, `memory`, `seconds_per_call`."""
     at = Bench(framework, device, precision)
     products = dict(PRODUCTS) | ({"square": SQUARE_ON_A_GPU} if device == "cuda" else {})
     found: dict[str, Any] = {"products": [], "convolutions": []}
     for kind, shapes, measure in (("products", products, at.product), ("convolutions", CONVOLUTIONS, at.convolution)):
         for name, shape in shapes.items():
             say(f"{framework}: ceiling of {name}")
-            # One replica tells all of a large one, and several take seconds.
+            # One replica of a large operation is enough, and several take seconds.
             several = REPLICAS[device] if kind == "products" and name != "square" else (1,)
             found[kind] += [{"name": name} | measure(*shape, replicas=replicas) for replicas in several]
     say(f"{framework}: ceiling of memory and calls")
@@ -166,15 +166,15 @@ def ceilings(framework: str, device: str, precision: str, say: Callable[[str], N
 
 
 def operations_per_second(found: dict[str, Any]) -> float:
-    """The best product or convolution of `ceilings`."""
+    """The rate of the best product or convolution of `ceilings`."""
     return max(entry["operations_per_second"] for kind in ("products", "convolutions") for entry in found[kind])
 
 
 def bytes_per_second(found: dict[str, Any], size: float) -> float:
-    """The best pass over an array that holds no less than half of `size` bytes read and written.
+    """The rate of the best pass that reads and writes at least `size` bytes.
 
-    A smaller array may lie in a cache, and what is read from there is no matter of the memory. Beyond the largest that
-    was measured its rate holds.
+    A smaller array may fit in a cache, where reads do not measure the memory. Beyond the largest measured array, its
+    rate is used.
     """
     large_enough = [entry for entry in found["memory"] if 2 * entry["bytes"] >= size] or found["memory"][-1:]
     return max(entry["bytes_per_second"] for entry in large_enough)

@@ -1,7 +1,7 @@
-"""The processes of `python -m benchmarks limits`: a framework's ceilings, and every case's step, counted and timed.
+"""The processes of `python -m benchmarks limits`: a framework's limits, and every case's step, counted and timed.
 
-One process finds the ceilings and starts another for each case: a run has a process of its own, too. What it finds goes
-into a JSON file, anew after each case, so that a stop leaves what there is.
+One process measures the limits and starts another process for each case, because a training run has its own process,
+too. The results are written to a JSON file after each case, so that an interrupted run leaves a file.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from impls.engine.environment import prepare_environment
 from impls.engine.machine import usable_cpus
 from impls.engine.state import Leaves
 
-SECONDS = 1.0  # of timed launches of a case, if fewer than LAUNCHES take so long
+SECONDS = 1.0  # total time after which no more launches of a case are timed, even if fewer than LAUNCHES
 LEAST = 3
 
 
 def chosen(pattern: str) -> list[str]:
-    """Names of the cases that fit a pattern, in order."""
+    """Names of the cases that match a pattern, in order."""
     return [name for name in CASES if fnmatch.fnmatchcase(name, pattern)]
 
 
@@ -47,11 +47,11 @@ def measure(
     keep: Callable[[dict], None],
     measured: Callable[..., dict[str, Any]] | None = None,
 ) -> None:
-    """Measure everything of one framework, and hand on what there is after each part.
+    """Measure everything of one framework, and call `keep` with the results so far after each part.
 
     Args:
-        measured: finds what `measure_case` does, from a case's name, framework, precision and device; by default in a
-            process of its own.
+        measured: gives the result of `measure_case` from a case's name, framework, precision and device; by default it
+            runs in a separate process.
     """
     measured = measured or in_own_process
     found: dict[str, Any] = {"framework": framework, "cases": {}, "plain": {}}
@@ -60,7 +60,7 @@ def measure(
         try:
             found["cases"][name] = row = measured(name, framework, precision, device)
             news = f"{1e3 * row['record']['seconds_per_step']:.3g} ms/step"
-        except Exception as error:  # one case must not cost the others
+        except Exception as error:  # one case must not stop the others
             found["cases"][name] = {
                 "error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             }
@@ -69,26 +69,26 @@ def measure(
         keep(found)
     if framework == "torch" and precision == "fp32":
         found["plain"] = plain_loops(names, device)
-    # Once more, because the machine may have been busier before than after.
+    # Measured again, because the machine may have been busier before.
     found["ceilings"].append(machine_limits.ceilings(framework, device, precision, say))
     keep(found)
 
 
 def in_own_process(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
-    """What `measure_case` finds in a process that does nothing else; its last words are the error's."""
+    """The result of `measure_case` in a separate process; if it fails, the error contains its last line."""
     with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
         file = Path(folder, "case.json")
         flags = ["--framework", framework, "--precision", precision, "--device", device, "--output", str(file)]
         command = [sys.executable, "-m", "benchmarks.roofline.measurements", "--alone", name, *flags]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:
-            words = result.stderr.strip().splitlines() or ["it said nothing"]
+            words = result.stderr.strip().splitlines() or ["no error message"]
             raise RuntimeError(f"exit code {result.returncode}, {words[-1]}")
         return json.loads(file.read_text())
 
 
 def measure_case(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
-    """The record of a case's launches; operations and bytes of one step of all its replicas."""
+    """The record of a case's launches, with operations and bytes of one step of all its replicas."""
     training = Training(name, framework, precision, device)
     before = training.runner.leaves()
     training.launch()
@@ -103,10 +103,10 @@ def measure_case(name: str, framework: str, precision: str, device: str) -> dict
 
 
 def bytes_per_step(before: Leaves, after: Leaves, block: Leaves, train_data: dict[str, Any]) -> float:
-    """Bytes that a step cannot but read and write: a lower bound, which no activation and no gradient is in.
+    """The minimum memory traffic of a step in bytes: a lower bound without activations and gradients.
 
-    Every array of the state that training changes, read once and written once: parameters, Adam's moments, running
-    statistics. Parameters that it does not change, read once. What the step is given, and the images it picks.
+    Every array of the state that training changes (parameters, Adam's moments, running statistics) is read once and
+    written once. Parameters that it does not change, the step's inputs and the selected images are read once.
     """
     size = 0.0
     for name, value in after.items():
@@ -121,7 +121,7 @@ def bytes_per_step(before: Leaves, after: Leaves, block: Leaves, train_data: dic
 
 
 def plain_loops(names: list[str], device: str) -> dict[str, float]:
-    """Model-steps per second of the plain eager loops that stand beside the chosen cases."""
+    """Model-steps per second of the plain eager loops with which the chosen cases are compared."""
     import torch
 
     from benchmarks.roofline import plain_loop
@@ -146,13 +146,13 @@ def plain_loops(names: list[str], device: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure one framework, or of it one case alone."""
+    """Measure one framework, or only one case of it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline.measurements", description=__doc__)
     parser.add_argument("--framework", choices=("torch", "jax"), required=True)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32")
     parser.add_argument("--cases", default="*")
-    parser.add_argument("--alone", metavar="NAME", help="measure this case, and nothing else")
+    parser.add_argument("--alone", metavar="NAME", help="measure only this case")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     prepare_environment(usable_cpus())

@@ -1,8 +1,8 @@
-"""The training loop that one writes first, in PyTorch: modules, autograd, `torch.optim.Adam`, one call an operation.
+"""The simplest training loop in PyTorch: modules, autograd, `torch.optim.Adam`, one call per operation.
 
-The common reference for what the engine gains: the same arithmetic, one net, nothing fused, batched or captured. Two
-cells have one: a net of 64-64-10 units with a DNI after every hidden layer, and an LSTM on Copy by truncated
-backpropagation, which gets its chunks ready made. Weights come from the spec.
+It is the common reference for the engine's speed: the same arithmetic, one net, nothing fused, batched or captured. Two
+cells have such a loop: a net of 64-64-10 units with a DNI after every hidden layer, and an LSTM on Copy trained by
+truncated backpropagation, whose chunks are prepared in advance. Weights come from the spec.
 
 Shape legend: T time steps of a chunk, B batch, D pixels, I inputs, O outputs, H hidden units.
 """
@@ -90,7 +90,7 @@ class PlainCopy:
 
 
 def linear(weights: Leaves, name: str) -> nn.Linear:
-    """nn.Linear with the spec's weight [K, N], and its bias where it has one."""
+    """nn.Linear with the spec's weight [K, N], and its bias if it has one."""
     weight, bias = weights[f"{name}.weight"], weights.get(f"{name}.bias")
     module = nn.Linear(*weight.shape, bias=bias is not None, dtype=torch.float64)
     module.weight.data = torch.from_numpy(weight.T.copy())
@@ -100,23 +100,23 @@ def linear(weights: Leaves, name: str) -> nn.Linear:
 
 
 def hidden_layer(spec: Any, weights: Leaves, name: str) -> nn.Sequential:
-    """Linear map, batch norm with scale 1 and shift 0 as the spec starts it, ReLU."""
+    """Linear map, batch norm with scale 1 and shift 0 as in the spec's initial state, ReLU."""
     units = weights[f"{name}.weight"].shape[1]
     norm = nn.BatchNorm1d(units, spec.batch_norm_epsilon, 1 - spec.batch_norm_momentum)
     return nn.Sequential(linear(weights, name), norm, nn.ReLU())
 
 
 def adam(spec: Any, modules: nn.Module) -> torch.optim.Adam:
-    """The library's, with its defaults for how it runs."""
+    """The library's Adam, with the library's default implementation."""
     return torch.optim.Adam(modules.parameters(), spec.learning_rate, spec.adam_decays, spec.adam_epsilon)
 
 
 def prepared(
     spec: Any, splits: dict[str, tuple[np.ndarray, np.ndarray]], block: Leaves, dtype: torch.dtype, device: str
 ) -> tuple[PlainDni | PlainCopy, list[Callable[[], Tensor]]]:
-    """The plain net, and a call per iteration of `block`, the inputs of a run of one replica: each trains it once.
+    """The plain net, and one call per iteration of `block`, the inputs of a run of one replica; each call trains once.
 
-    The data of each step lie ready on the device.
+    The data of each step are already on the device.
     """
     weights = spec.initial_parameters(0)
     count = len(block["learning_rate"])

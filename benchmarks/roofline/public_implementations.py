@@ -1,6 +1,6 @@
-"""What public implementations took for a step at sizes of their own: milliseconds on a CPU, as they were reported.
+"""Reported times of public implementations for a step at their own sizes: milliseconds on a CPU.
 
-Each is among the cases of cases.py, as near to it as our specs come; where ours differs stands beside it.
+cases.py has a case for each, as similar as our specs allow; `differs` states the remaining differences.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Public(NamedTuple):
-    """A public implementation's time for one step, and how the case that stands for it differs."""
+    """A public implementation's time for one step, and how the corresponding case differs."""
 
     milliseconds: float
     shape: str
@@ -34,7 +34,7 @@ _CASES: list[tuple[str, str, dict[str, Any], int, Public]] = [
         "784-256-256-10_cdni",
         _ONE_DNI | _ONE_MODEL | {"method": "cdni"},
         50,
-        Public(4.4, "the same, M sees the label", _BATCH_NORM_IN_M),
+        Public(4.4, "the same, with the label as input of M", _BATCH_NORM_IN_M),
     ),
     (
         "single_dni",
@@ -51,8 +51,8 @@ _CASES: list[tuple[str, str, dict[str, Any], int, Public]] = [
         Public(
             35,
             "784-256-10, a DNI of 2x1024 after both layers, batch 100",
-            "ours takes no DNI after the classifier: it has a second layer of 256 with one, more work; its hidden "
-            "layers and those of M have batch norm",
+            "ours has no DNI after the classifier, but a second layer of 256 with a DNI, which is more work; its "
+            "hidden layers and those of M have batch norm",
         ),
     ),
     (
@@ -63,8 +63,8 @@ _CASES: list[tuple[str, str, dict[str, Any], int, Public]] = [
         Public(
             20,
             "MNIST net of four layers, sparse updates, p = 1",
-            "widths, M and batch of the public one are not known: ours are the paper's (256 units, M of 2x1024, batch "
-            "256), in random order",
+            "widths, M and batch of the public one are not known; ours are the paper's (256 units, M of 2x1024, batch "
+            "256), with updates in random order",
         ),
     ),
     (
@@ -76,7 +76,7 @@ _CASES: list[tuple[str, str, dict[str, Any], int, Public]] = [
         Public(
             7.9,
             "complete unlock of 784-256-256-10, batch 64",
-            "ours has a DNI after both hidden layers; widths of the models are 256, with batch norm",
+            "ours has a DNI after both hidden layers; its models have 256 units and batch norm",
         ),
     ),
 ]

@@ -1,4 +1,4 @@
-"""Speed of the feed-forward experiments, most at the paper's sizes. Run by `make benchmark`, on an idle machine."""
+"""Speed of the feed-forward experiments, most at the paper's sizes. Run `make benchmark` on an idle machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_training(benchmark, framework, name):
 
 
 def test_start_up(benchmark, framework, tmp_path):
-    """From the start of the process to the end of the first iteration, nothing compiled before; one round."""
+    """From the start of the process to the end of the first iteration, with nothing compiled before; one round."""
     output = tmp_path / "run"
     command = [sys.executable, "-m", "impls", "train", "feedforward", "--framework", framework, "--method", "dni"]
     sizes = ["--iterations", "1", "--train-error-examples", "1", "--output", str(output)]

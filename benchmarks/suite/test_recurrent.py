@@ -1,4 +1,4 @@
-"""Speed of the recurrent experiments at the paper's sizes. Run by `make benchmark`, on an idle machine."""
+"""Speed of the recurrent experiments at the paper's sizes. Run `make benchmark` on an idle machine."""
 
 from __future__ import annotations
 

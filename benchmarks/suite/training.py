@@ -1,4 +1,4 @@
-"""What every benchmark of training does: run launches of steps, and compare with the machine's limit."""
+"""Shared by all training benchmarks: runs launches of steps and compares them with the machine's limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from benchmarks.roofline.machine_limits import matmul_operations_per_second
 
 
 def time_training(benchmark, framework: str, name: str) -> None:
-    """Time launches of a case of `cases.py` in float32 on the CPU, compilation and evaluation apart."""
+    """Time launches of a case of `cases.py` in float32 on the CPU, without compilation and evaluation."""
     training = Training(name, framework, device="cpu")
     case, spec = training.case, training.case.spec()
     limits = [matmul_operations_per_second(framework)]

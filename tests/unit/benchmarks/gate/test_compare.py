@@ -147,17 +147,17 @@ def test_the_looks_of_a_saved_comparison_are_counted(judge):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"machine__cpu": "another"}, "other cpu: a cpu and another"),
-        ({"machine__driver": "590.2"}, "other driver: 580.1 and 590.2"),
-        ({"machine__name": "b gpu"}, "other name: a gpu and b gpu"),
-        ({"machine__governor": "powersave"}, "other governor: none and powersave"),
-        ({"precision": "tf32"}, "other precision: fp32 and tf32"),
-        ({"threads": 4}, "other threads: 2 and 4"),
-        ({"versions__torch": "2.14.0"}, "other torch: 2.13.0 and 2.14.0"),
-        ({"case__steps": 50}, "other steps: 20 and 50"),
+        ({"machine__cpu": "another"}, "different cpu: a cpu and another"),
+        ({"machine__driver": "590.2"}, "different driver: 580.1 and 590.2"),
+        ({"machine__name": "b gpu"}, "different name: a gpu and b gpu"),
+        ({"machine__governor": "powersave"}, "different governor: none and powersave"),
+        ({"precision": "tf32"}, "different precision: fp32 and tf32"),
+        ({"threads": 4}, "different threads: 2 and 4"),
+        ({"versions__torch": "2.14.0"}, "different torch: 2.13.0 and 2.14.0"),
+        ({"case__steps": 50}, "different steps: 20 and 50"),
         (
             {"result": [1.3 * x for x in RESULT]},
-            "result differs: by 0.3 of what training changed, and 0.1 is tolerated",
+            "result differs: by 0.3 of what training changed; the tolerance is 0.1",
         ),
         ({"result": [math.nan, *RESULT[1:]]}, "result differs: that of head is not finite"),
     ],
@@ -180,7 +180,7 @@ def test_one_other_record_is_enough():
         side[3] = record(sources_sha256="1")
         assert why_not_comparable(base, head, 0.1) == f"the code of {name} changed while it was measured"
         side[3] = record(threads=1)
-        assert why_not_comparable(base, head, 0.1) == "other threads: 2 and 1"
+        assert why_not_comparable(base, head, 0.1) == "different threads: 2 and 1"
         side[3] = record()
     head = [record(sources_sha256="1") for _ in range(5)]  # that the code differs is what it is about
     assert why_not_comparable(base, head, 0.1) is None
@@ -210,13 +210,13 @@ def test_several_files_of_pytest_make_an_interval(judge, tmp_path, slowdown, cod
         by_pytest(tmp_path / f"base-{i}.json", record(x))
         by_pytest(tmp_path / f"head-{i}.json", record(slowdown + x))
     found, out, _ = judge(f"{tmp_path}/base-*.json", f"{tmp_path}/head-*.json")
-    assert found == code and ", 8 processes a side" in out
+    assert found == code and ", 8 processes per side" in out
 
 
 def test_one_file_of_pytest_a_side_decides_nothing(judge, tmp_path):
     base, head = (by_pytest(tmp_path / f"{name}.json", record(x)) for name, x in (("a", 0.0), ("b", 0.5)))
     code, out, _ = judge(base, head)
-    assert code == 2 and "+64.9%; one process a side does not tell how processes differ: measure more" in out
+    assert code == 2 and "+64.9%; one process per side does not show how processes differ: measure more" in out
 
 
 def test_two_saved_comparisons_give_the_base_of_one_and_the_head_of_the_other(judge):
@@ -224,7 +224,7 @@ def test_two_saved_comparisons_give_the_base_of_one_and_the_head_of_the_other(ju
     for pair in second["benchmarks"][0]["pairs"]:
         pair["base"]["seconds_per_step"] = 99.0
     code, out, _ = judge(first, second)
-    assert code == 1 and "+10." in out and "10 processes a side" in out
+    assert code == 1 and "+10." in out and "10 processes per side" in out
 
 
 def test_benchmarks_and_framework_choose(judge):
@@ -232,7 +232,7 @@ def test_benchmarks_and_framework_choose(judge):
     assert judge(content, None, "--benchmarks", "b/*")[0] == 0
     assert judge(content, None, "--framework", "torch")[0] == 1
     code, _, err = judge(content, None, "--framework", "jax")
-    assert code == 4 and err == "error: no benchmark in these files fits '*' and framework jax\n"
+    assert code == 4 and err == "error: no benchmark in these files matches '*' and framework jax\n"
 
 
 def test_the_summary_for_a_pull_request(judge, tmp_path):
@@ -261,7 +261,7 @@ def test_the_summary_for_a_pull_request(judge, tmp_path):
         (["", ".", "--benchmarks", ""], "'' is neither a revision"),  # an empty variable of a CI script
         (
             [".", ".", "--benchmarks", "feedforward/dmi/x1"],
-            "no benchmark fits 'feedforward/dmi/x1'. There are: feedforward/dni/x1",
+            "no benchmark matches 'feedforward/dmi/x1'. There are: feedforward/dni/x1",
         ),
         ([".", ".", "--benchmarks", "", "--pairs", "1"], "--pairs must be at least 2"),
         ([".", ".", "--benchmarks", "", "--pairs", "50"], "--max-pairs no less than --pairs"),
@@ -285,13 +285,13 @@ def test_a_file_that_is_something_else_is_named(judge, tmp_path, content):
     path = tmp_path / "odd.json"
     path.write_text(content)
     code, _, err = judge(path, path)
-    assert code == 4 and "odd.json is not what pytest-benchmark or `compare --save` writes" in err
+    assert code == 4 and "odd.json is not a file of pytest-benchmark or `compare --save`" in err
 
 
 def test_records_of_another_version_are_refused(judge):
     old = benchmark(0.0, schema=2)
     code, _, err = judge(saved(old))
-    assert code == 4 and "holds records of another version" in err
+    assert code == 4 and "contains records of another version" in err
 
 
 def test_a_mistake_on_the_command_line_is_no_verdict():

@@ -285,7 +285,7 @@ def test_the_working_tree_is_measured_as_it_is(run, repository, tmp_path, capsys
 @pytest.mark.parametrize(
     ("base", "head", "reason"),
     [
-        ("renamed", "wrong", "result differs: by 0.5 of what training changed, and 0.1 is tolerated"),
+        ("renamed", "wrong", "result differs: by 0.5 of what training changed; the tolerance is 0.1"),
         ("renamed", "broken", "head ended with exit code 1: RuntimeError: out of order"),
         ("same", "renamed", "head has no such benchmark"),
     ],

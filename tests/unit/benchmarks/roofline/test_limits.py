@@ -191,7 +191,7 @@ def test_only_the_whole_list_is_written_to_the_page_of_the_repository(monkeypatc
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--cases", "feedfoward/dni/x1"], "no case fits 'feedfoward/dni/x1'. There are: feedforward/dni/x1"),
+        (["--cases", "feedfoward/dni/x1"], "no case matches 'feedfoward/dni/x1'. There are: feedforward/dni/x1"),
         (["--output", "nowhere/page.md"], "there is no folder nowhere"),
     ],
 )
