@@ -5,6 +5,8 @@ and one for the stand-in, and enter them in `REGISTRY`. A data set that is drawn
 that says so stands in both places.
 """
 
+from collections.abc import Callable
+
 from impls.data import cifar10, generated, markov_text, mnist, ptb, standin
 from impls.data.dataset import Dataset, Split
 from impls.errors import unknown
@@ -14,7 +16,7 @@ __all__ = ["SOURCES", "Dataset", "Split", "load", "names"]
 SOURCES = ("embedded", "original")
 
 # name -> (load_original, load_embedded)
-REGISTRY = {
+REGISTRY: dict[str, tuple[Callable[[], Dataset], Callable[[], Dataset]]] = {
     "mnist": (mnist.load_original, standin.load_mnist),
     "cifar10": (cifar10.load_original, standin.load_cifar10),
     "ptb": (ptb.load_original, markov_text.load_ptb),

@@ -43,8 +43,8 @@ def load_ptb() -> Dataset:
     """
     dice = Dice(KEY)
     # One text, cut into three: no part of it is in two splits.
-    parts = np.split(draw(letter_chances(dice), sum(COUNTS.values()), dice), np.cumsum(list(COUNTS.values()))[:-1])
-    parts = dict(zip(COUNTS, parts, strict=True))
+    text = draw(letter_chances(dice), sum(COUNTS.values()), dice)
+    parts = dict(zip(COUNTS, np.split(text, np.cumsum(list(COUNTS.values()))[:-1]), strict=True))
     files = {f"ptb.{split}.txt": hashlib.sha256(part.tobytes()).hexdigest() for split, part in parts.items()}
     facts = entropies()
     counts = ", ".join(f"{count} {split}" for split, count in COUNTS.items())

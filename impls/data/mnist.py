@@ -73,7 +73,8 @@ def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
     Returns: splits "train" and "test", inputs uint8 [n, 28, 28] (0 background, 255 ink), labels uint8 [n].
     Raises: UserError for a file that is missing, damaged, or not the published one.
     """
-    splits, digests = {}, {}
+    splits: dict[str, Split] = {}
+    digests: dict[str, str] = {}
     for split, files in original.items():
         splits[split] = _read_split(files, digests)
     counts = ", ".join(f"{len(part.labels)} {split}" for split, part in splits.items())

@@ -12,6 +12,7 @@ import numpy as np
 
 from impls.data import pictures
 from impls.data.dataset import Dataset, Split
+from impls.errors import UserError
 
 TEST_COUNT = 297  # of scikit-learn's 1797 digits; 1500 remain to train on
 SPLIT_KEY = 2017  # the paper's year; a key once used stays, so that every run has the same split
@@ -65,8 +66,10 @@ def _digits() -> np.ndarray:
 
     Read from its file, because importing the package takes a second, and every training of a preset would spend it.
     """
-    package = Path(importlib.util.find_spec("sklearn").origin).parent
-    with gzip.open(package / "datasets" / "data" / "digits.csv.gz", "rt") as file:
+    found = importlib.util.find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise UserError("scikit-learn is not installed, and the stand-in for MNIST is its table of digits: install it")
+    with gzip.open(Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
         return np.loadtxt(file, delimiter=",").astype(np.int64)
 
 

@@ -90,4 +90,4 @@ class Curves:
         """Write `curves.parquet` atomically."""
         buffer = io.BytesIO()
         self.frame().to_parquet(buffer, index=False)
-        write_atomically(path, buffer.getbuffer())
+        write_atomically(path, buffer.getvalue())

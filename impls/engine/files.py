@@ -20,7 +20,7 @@ from impls.errors import UserError
 META = "meta.json"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Replace `path` by `content` at once: a reader, or a kill at any moment, meets the old file or the new one.
 
     Raises:
@@ -44,7 +44,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_arrays(path: Path, arrays: Leaves, meta: dict[str, Any]) -> None:
     """Store arrays and JSON-able `meta` in one .npz file, atomically."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{META: np.frombuffer(json.dumps(meta).encode(), np.uint8)}, **arrays)
+    stored: dict[str, Any] = {META: np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
+    np.savez(buffer, **stored)
     write_atomically(path, buffer.getbuffer())
 
 

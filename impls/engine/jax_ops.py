@@ -84,7 +84,8 @@ def max_pool(x_RBYXN: Array) -> Array:
 def average_pool(x_RBYXN: Array) -> Array:
     """As `max_pool`, the mean of the window's nine values, the zeros of the padding among them."""
     for axis in (2, 3):
-        x_RBYXN = sum(_windows(x_RBYXN, axis, 0)) / 3
+        left, middle, right = _windows(x_RBYXN, axis, 0)
+        x_RBYXN = (left + middle + right) / 3
     return x_RBYXN
 
 
@@ -167,10 +168,11 @@ def vjp(
         `pullback(output's gradient)` gives (the tree of all parameters' gradients, x's gradient), and with
         `input_only=True` no gradient of the parameters.
     """
-    wanted = (parameters, x) if input_gradient else (parameters,)
-    output, vector_product, *auxiliary = jax.vjp(
+    wanted: tuple = (parameters, x) if input_gradient else (parameters,)
+    differentiated: Any = jax.vjp(  # type: ignore[call-overload]  # has_aux is not a literal
         lambda parameters, x=x: function(parameters, x, *constants), *wanted, has_aux=has_aux
     )
+    output, vector_product, *auxiliary = differentiated
 
     def pullback(output_gradient: Array | tuple[Array, ...], input_only: bool = False) -> tuple[Tree, Array | None]:
         parameter_gradients, *x_gradient = vector_product(output_gradient)

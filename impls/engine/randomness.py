@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -76,9 +77,13 @@ def _per_iteration(key: tuple, first: int, last: int, draw: Callable[[np.random.
     """`draw` says what is drawn for a block; `key`, which begins with seed and purpose, names it."""
     seed, purpose, *_ = key
     blocks = range(first // BLOCK, -(-last // BLOCK))
-    drawn = [_newest(key, block, lambda block=block: draw(generator(seed, purpose, block))) for block in blocks]
+    drawn = [_newest(key, block, partial(_draw_block, draw, seed, purpose, block)) for block in blocks]
     together = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
     return together[first - blocks[0] * BLOCK :][: last - first]
+
+
+def _draw_block(draw: Callable[[np.random.Generator], np.ndarray], seed: int, purpose: str, block: int) -> np.ndarray:
+    return draw(generator(seed, purpose, block))
 
 
 _kept: dict[tuple, tuple[int, np.ndarray]] = {}

@@ -13,7 +13,6 @@ from impls.errors import UserError
 from impls.fields import ClosedModel, Precision
 
 SCHEMA_FILE = Path(__file__).with_name("run_record.schema.json")
-SCHEMA_VERSION = 1
 
 
 class DataRecord(ClosedModel):
@@ -38,7 +37,7 @@ class CodeRecord(ClosedModel):
 class RunRecord(ClosedModel):
     """One run of one cell in one framework; `run.json` beside its curves."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     experiment: str
     cell: dict[str, str | int | float]
     framework: Literal["torch", "jax"]

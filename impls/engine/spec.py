@@ -66,7 +66,8 @@ class CellSpec(ClosedModel):
             if name in self.cell_fields:
                 continue
             value, default = getattr(self, name), self.default(name)
-            if (field.json_schema_extra or {}).get("mark") == mark and value not in (field.default, default):
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("mark") == mark and value not in (field.default, default):
                 found.append(f"{name} = {value} ({'paper' if mark == 'paper' else 'default'}: {default})")
         return found
 

@@ -151,7 +151,7 @@ class Spec(CellSpec):
         return SYMBOLS if self.is_text else self.character_bits + 1
 
     @cached_property
-    def headline(self) -> tuple[str, str, str]:
+    def headline(self) -> tuple[str, str, str]:  # type: ignore[override]  # a constant of the others
         """Split, metric and unit of the progress line."""
         return ("test", "bits_per_character", " bits") if self.is_text else ("batch", "task_length", " steps")
 

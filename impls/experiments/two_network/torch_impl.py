@@ -173,7 +173,7 @@ def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     state = follow(spec, state, "b", moments)
     if spec.method == "bprop":
         state = update(spec, state, "a", gradients_of_a(delta_RTBM), rate)
-    if spec.has_synthetic_gradients:
+    if delta_RTBM is not None and spec.has_synthetic_gradients:
         _, gradients_of_model = model_gradients(spec, state["parameters"], message_RTBM, delta_RTBM)
         state = update(spec, state, "synthetic_gradient", gradients_of_model, rate)
     return update(spec, state, "b", gradients_of_b, rate)
@@ -205,7 +205,7 @@ def block_gradients(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tu
     gradients["b"], delta_RPBM, _ = read_messages(spec, parameters, message_RPBM, threes_RB)
     if delta_RPBM is not None:
         seen["delta"] = delta_RPBM
-    if spec.has_synthetic_gradients:
+    if delta_RPBM is not None and spec.has_synthetic_gradients:
         model = "synthetic_gradient"
         seen["synthetic"], gradients[model] = model_gradients(spec, parameters, message_RPBM, delta_RPBM)
     received_RPBM = delta_RPBM if spec.method == "bprop" else received_gradient(spec, parameters, message_RPBM)
