@@ -38,6 +38,7 @@ benchmark: $(STAMP) ## measure training speed as a share of the machine's limit 
 lint: $(STAMP) ## check format and style of Python files and of the workflow
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m snakefmt --check Snakefile workflows
 	$(VENV_PYTHON) -m snakemake --lint
 
@@ -47,7 +48,7 @@ format: $(STAMP) ## format the files as lint requires
 	$(VENV_PYTHON) -m snakefmt Snakefile workflows
 
 clean: ## remove .venv and caches; results/ stays
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv whose Python does not start (incomplete, or moved here from elsewhere) is made again.

@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 from benchmarks.gate.calibrate import calibrate
 from benchmarks.gate.compare import compare
@@ -59,7 +60,7 @@ exit codes; the first that applies is returned (precedence 1 > 3 > 2 > 0):
 class _Parser(argparse.ArgumentParser):
     """Exits with 4 after a mistake on the command line, because argparse's own 2 means inconclusive here."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(4, f"error: {message}\n")
 
@@ -99,9 +100,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser; `run` holds each subcommand's function."""
     parser = _Parser(prog="python -m benchmarks", description=DESCRIPTION, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="command")
-    shape = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
 
-    texts = {"description": COMPARE, "epilog": EXIT_CODES}
+    texts: dict[str, Any] = {"description": COMPARE, "epilog": EXIT_CODES}
     sub = commands.add_parser("compare", help="is HEAD slower than BASE?", **texts, **shape)
     sub.add_argument("base", metavar="BASE", help="the earlier code")
     sub.add_argument("head", metavar="HEAD", help="the code to be judged")

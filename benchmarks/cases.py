@@ -45,7 +45,7 @@ class Case:
 
 
 # A launch of one replica takes a tenth of a second to one second on two cores.
-CELLS = [
+CELLS: list[tuple[str, str, dict[str, Any], int, tuple[int, ...]]] = [
     # experiment, name, fields of the spec, steps, numbers of replicas
     ("feedforward", "no_bprop", {"method": "no_bprop"}, 50, (1, 3)),
     ("feedforward", "bprop", {"method": "bprop"}, 50, (1, 3)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from impls.engine.environment import prepare_environment
@@ -22,7 +24,7 @@ def framework(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Write what the columns of pytest-benchmark do not show: the share of the limit."""
     rows = [
         (b["name"], b["extra_info"])

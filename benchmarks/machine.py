@@ -81,7 +81,7 @@ class ClockLog:
         if not self.seen:
             return {}
         *numbers, active = self.seen[0]
-        ranges = {}
+        ranges: dict[str, list[float]] = {}
         for name in numbers:
             values = [float(seen[name]) for seen in self.seen if seen[name].replace(".", "", 1).isdigit()]
             ranges |= {name: [min(values), max(values)]} if values else {}

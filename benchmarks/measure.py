@@ -112,9 +112,9 @@ def _sources_sha256() -> str:
 
     Without this check an installed `impls` would silently supply a package that the measured tree lacks.
     """
-    root = Path(sys.modules["impls"].__file__).parent
+    root = Path(str(sys.modules["impls"].__file__)).parent
     for name, module in list(sys.modules.items()):
-        if name.startswith("impls.") and not Path(module.__file__).is_relative_to(root):
+        if name.startswith("impls.") and not Path(str(module.__file__)).is_relative_to(root):
             raise ImportError(f"{name} is not in the measured tree: it was found in {module.__file__}")
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

@@ -36,7 +36,9 @@ def compare(options: argparse.Namespace) -> int:
     if kinds == {True}:
         if options.save:
             raise UserError("--save applies to new measurements, but these are stored files")
-        comparison = evidence.stored(options.base, options.head, read_gate(), lambda *name: _fits(*name, options))
+        comparison = evidence.stored(
+            options.base, options.head, read_gate(), lambda name, framework: _fits(name, framework, options)
+        )
         if not comparison.evidence:
             chosen = f"{options.benchmarks!r} and framework {options.framework}"
             raise UserError(f"no benchmark in these files matches {chosen}")

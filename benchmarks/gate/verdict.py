@@ -53,13 +53,13 @@ class Difference:
         return self.mean - half, self.mean + half
 
 
-def paired(log_ratios: Sequence[float]) -> Difference:
+def paired(log_ratios: Sequence[float] | np.ndarray) -> Difference:
     """The difference from pairs of processes, which ran under the same conditions of the machine."""
     mean, error, freedom = _trimmed(log_ratios)
     return Difference(len(log_ratios), mean, error, freedom)
 
 
-def unpaired(base: Sequence[float], head: Sequence[float]) -> Difference:
+def unpaired(base: Sequence[float] | np.ndarray, head: Sequence[float] | np.ndarray) -> Difference:
     """The difference from log times of processes that ran separately, with Welch's interval."""
     (base_mean, base_error, base_freedom), (head_mean, head_error, head_freedom) = _trimmed(base), _trimmed(head)
     error, freedom = math.hypot(base_error, head_error), min(base_freedom, head_freedom)
@@ -68,7 +68,7 @@ def unpaired(base: Sequence[float], head: Sequence[float]) -> Difference:
     return Difference(min(len(base), len(head)), head_mean - base_mean, error, freedom)
 
 
-def _trimmed(values: Sequence[float]) -> tuple[float, float, float]:
+def _trimmed(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """Trimmed mean, its standard error from the winsorized variance, degrees of freedom (Tukey and McLaughlin 1963)."""
     ordered = np.sort(np.asarray(values, float))
     cut = int(TRIM * len(ordered))

@@ -76,7 +76,7 @@ def gpu_check(options: argparse.Namespace) -> int:
 
 
 def _machine() -> dict[str, Any]:
-    found = {"cpu": cpu_name(), "cores": os.cpu_count()}
+    found: dict[str, Any] = {"cpu": cpu_name(), "cores": os.cpu_count()}
     if gpu := nvidia_smi("name", "memory.total", "clocks.max.sm"):
         name, mebibytes, megahertz = gpu
         found = {"gpu": f"{name}, {mebibytes} MiB, {megahertz} MHz"} | found | gpu_driver()
@@ -151,11 +151,15 @@ def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
-        timer = threading.Timer(seconds, lambda: (over.set(), end()))
+        def end_late() -> None:
+            over.set()
+            end()
+
+        timer = threading.Timer(seconds, end_late)
         timer.start()
         lines = []
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 lines.append(line)
                 print(line, end="", file=sys.stderr, flush=True)
             process.wait()

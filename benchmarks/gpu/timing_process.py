@@ -33,7 +33,7 @@ DEPTHS, METHODS = (
 RATES = ("square", "MNIST M, second layer", "LSTM 1024, recurrent")
 GAPS = ("feedforward/dni/x1", "feedforward/small_dni/x1", "recurrent/copy_dni/x1", "two_network/dni/x1")
 # Cells in which matrix products are most of the work: fields of the spec, and replicas as a share of the table's.
-BOUND = {
+BOUND: dict[str, tuple[str, dict[str, Any], float]] = {
     "MNIST fcn, dni": ("feedforward", {"method": "dni"}, 1.0),
     "CIFAR-10 fcn, dni, depth 3": ("feedforward", {"method": "dni", "dataset": "cifar10", "depth": 3}, 0.5),
     "text, LSTM 1024, bptt": ("recurrent", {"dataset": "ptb", "method": "bptt", "truncation_length": 5}, 0.5),
@@ -96,7 +96,7 @@ class Timings:
         """Share of a launch in which the device runs no kernel; for PyTorch also the time of the uncaptured step."""
         if self.device == "cpu":
             raise GpuOnly("gaps between kernels")
-        found = {}
+        found: dict[str, dict[str, float]] = {}
         for name in GAPS:
             if self.stops_after(found):
                 break
@@ -119,7 +119,7 @@ class Timings:
 
     def bound(self) -> dict[str, dict[str, float]]:
         """Operations per second of cells dominated by matrix products, in the modes that use tensor cores."""
-        found = {}
+        found: dict[str, dict[str, float]] = {}
         for (name, (experiment, fields, share)), precision in itertools.product(BOUND.items(), ("tf32", "bf16")):
             if self.stops_after(found):
                 break
@@ -199,7 +199,7 @@ def whole_table(measured: dict[tuple[int, str], float]) -> dict[str, dict[str, A
         for depth in sorted(DEPTHS):
             seconds = dict(known).get(depth)
             between = seconds is None
-            if between:
+            if seconds is None:
                 low = max(entry for entry in known if entry[0] < depth)
                 high = min(entry for entry in known if entry[0] > depth)
                 seconds = low[1] + (high[1] - low[1]) * (depth - low[0]) / (high[0] - low[0])

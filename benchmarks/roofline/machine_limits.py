@@ -155,7 +155,8 @@ def ceilings(framework: str, device: str, precision: str, say: Callable[[str], N
     at = Bench(framework, device, precision)
     products = dict(PRODUCTS) | ({"square": SQUARE_ON_A_GPU} if device == "cuda" else {})
     found: dict[str, Any] = {"products": [], "convolutions": []}
-    for kind, shapes, measure in (("products", products, at.product), ("convolutions", CONVOLUTIONS, at.convolution)):
+    kinds: tuple = (("products", products, at.product), ("convolutions", CONVOLUTIONS, at.convolution))
+    for kind, shapes, measure in kinds:
         for name, shape in shapes.items():
             say(f"{framework}: ceiling of {name}")
             # One replica of a large operation is enough, and several take seconds.

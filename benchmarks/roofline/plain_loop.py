@@ -10,6 +10,7 @@ Shape legend: T time steps of a chunk, B batch, D pixels, I inputs, O outputs, H
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,13 @@ class PlainDni:
         top = h.detach().requires_grad_()
         loss = F.cross_entropy(self.classifier(top), labels)
         loss.backward()
-        delta = batch * top.grad  # of one example's loss
+        delta = batch * _gradient(top)  # of one example's loss
         for i in reversed(range(len(self.layers))):
             synthetic = self.models[i](outputs[i].detach())
             (synthetic - delta).square().sum(1).mean().backward()
             outputs[i].backward(synthetic.detach() / batch)
             if i > 0:
-                delta = batch * inputs[i].grad
+                delta = batch * _gradient(inputs[i])
         self.optimizer.step()
         return loss.detach()
 
@@ -89,10 +90,17 @@ class PlainCopy:
         return loss.detach()
 
 
+def _gradient(x: Tensor) -> Tensor:
+    """What `backward` left of the gradient of x."""
+    assert x.grad is not None
+    return x.grad
+
+
 def linear(weights: Leaves, name: str) -> nn.Linear:
     """nn.Linear with the spec's weight [K, N], and its bias if it has one."""
     weight, bias = weights[f"{name}.weight"], weights.get(f"{name}.bias")
-    module = nn.Linear(*weight.shape, bias=bias is not None, dtype=torch.float64)
+    inputs, outputs = weight.shape
+    module = nn.Linear(inputs, outputs, bias=bias is not None, dtype=torch.float64)
     module.weight.data = torch.from_numpy(weight.T.copy())
     if bias is not None:
         module.bias.data = torch.from_numpy(bias.copy())
@@ -127,8 +135,8 @@ def prepared(
             (torch.from_numpy(images[chosen]).to(device), torch.from_numpy(labels[chosen].astype(np.int64)).to(device))
             for chosen in block["indices"][:, 0]
         ]
-        return net, [lambda k=k: net.step(*batches[k]) for k in range(count)]
-    net = PlainCopy(spec, weights, dtype, device)
+        return net, [partial(net.step, *batch) for batch in batches]
+    copy = PlainCopy(spec, weights, dtype, device)
     task, chunks = begin(spec, torch.zeros(1, dtype=dtype, device=device)), []
     for k in range(count):
         inputs = {
@@ -137,4 +145,4 @@ def prepared(
         }
         chunk, task = read_sequences(spec, task, inputs, dtype)
         chunks.append({name: value[0] for name, value in chunk.items()})
-    return net, [lambda k=k: net.step(chunks[k]) for k in range(count)]
+    return copy, [partial(copy.step, chunk) for chunk in chunks]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.cases import names
 from benchmarks.suite.training import time_training
@@ -17,11 +18,11 @@ FEEDFORWARD = ("feedforward", "single_dni", "linear_dni", "stale_gradients", "bp
 
 
 @pytest.mark.parametrize("name", names(*FEEDFORWARD))
-def test_training(benchmark, framework, name):
+def test_training(benchmark: BenchmarkFixture, framework: str, name: str) -> None:
     time_training(benchmark, framework, name)
 
 
-def test_start_up(benchmark, framework, tmp_path):
+def test_start_up(benchmark: BenchmarkFixture, framework: str, tmp_path: Path) -> None:
     """From the start of the process to the end of the first iteration, with nothing compiled before; one round."""
     output = tmp_path / "run"
     command = [sys.executable, "-m", "impls", "train", "feedforward", "--framework", framework, "--method", "dni"]

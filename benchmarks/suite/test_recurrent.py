@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.cases import names
 from benchmarks.suite.training import time_training
 
 
 @pytest.mark.parametrize("name", names("recurrent", "carried_state", "small_copy", "two_network"))
-def test_training(benchmark, framework, name):
+def test_training(benchmark: BenchmarkFixture, framework: str, name: str) -> None:
     time_training(benchmark, framework, name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pytest_benchmark.fixture import BenchmarkFixture
+
 from benchmarks.measure import LAUNCHES, Training
 from benchmarks.roofline.machine_limits import matmul_operations_per_second
 
 
-def time_training(benchmark, framework: str, name: str) -> None:
+def time_training(benchmark: BenchmarkFixture, framework: str, name: str) -> None:
     """Time launches of a case of `cases.py` in float32 on the CPU, without compilation and evaluation."""
     training = Training(name, framework, device="cpu")
     case, spec = training.case, training.case.spec()
