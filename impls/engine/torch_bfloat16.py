@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,11 +36,11 @@ def is_chosen() -> bool:
 
 class _Rounded(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.bfloat16().float()
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 
@@ -50,11 +51,11 @@ def rounded(x: Tensor) -> Tensor:
 
 class _RoundedGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient.bfloat16().float()
 
 
@@ -75,13 +76,13 @@ def product(a_RMK: Tensor, b_RKN: Tensor) -> Tensor:
 
 class _Matmul(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
+    def forward(ctx: Any, x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
         x_RBK, weight_RKN = x_RBK.bfloat16(), weight_RKN.bfloat16()
         ctx.save_for_backward(x_RBK, weight_RKN)
         return product(x_RBK, weight_RKN)
 
     @staticmethod
-    def backward(ctx, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
         x_RBK, weight_RKN = ctx.saved_tensors
         x_wanted, weight_wanted = ctx.needs_input_grad
         gradient_RBN = gradient_RBN.bfloat16()

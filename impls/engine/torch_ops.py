@@ -29,13 +29,13 @@ class _CpuMatmul(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None) -> Tensor:
         ctx.save_for_backward(x_RBK, weight_RKN)
         ctx.is_bias = offset_RBN is not None and offset_RBN.shape[1] == 1
         return _onednn_matmul(x_RBK, weight_RKN, offset_RBN)
 
     @staticmethod
-    def backward(ctx, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
         x_RBK, weight_RKN = ctx.saved_tensors
         x_wanted, weight_wanted, offset_wanted = ctx.needs_input_grad
         offset_gradient = gradient_RBN.sum(1, keepdim=True) if ctx.is_bias and offset_wanted else gradient_RBN
@@ -112,7 +112,7 @@ class _BatchNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x_RBN: Tensor, scale_R1N: Tensor, shift_R1N: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, x_RBN: Tensor, scale_R1N: Tensor, shift_R1N: Tensor, epsilon: float) -> tuple[Tensor, ...]:
         mean_R1N = x_RBN.mean(1, keepdim=True)
         n_RBN = x_RBN - mean_R1N
         variance_R1N = (n_RBN * n_RBN).mean(1, keepdim=True)
@@ -123,7 +123,7 @@ class _BatchNorm(torch.autograd.Function):
         return torch.addcmul(shift_R1N, n_RBN, scale_R1N), mean_R1N, variance_R1N
 
     @staticmethod
-    def backward(ctx, gradient_RBN: Tensor, *_statistics: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient_RBN: Tensor, *_statistics: Tensor) -> tuple[Tensor | None, ...]:
         n_RBN, factor_R1N, scale_R1N = ctx.saved_tensors
         batch = gradient_RBN.shape[1]
         shift_gradient_R1N = gradient_RBN.sum(1, keepdim=True)
@@ -161,7 +161,7 @@ class _LstmCell(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, gates_RBG: Tensor, c_RBH: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, gates_RBG: Tensor, c_RBH: Tensor) -> tuple[Tensor, Tensor]:
         active_RBG = gates_RBG.clone()
         i, f, o, g = active_RBG.split(c_RBH.shape[-1], -1)
         g.mul_(2)
@@ -173,7 +173,7 @@ class _LstmCell(torch.autograd.Function):
         return o * tanh_c, c_new
 
     @staticmethod
-    def backward(ctx, h_gradient: Tensor, c_gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, h_gradient: Tensor, c_gradient: Tensor) -> tuple[Tensor, Tensor]:
         active_RBG, c_RBH, tanh_c = ctx.saved_tensors
         hidden = c_RBH.shape[-1]
         i, f, o, g = active_RBG.split(hidden, -1)
