@@ -6,7 +6,7 @@ ACCELERATOR ?= cpu
 PYTEST_ARGS ?=
 SNAKEMAKE_ARGS ?=
 
-EXTRAS_cpu := torch,jax,workflow,dev
+EXTRAS_cpu := torch,jax,workflow,docs,dev
 EXTRAS_cuda := $(EXTRAS_cpu),cuda
 EXTRAS := $(EXTRAS_$(ACCELERATOR))
 ifeq ($(EXTRAS),)
@@ -16,9 +16,11 @@ endif
 VENV_PYTHON := .venv/bin/python
 # Written last, so that an interrupted installation is continued and a finished one is not repeated.
 STAMP := .venv/installed-$(ACCELERATOR)
+# Any warning, such as a link to a page that is not there, is an error.
+SPHINX := -m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test benchmark lint format clean
+.PHONY: help reproduce test benchmark docs lint format clean
 
 help: ## show this text
 	@echo "usage: make TARGET [PYTHON=python3.12] [ACCELERATOR=cuda]"
@@ -35,12 +37,16 @@ benchmark: $(STAMP) ## measure training speed as a share of the machine's limit 
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch
 	$(VENV_PYTHON) -m pytest benchmarks --framework jax
 
-lint: $(STAMP) ## check format and style of Python files and of the workflow
+docs: $(STAMP) ## build the documentation site: build/docs/index.html
+	$(VENV_PYTHON) $(SPHINX)
+
+lint: $(STAMP) ## check format and style of Python files and of the workflow, and build the documentation
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m snakefmt --check Snakefile workflows
 	$(VENV_PYTHON) -m snakemake --lint
+	$(VENV_PYTHON) $(SPHINX)
 
 format: $(STAMP) ## format the files as lint requires
 	$(VENV_PYTHON) -m ruff check --fix .

@@ -39,6 +39,13 @@ def adam(
 
     Returns:
         The new Adam state and the new parameters.
+
+    The first update moves every parameter by the learning rate, against its gradient's sign:
+
+    >>> parameters, gradients = {"w": jnp.array([1.0, 1.0])}, {"w": jnp.array([0.5, -2.0])}
+    >>> _, parameters = adam(adam_init(parameters), parameters, gradients, jnp.array(0.1), (0.9, 0.999), epsilon=1e-8)
+    >>> [round(w, 4) for w in parameters["w"].tolist()]
+    [0.9, 1.1]
     """
     m, v, p = flatten(adam_state["m"]), flatten(adam_state["v"]), flatten(parameters)
     t = adam_state["t"] + 1

@@ -22,13 +22,22 @@ Arrays = dict[str, Array]  # by name; nested ones are a `Tree`
 
 
 def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> Array:
-    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N]."""
+    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N].
+
+    >>> x_RBK, weight_RKN = jnp.array([[[1.0, 2.0]], [[1.0, 2.0]]]), jnp.array([[[1.0], [1.0]], [[10.0], [0.0]]])
+    >>> matmul(x_RBK, weight_RKN).tolist()
+    [[[3.0]], [[10.0]]]
+    """
     product_RBN = bfloat16.matmul(x_RBK, weight_RKN) if bfloat16.is_chosen() else jnp.matmul(x_RBK, weight_RKN)
     return product_RBN if offset_RBN is None else product_RBN + offset_RBN
 
 
 def one_hot(labels_X: Array, classes: int, dtype: jnp.dtype) -> Array:
-    """1 at the place of each label, else 0: [...] -> [..., classes]."""
+    """1 at the place of each label, else 0: [...] -> [..., classes].
+
+    >>> one_hot(jnp.array([2, 0]), 3, jnp.float32).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
     return jax.nn.one_hot(labels_X, classes, dtype=dtype)
 
 
@@ -101,6 +110,10 @@ def batch_norm(x_RBN: Array, scale_RN: Array, shift_RN: Array, epsilon: float) -
 
     Returns:
         The result [R, B, N] and the batch's (mean, variance), each [R, N], cut from the gradient.
+
+    >>> x_RBN, one_RN = jnp.array([[[1.0], [3.0]]]), jnp.array([[1.0]])
+    >>> [value.tolist() for value in batch_norm(x_RBN, one_RN, 0 * one_RN, epsilon=0.0)[1]]
+    [[[2.0]], [[1.0]]]
     """
     mean_R1N = x_RBN.mean(1, keepdims=True)
     centred_RBN = x_RBN - mean_R1N
@@ -126,6 +139,10 @@ def lstm_cell(gates_RBG: Array, c_RBH: Array, peephole_RP: Array | None = None) 
         gates_RBG: i, f, o, g side by side, [R, B, 4H].
         c_RBH: the cell state before.
         peephole_RP: weights [R, 3H] with which i and f see c and o sees c'; None for none.
+
+    >>> h_RBH, c_RBH = lstm_cell(jnp.zeros((1, 1, 4)), jnp.array([[[2.0]]]))
+    >>> c_RBH.tolist(), round(h_RBH.item(), 4)
+    ([[[1.0]]], 0.3808)
     """
     i, f, o, g = jnp.split(gates_RBG, 4, -1)
     if peephole_RP is not None:
@@ -167,6 +184,11 @@ def vjp(
         (output, pullback), or (output, pullback, auxiliary). The output is an array or a tuple of arrays.
         `pullback(output's gradient)` gives (the tree of all parameters' gradients, x's gradient), and with
         `input_only=True` no gradient of the parameters.
+
+    >>> output, pullback = vjp(lambda parameters, x: parameters["w"] * x, {"w": jnp.array(3.0)}, jnp.array(2.0))
+    >>> parameter_gradients, x_gradient = pullback(jnp.array(1.0))
+    >>> output.item(), parameter_gradients["w"].item(), x_gradient.item()
+    (6.0, 2.0, 3.0)
     """
     wanted: tuple = (parameters, x) if input_gradient else (parameters,)
     differentiated: Any = jax.vjp(  # type: ignore[call-overload]  # has_aux is not a literal

@@ -25,7 +25,11 @@ def generator(seed: int, purpose: str, stream: int = 0) -> np.random.Generator:
 
 
 def epoch_order(seed: int, examples: int, epoch: int) -> np.ndarray:
-    """The order in which epoch `epoch` visits the training set: int32 [examples], read-only."""
+    """The order in which epoch `epoch` visits the training set: int32 [examples], read-only.
+
+    >>> sorted(epoch_order(seed=0, examples=5, epoch=1).tolist())
+    [0, 1, 2, 3, 4]
+    """
 
     def draw() -> np.ndarray:
         return generator(seed, "order", epoch).permutation(examples).astype(np.int32)
@@ -38,6 +42,11 @@ def batch_indices(seed: int, examples: int, batch_size: int, first: int, last: i
 
     Epochs follow each other without a gap: a batch may hold the end of one and the start of the next, and no example
     is left out.
+
+    Three batches of two from a training set of three are two epochs:
+
+    >>> sorted(batch_indices(seed=0, examples=3, batch_size=2, first=0, last=3).ravel().tolist())
+    [0, 0, 1, 1, 2, 2]
     """
     start, stop = first * batch_size, last * batch_size
     epochs = range(start // examples, -(-stop // examples))

@@ -43,7 +43,11 @@ def unflatten(leaves: dict[str, Any]) -> Tree:
 
 
 def stack_replicas(replicas: list[Leaves]) -> Leaves:
-    """Per-replica arrays by path -> arrays with a leading replica axis."""
+    """Per-replica arrays by path -> arrays with a leading replica axis.
+
+    >>> stack_replicas([{"layer1.weight": np.ones(3)}, {"layer1.weight": np.zeros(3)}])["layer1.weight"].shape
+    (2, 3)
+    """
     return {name: np.stack([replica[name] for replica in replicas]) for name in replicas[0]}
 
 

@@ -38,6 +38,13 @@ def adam(
     """One update, in place; epsilon is added outside the root.
 
     Learning rate and count are tensors on the device: a captured graph would freeze numbers.
+
+    The first update moves every parameter by the learning rate, against its gradient's sign:
+
+    >>> parameters, gradients = {"w": torch.tensor([1.0, 1.0])}, {"w": torch.tensor([0.5, -2.0])}
+    >>> adam(adam_init(parameters), parameters, gradients, torch.tensor(0.1), (0.9, 0.999), epsilon=1e-8)
+    >>> [round(w, 4) for w in parameters["w"].tolist()]
+    [0.9, 1.1]
     """
     m, v, p = flatten(adam_state["m"]), flatten(adam_state["v"]), flatten(parameters)
     g = {name: value.contiguous() for name, value in flatten(gradients).items()}  # the fused kernel ignores strides

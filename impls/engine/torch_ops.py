@@ -60,7 +60,12 @@ def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor, offset_RMN: Tensor | None = Non
 
 
 def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) -> Tensor:
-    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N]."""
+    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N].
+
+    >>> x_RBK, weight_RKN = torch.tensor([[[1.0, 2.0]], [[1.0, 2.0]]]), torch.tensor([[[1.0], [1.0]], [[10.0], [0.0]]])
+    >>> matmul(x_RBK, weight_RKN).tolist()
+    [[[3.0]], [[10.0]]]
+    """
     if bfloat16.is_chosen():
         product_RBN = bfloat16.matmul(x_RBK, weight_RKN)
         return product_RBN if offset_RBN is None else product_RBN + offset_RBN
@@ -70,7 +75,11 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) 
 
 
 def one_hot(labels_X: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    """1 at the place of each label, else 0: [...] -> [..., classes]. (`F.one_hot` asks the host for the largest.)"""
+    """1 at the place of each label, else 0: [...] -> [..., classes]. (`F.one_hot` asks the host for the largest.)
+
+    >>> one_hot(torch.tensor([2, 0]), 3, torch.float32).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
     return (labels_X[..., None] == torch.arange(classes, device=labels_X.device)).to(dtype)
 
 
@@ -140,6 +149,10 @@ def batch_norm(
 
     Returns:
         The result [R, B, N] and the batch's (mean, variance), each [R, N], cut from the gradient.
+
+    >>> x_RBN, one_RN = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[1.0]])
+    >>> [value.tolist() for value in batch_norm(x_RBN, one_RN, 0 * one_RN, epsilon=0.0)[1]]
+    [[[2.0]], [[1.0]]]
     """
     output_RBN, mean_R1N, variance_R1N = _BatchNorm.apply(x_RBN, scale_RN[:, None], shift_RN[:, None], epsilon)
     return output_RBN, (mean_R1N[:, 0], variance_R1N[:, 0])
@@ -198,6 +211,10 @@ def lstm_cell(gates_RBG: Tensor, c_RBH: Tensor, peephole_RP: Tensor | None = Non
         gates_RBG: i, f, o, g side by side, [R, B, 4H].
         c_RBH: the cell state before.
         peephole_RP: weights [R, 3H] with which i and f see c and o sees c'; None for none.
+
+    >>> h_RBH, c_RBH = lstm_cell(torch.zeros((1, 1, 4)), torch.tensor([[[2.0]]]))
+    >>> c_RBH.tolist(), round(h_RBH.item(), 4)
+    ([[[1.0]]], 0.3808)
     """
     if peephole_RP is None:
         return _LstmCell.apply(gates_RBG, c_RBH)
@@ -242,6 +259,11 @@ def vjp(
         (output, pullback), or (output, pullback, auxiliary). The output is an array or a tuple of arrays.
         `pullback(output's gradient)` gives (the tree of all parameters' gradients, x's gradient), and with
         `input_only=True` no gradient of the parameters.
+
+    >>> output, pullback = vjp(lambda parameters, x: parameters["w"] * x, {"w": torch.tensor(3.0)}, torch.tensor(2.0))
+    >>> parameter_gradients, x_gradient = pullback(torch.tensor(1.0))
+    >>> output.item(), parameter_gradients["w"].item(), x_gradient.item()
+    (6.0, 2.0, 3.0)
     """
     with torch.enable_grad():
         leaves = {name: value.detach().requires_grad_() for name, value in flatten(parameters).items()}

@@ -27,7 +27,8 @@ echo "apt-get $@" >> "$CALLS"
 """
 BROWSER = ("chromium", "chromedriver")
 PYTEST = "-m pytest --numprocesses 2 --dist loadgroup"
-INSTALL = "-m pip install --constraint constraints.txt --editable .[torch,jax,workflow,dev]"
+INSTALL = "-m pip install --constraint constraints.txt --editable .[torch,jax,workflow,docs,dev]"
+SPHINX = "-m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs"
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def make(root: Path, tmp_path: Path) -> Callable[..., tuple[subprocess.Completed
     return run
 
 
-@pytest.mark.parametrize(("target", "call"), [("test", PYTEST), ("reproduce", "-m snakemake")])
+@pytest.mark.parametrize(("target", "call"), [("test", PYTEST), ("reproduce", "-m snakemake"), ("docs", SPHINX)])
 def test_a_target_sets_up_once_and_then_runs(make, target: str, call: str):
     result, calls = make("make", target)
     assert result.returncode == 0, result.stderr
@@ -127,18 +128,19 @@ def test_arguments_reach_pytest_and_snakemake(make):
 def test_plain_make_shows_every_target(make, tmp_path: Path):
     result, calls = make("make")
     assert calls == []
-    for target in ("reproduce", "test", "lint", "format", "clean"):
+    for target in ("reproduce", "test", "docs", "lint", "format", "clean"):
         assert f"  {target} " in result.stdout
 
 
 def test_ci_lints_and_then_ends_with_the_tests(make):
     result, calls = make(".ci/run")
     assert result.returncode == 0, result.stderr
-    assert calls[-5:] == [
+    assert calls[-6:] == [
         "-m ruff check .",
         "-m ruff format --check .",
         "-m snakefmt --check Snakefile workflows",
         "-m snakemake --lint",
+        SPHINX,
         PYTEST,
     ]
 
@@ -153,6 +155,6 @@ def test_ci_installs_the_browser_where_there_is_none(make):
     ]
 
 
-@pytest.mark.parametrize("broken", ["-m ruff check", "-m snakemake --lint", "-m pytest"])
+@pytest.mark.parametrize("broken", ["-m ruff check", "-m snakemake --lint", "-m sphinx", "-m pytest"])
 def test_ci_fails_with_each_of_its_parts(make, broken: str):
     assert make(".ci/run", broken=broken)[0].returncode != 0

@@ -31,8 +31,12 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in text.splitlines() if line.strip()]
 
 
-def test_both_recipes_are_there_and_explained(root):
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "gpu.yml"]
+# Of jobs that may do more than read the repository.
+RIGHTS = {("docs.yml", "publish"): {"pages": "write", "id-token": "write"}}
+
+
+def test_every_recipe_is_there_and_explained(root):
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "gpu.yml"]
     page = (root / "docs" / "ci.md").read_text()
     assert all(path.name in page for path in WORKFLOWS)
 
@@ -44,8 +48,9 @@ def test_rights_and_versions_are_bounded(path):
     assert "pull_request_target" not in path.read_text() and "workflow_run" not in triggers
     assert content["permissions"] == {"contents": "read"}
     assert content["concurrency"]["group"]
-    for job in content["jobs"].values():
-        assert "permissions" not in job and job["timeout-minutes"] <= 180
+    for name, job in content["jobs"].items():
+        assert job.get("permissions") == RIGHTS.get((path.name, name))
+        assert job["timeout-minutes"] <= 180
     for step in steps(path):
         if "uses" in step:
             assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), "GitHub's own, at a major version"
@@ -74,8 +79,22 @@ def test_every_command_exists(path, root):
                 end = arguments.index("||") if "||" in arguments else len(arguments)
                 assert build_parser().parse_args(arguments[:end]).device == "cuda"
                 seen.append(arguments[0])
-    wanted = {"ci.yml": {"lint", "test", "reproduce"}, "gpu.yml": {".venv/installed-cuda", "gpu-check", "compare"}}
+    wanted = {
+        "ci.yml": {"lint", "test", "reproduce"},
+        "docs.yml": {"docs"},
+        "gpu.yml": {".venv/installed-cuda", "gpu-check", "compare"},
+    }
     assert set(seen) == wanted[path.name]
+
+
+def test_the_site_is_published_from_main_alone_and_runs_no_code_with_the_right_to_write(root):
+    content = read(root / ".github" / "workflows" / "docs.yml")
+    assert content[True] == {"push": {"branches": ["main"]}}
+    build, publish = content["jobs"]["build"], content["jobs"]["publish"]
+    assert publish["needs"] == "build"
+    assert [step["uses"].split("@")[0] for step in publish["steps"]] == ["actions/deploy-pages"]
+    (upload,) = [step for step in build["steps"] if step.get("uses", "").startswith("actions/upload-pages-artifact")]
+    assert f". {upload['with']['path']}\n" in (root / "Makefile").read_text()
 
 
 def test_the_gpu_is_for_this_repository_alone_and_for_one_job_at_a_time():
