@@ -7,10 +7,9 @@ from pathlib import Path
 
 from paper_figures import artifacts
 from paper_figures.files import write_together
-from tests.unit.paper_figures.test_runs import METHODS, edit_record, write_run
+from tests.support.runs_on_disk import EQUAL, METHODS, edit_record, write_run
 
 FULL_SIZE = {"iterations": 500_000, "evaluate_every": 20_000}
-EQUAL = [2.15, 2.2, 2.25]  # to the paper's 2.2 for dni at 4 layers
 PARTIAL = "python -m impls train feedforward --framework torch --depth 3 --method dni --max-minutes 5 --data original"
 
 

@@ -25,20 +25,8 @@ from impls.engine.record import read_record
 from impls.engine.train import CHECKPOINT, RECORD, train
 from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command
+from tests.support.campaign_lists import VALID
 
-CELLS = {"dataset": ["mnist"], "model": ["fcn"], "depth": [3, 4], "method": ["bprop"]}
-SMALL = {"hidden_units": 8, "batch_size": 8, "iterations": 100, "evaluate_every": 50}
-VALID = {
-    "preset": "tiny",
-    "data": "embedded",
-    "device": "cpu",
-    "frameworks": ["torch", "jax"],
-    "replicas": 2,
-    "stages": [
-        {"title": "first", "feedforward": [{"cells": CELLS, "settings": SMALL}]},
-        {"title": "more", "replicas": 3, "feedforward": [{"cells": CELLS, "settings": SMALL}]},
-    ],
-}
 PROCESSOR = Device("cpu", "a processor", 8e9)
 
 

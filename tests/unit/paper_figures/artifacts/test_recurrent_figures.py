@@ -1,17 +1,16 @@
 """The tables and figures of the recurrent nets."""
 
-import io
 import itertools
 import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from paper_figures import artifacts
 from paper_figures.drawing import captions, style
 from paper_figures.runs import read_runs
+from tests.support.figure_assertions import assert_legible, notes
 from tests.support.recurrent_runs import (
     ENTROPY_RATE,
     FIGURES,
@@ -29,23 +28,7 @@ from tests.support.recurrent_runs import (
     write_ptb,
     write_recurrent,
 )
-from tests.unit.paper_figures.artifacts.test_feedforward_figures import assert_legible, notes
-
-
-@pytest.fixture
-def draw(monkeypatch, tmp_path):
-    """draw(artifact[, results]) -> (figure, points, caption), by default of tmp_path; the images are not made."""
-
-    def drawing(artifact, results=tmp_path):
-        figures = []
-        with monkeypatch.context() as patch:
-            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-            written = artifacts.module(artifact).make(results)
-        (figure,) = figures
-        return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]
-
-    return drawing
-
+from tests.support.table_assertions import assert_braces_match
 
 # Tables.
 
@@ -90,8 +73,7 @@ def test_tex_is_ascii_balanced_and_rectangular(tmp_path, name):
     write_copy(tmp_path, diverged={0: 10})
     write_ptb(tmp_path, "jax", "dni_aux")
     text = artifacts.module(name).make(tmp_path)[".tex"].decode("ascii")
-    bare = re.sub(r"\\\\|\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
+    assert_braces_match(text)
     widths = []
     for tabular in text.split(r"\begin{tabular}{@{}")[1:]:  # not those inside cells
         body = tabular.split(r"\midrule")[1].split(r"\bottomrule")[0]
@@ -182,20 +164,6 @@ def nothing(results):
 
 
 SCENES = [complete, proof, stand_in, smoke, nothing]
-
-
-@pytest.fixture(scope="module")
-def folder_of(tmp_path_factory):
-    """folder_of(scene) -> its results, made once."""
-    folders = {}
-
-    def made(scene):
-        if scene not in folders:
-            folders[scene] = tmp_path_factory.mktemp(scene.__name__)
-            scene(folders[scene])
-        return folders[scene]
-
-    return made
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)

@@ -18,8 +18,8 @@ from paper_figures.claims.judging import read_claims
 from paper_figures.claims.statistics import LEVEL
 from paper_figures.runs import read_runs
 from tests.support.recurrent_runs import write_copy, write_ptb
-from tests.unit.paper_figures.artifacts.test_two_network_figures import write_two
-from tests.unit.paper_figures.test_runs import edit_record, write_run
+from tests.support.runs_on_disk import edit_record, write_run
+from tests.support.two_network_runs import write_two
 
 CPU = {"kind": "cpu", "name": "AMD EPYC", "threads": 2}
 

@@ -11,8 +11,9 @@ import pytest
 from paper_figures import artifacts
 from paper_figures.drawing import captions
 from paper_figures.runs import read_runs
-from tests.unit.paper_figures.claims.test_judging import SINGLE_DNI, STALE
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.published_numbers import SINGLE_DNI, STALE
+from tests.support.runs_on_disk import write_run
+from tests.support.table_assertions import assert_braces_match
 
 NAMES = ("text_deep", "text_stale_gradients", "text_single_dni")
 DECAYS = (0.0, 0.9, 0.99)
@@ -130,8 +131,7 @@ def test_without_runs_the_papers_numbers_stand_alone(tmp_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_tex_is_ascii_balanced_and_rectangular(results, name):
     text = artifacts.module(name).make(results)[".tex"].decode("ascii")
-    bare = re.sub(r"\\\\|\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
+    assert_braces_match(text)
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     (ampersands,) = {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")}
     columns = re.search(r"\\begin{tabular}{@{}(l+c+)@{}}", text)[1]

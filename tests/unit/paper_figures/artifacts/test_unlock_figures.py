@@ -9,27 +9,14 @@ import pandas as pd
 import pytest
 
 from paper_figures import artifacts
-from paper_figures.drawing import style
 from paper_figures.drawing.p_update_figure import SNAPSHOTS
-from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, edit_curves, write_run
+from tests.support.figure_assertions import assert_nothing_overlaps
+from tests.support.runs_on_disk import edit_curves
+from tests.support.unlock_runs import value, write_unlock
 
 KINDS = {"fig_sparse_updates": "sparse", "fig_complete_unlock": "complete"}
 SPARSE = "fig_sparse_updates"
 PUBLISHED = {"fig_sparse_updates": 37, "fig_complete_unlock": 36}
-
-
-def value(replica, iteration):
-    """Told apart by replica and iteration."""
-    return 2 + replica / 100 + 1e4 / (iteration + 200)
-
-
-def write_unlock(results, framework="torch", method="dni", unlock="sparse", replicas=20, **changes):
-    """Replica i of n has p_update i / (n - 1)."""
-    settings = {"p_update": [i / (replicas - 1) for i in range(replicas)]}
-    place = {"experiment": "unlock", "cell": {"unlock": unlock}, "replica_settings": settings}
-    metrics = {("test", "error"): value}
-    changes = {"evaluate_every": 1000, "seeds": tuple(range(5, 5 + replicas)), "metrics": metrics, **place, **changes}
-    return write_run(results, framework, 4, method, **changes)
 
 
 def complete(results, unlock):
@@ -74,14 +61,6 @@ SCENES = [complete, quick, smoke, proof, unfinished, nothing]
 
 def points_of(results, name=SPARSE):
     return pd.read_csv(io.BytesIO(artifacts.module(name).make(results)[".csv"]))
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures are collected here and not written: for tests that do not look at the files."""
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-    return figures
 
 
 def panel_texts(figure):

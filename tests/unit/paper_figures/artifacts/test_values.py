@@ -11,7 +11,7 @@ from paper_figures.artifacts.values import MISSING, VARIANTS, macro
 from paper_figures.claims import judging
 from paper_figures.publish.macro_names import in_letters, number_word
 from paper_figures.runs import ROOT
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 SAMPLE = ROOT / "docs/sample-paper/sample.tex"
 FOUR = "table_feedforward/mnist/fcn/4/dni"

@@ -10,9 +10,9 @@ from scipy import stats
 from paper_figures.claims import judging
 from paper_figures.claims.statistics import AT_LEAST, AT_MOST
 from paper_figures.runs import read_runs
+from tests.support.judged_claims import judged, row
 from tests.support.recurrent_runs import write_copy, write_ptb
-from tests.unit.paper_figures.claims.test_judging import judged, row
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 # Stated a second time: of each finding the direction, the bound, and how many cells it is about.
 FINDINGS = {

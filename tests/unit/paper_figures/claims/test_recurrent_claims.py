@@ -9,6 +9,7 @@ import pytest
 from paper_figures.claims.curriculum import LADDERS, to_lengths, to_steps
 from paper_figures.claims.measures import early_stops
 from paper_figures.runs import read_runs
+from tests.support.judged_claims import judged, row
 from tests.support.recurrent_runs import (
     REACHES,
     REFERENCE,
@@ -19,7 +20,6 @@ from tests.support.recurrent_runs import (
     write_pair,
     write_ptb,
 )
-from tests.unit.paper_figures.claims.test_judging import judged, row
 
 # The ladder.
 

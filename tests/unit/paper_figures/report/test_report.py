@@ -19,7 +19,7 @@ from paper_figures.report.missing import waiting
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.runs import all_runs
 from tests.support.report_results import Page, draw, write_results, write_stand_ins
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 CLAIM = "table_feedforward/mnist/fcn/4/dni"
 
