@@ -50,8 +50,8 @@ def assert_near(found: np.ndarray, expected: np.ndarray, name: str) -> None:
 
 @framework_axis
 @pytest.mark.parametrize("model", ["lstm", "rnn", "leaky_rnn"])
-def test_with_the_truncation_length_of_the_sequence_bptt_is_full_backpropagation(framework, model):
-    """Held against finite differences of the loss of the whole sequence."""
+def test_bptt_over_a_whole_sequence_is_full_backpropagation(framework, model):
+    """The truncation length is the sequence's. Compared with finite differences of the loss of the whole sequence."""
     spec = Spec.tiny(method="bptt", model=model, truncation_length=LENGTH, **WHOLE)
     run = started(spec, framework)
     observed = observe(run, inputs_of(run, SEEDS, 0, 1))
@@ -76,8 +76,10 @@ def test_with_the_truncation_length_of_the_sequence_bptt_is_full_backpropagation
 
 
 @framework_axis
-def test_with_the_true_future_gradient_for_m_one_step_chunks_give_full_backpropagation(framework, monkeypatch):
-    """T = 1: every boundary receives the gradient of all that is still to come, so the chunks' gradients add up."""
+def test_with_the_true_future_gradient_for_m_dni_is_full_backpropagation(framework, monkeypatch):
+    """In chunks of one step (T = 1), every boundary receives the gradient of all that is still to come, so that the
+    chunks' gradients add up to the whole one.
+    """
     spec = Spec.tiny(method="dni", truncation_length=1, synthetic_gradient_factor=1.0, **WHOLE)
     run = started(spec, framework)
     chunks, boundaries = [], []
@@ -266,10 +268,11 @@ def test_the_lstm_is_that_of_torch(framework):
 
 @framework_axis
 @pytest.mark.parametrize(("rows", "warm_up"), [(1, 0), (3, EXAMPLES), (7, EXAMPLES)])
-def test_evaluation_of_a_text_counts_every_character_once_with_the_state_of_a_full_length_pass(
-    framework, rows, warm_up
-):
-    """With a warm-up as long as the text, rows see all that a single pass over the whole text sees."""
+def test_evaluation_of_a_text_counts_every_character_once(framework, rows, warm_up):
+    """Each with the state of a pass over the whole text.
+
+    With a warm-up as long as the text, every row has read all that such a pass has read.
+    """
     spec = Spec.tiny(dataset="ptb", method="bptt", evaluation_rows=rows, evaluation_warm_up=warm_up)
     run = started(spec, framework)
     found = run.evaluate("train", None)["bits_per_character"]

@@ -94,8 +94,10 @@ def stacked(replicas: Iterable[Leaves]) -> Leaves:
 
 
 @framework_axis
-def test_evaluation_normalises_with_the_running_statistics_of_each_time_step(framework):
-    """Moved apart at random, since those of two time steps are much alike; with nets whose reports vary by stream."""
+def test_evaluation_uses_the_running_statistics_of_each_time_step(framework):
+    """Evaluation normalises with them. Those of two time steps are much alike, so they are moved apart at random; the
+    nets are such that their reports vary by stream.
+    """
     run, rng = runner("two_network", SPECS["no_bprop"], framework, share=True), np.random.default_rng(4)
     run.load({name: 0 * value + 3 if name.endswith(".scale") else value for name, value in run.leaves().items()})
     for k in range(30):
@@ -168,8 +170,11 @@ def first_gradients(run) -> Leaves:
 
 
 @framework_axis
-def test_with_the_true_gradient_for_m_the_decoupled_networks_have_the_joint_gradient(framework, monkeypatch):
-    """For A and B alike, with the parameters that stand at the block's start; the truth is autograd's, of one graph."""
+def test_with_the_true_gradient_for_m_dni_has_the_joint_gradient(framework, monkeypatch):
+    """The decoupled networks A and B both do, with the parameters that hold at the block's start.
+
+    The true gradient is autograd's, of one graph of both networks.
+    """
     joint = started(SPECS["bprop"], framework)
     inputs = inputs_of(joint, SEEDS, 0, 1)
     true = []

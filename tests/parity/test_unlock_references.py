@@ -177,8 +177,8 @@ def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
 
 
 @framework_axis
-def test_without_visits_nothing_changes_and_evaluation_needs_no_input_models(framework):
-    """p_update 0 leaves every bit where it is; at test time the layers are connected, and I is not asked."""
+def test_without_updates_nothing_changes(framework):
+    """p_update 0 leaves every bit where it is. Evaluation connects the layers and needs no input models."""
     spec = tiny(unlock="complete", method="cdni", p_update=0.0)
     parameters = parameters_off_zero(spec)
     run = run_with(spec, framework, parameters, experiment="unlock")

@@ -76,7 +76,8 @@ def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout:
     assert outputs == expected_outputs(load_preset(checkout / "config/quick.yaml"), "results/quick")
 
 
-def test_a_dry_run_at_the_papers_size_lists_every_training_and_downloads_nothing(snakemake, checkout: Path):
+def test_a_dry_run_at_the_papers_size_lists_every_training(snakemake, checkout: Path):
+    """And it downloads nothing."""
     data = checkout.parent / "data"
     dry_run = snakemake("--dry-run", "--configfile", "config/paper.yaml", DNI_DATA_DIR=str(data))
     counts = job_counts(dry_run)
@@ -180,7 +181,9 @@ def test_the_report_names_runs_that_the_papers_preset_makes(snakemake, tmp_path:
     assert counts["train_recurrent"] == len({t for t in targets if t.startswith("results/paper/recurrent/")})
 
 
-def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):
+def test_a_new_experiment_needs_no_change_of_other_files(snakemake, checkout: Path):
+    """One folder, one workflow file and one figure file are all that it is."""
+
     def renamed(text: str) -> str:
         """The text of unlock, in which the experiment, its field and its one figure are called otherwise."""
         text = text.replace("fig_sparse_updates", "fig_novel").replace(', "fig_complete_unlock"', "")

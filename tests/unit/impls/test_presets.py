@@ -168,7 +168,8 @@ def test_unreadable_files_are_named(tmp_path: Path, content: str | None, message
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("experiment", experiments())
-def test_the_command_line_reads_each_command_back_as_the_cell_it_was_made_from(name: str, experiment: str, root: Path):
+def test_the_command_line_reads_each_command_back_as_its_cell(name: str, experiment: str, root: Path):
+    """The cell that the command was made from."""
     preset = load_preset(root / f"config/{name}.yaml")
     spec = spec_class(experiment)
     for cell in cells(preset, experiment):

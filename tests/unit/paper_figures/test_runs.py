@@ -99,8 +99,8 @@ def test_files_are_whole_or_old(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_drawing_needs_no_framework_and_gives_the_same_bytes_in_another_process(tmp_path):
-    """Another process has another hash seed, and shows which modules were imported."""
+def test_drawing_in_another_process_gives_the_same_bytes(tmp_path):
+    """And it imports no framework. Another process has another hash seed, and shows which modules were imported."""
     write_run(tmp_path, "torch", iterations=1000)
     write_run(tmp_path, "jax", iterations=1000, diverged=1)
     names = ("claims", "table_feedforward", "text_stale_gradients", "fig_feedforward_curves", "fig_sparse_updates")

@@ -219,7 +219,8 @@ def test_one_file_of_pytest_a_side_decides_nothing(judge, tmp_path):
     assert code == 2 and "+64.9%; one process a side does not tell how processes differ: measure more" in out
 
 
-def test_two_saved_comparisons_give_the_base_of_one_and_the_head_of_the_other(judge):
+def test_two_saved_comparisons_are_combined(judge):
+    """The base is that of the first, the head that of the second."""
     first, second = saved(benchmark(5.0, reason="its head is broken")), saved(benchmark(0.1))
     for pair in second["benchmarks"][0]["pairs"]:
         pair["base"]["seconds_per_step"] = 99.0

@@ -118,8 +118,8 @@ def test_the_level_is_shared_by_the_looks(p, number, word):
 @pytest.mark.parametrize(
     ("deviation", "outliers"), [(0.02, 0.0), (0.03, 0.05), (0.05, 0.15)], ids=["calm", "outliers", "rough"]
 )
-def test_a_family_that_is_as_slow_as_the_margin_alarms_at_most_at_the_level(deviation, outliers):
-    """The worst case: 20 benchmarks, each slower by its margin, looked at three times; 400 times (s.e. 1.1%).
+def test_false_alarms_of_a_family_keep_to_the_level(deviation, outliers):
+    """The worst case: 20 benchmarks, each slower by exactly its margin, looked at three times; 400 times (s.e. 1.1%).
 
     Of 2000 such families of the calm kind, 5.1% had an alarm (s.e. 0.5%); of the others 2.4% and 0.8%.
     """

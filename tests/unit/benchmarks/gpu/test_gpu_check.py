@@ -123,7 +123,9 @@ def test_the_tests_that_are_picked_are_the_ladders_fast_path_by_framework(monkey
     assert gpu_check.correctness("torch", "cuda", 60)["error"] == "not done after 60 s"
 
 
-def test_parts_that_a_process_did_not_come_to_are_missing_and_the_others_kept(monkeypatch):
+def test_parts_that_a_process_did_not_reach_are_missing(monkeypatch):
+    """The parts that it finished are kept."""
+
     def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
         Path(command[command.index("--output") + 1]).write_text(json.dumps({"rates": {"found": {}}}))
         return (None, "") if seconds < 50 else (1, "some text\nerror: torch sees no GPU\n")
@@ -167,7 +169,8 @@ def test_one_part_that_fails_costs_no_other(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_part_has_its_share_of_the_time_and_keeps_what_it_found_when_that_is_over(monkeypatch):
+def test_a_part_has_its_share_of_the_time(monkeypatch):
+    """When that is over, the part keeps what it has found."""
     timings = Timings("torch", "cpu", time.monotonic() + 180)
     deadlines = {}
 
@@ -195,7 +198,8 @@ def test_cells_between_measured_depths_lie_on_their_line():
     assert found["depth 4, bprop"]["seconds_per_step"] == pytest.approx(0.4) and found["depth 4, bprop"]["between"]
 
 
-def test_the_table_takes_what_the_budget_allows_but_not_less_than_both_ends(monkeypatch):
+def test_the_table_takes_what_the_budget_allows(monkeypatch):
+    """But it needs the smallest and the largest depth of every method, and is out of time without them."""
     timings = Timings("torch", "cpu", deadline=0)
     left = iter(range(9))
 

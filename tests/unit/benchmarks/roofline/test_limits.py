@@ -35,9 +35,8 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_process_finds_ceilings_cases_and_plain_loops_and_a_failure_costs_one_case(
-    monkeypatch, small, framework, capsys
-):
+def test_a_process_measures_ceilings_cases_and_plain_loops(monkeypatch, small, framework, capsys):
+    """A case that fails does not stop the others."""
     monkeypatch.setitem(CASES, "feedforward/broken/x1", Case("feedforward", {"method": "none"}, 3, 1))
     monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
     kept = []
@@ -88,7 +87,8 @@ def test_the_rate_of_memory_is_that_of_arrays_large_enough():
     assert machine_limits.bytes_per_second({"memory": memory}, 1e9) == 10
 
 
-def test_bytes_are_of_what_changes_twice_of_what_is_read_once_and_of_the_inputs():
+def test_bytes_moved_by_a_step():
+    """What a step changes counts twice (read and written), what it only reads counts once, and its inputs are added."""
     before = {
         "parameters.trained": np.zeros(10, np.float32),
         "parameters.frozen": np.zeros(7, np.float32),

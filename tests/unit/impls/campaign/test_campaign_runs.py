@@ -122,7 +122,8 @@ def test_trainings_without_their_campaign_stop_at_a_checkpoint(tmp_path):
     assert (record.status, record.sessions) == ("partial", 1)
 
 
-def test_a_cell_that_fails_stops_no_other_and_a_larger_run_replaces_the_smaller(tmp_path, capsys):
+def test_a_cell_that_fails_stops_no_other(tmp_path, capsys):
+    """A run with more replicas replaces the smaller one of its cell."""
     too_many = {"validation_examples": 100_000}
     stages = [stage("fails", depth=3, more=too_many), stage("small"), stage("large", replicas=3)]
     path, out = listed(tmp_path, stages), tmp_path / "out"

@@ -187,7 +187,8 @@ def test_vocabulary():
     assert (ptb.TOKENS != ptb.UNKNOWN).sum() == 50
 
 
-def test_each_file_of_words_has_two_addresses_and_each_file_its_own_checksum():
+def test_addresses_and_checksums_of_the_original_files():
+    """Each file of words has two addresses, and every file its own checksum."""
     assert [files.remote.names for files in ptb.ORIGINAL.values()] == list(zip(WORDS, CHARACTERS, strict=True))
     assert len({digest for files in ptb.ORIGINAL.values() for digest in files.digests.values()}) == 6
     for files in ptb.ORIGINAL.values():

@@ -56,7 +56,8 @@ def draw(*shapes: tuple[int, ...]) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_product_and_its_gradients_are_those_of_rounded_factors_summed_without_rounding(framework):
+def test_products_round_their_factors_and_not_their_sums(framework):
+    """A matrix product and its gradients are those of factors rounded to bfloat16, summed without rounding."""
     x, weight, gradient = draw((2, 64, 300), (2, 300, 33), (2, 64, 33))
     found = results(framework, "matmul", x, weight, gradient)
     a, b, g = rounded(x), rounded(weight), rounded(gradient)
@@ -83,7 +84,8 @@ def test_a_convolution_rounds_what_a_product_rounds_in_both_frameworks():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_is_near_that_of_float32_but_another_and_the_frameworks_agree(cell):
+def test_a_step_in_bf16_is_near_that_in_fp32_and_not_equal(cell):
+    """And the frameworks agree on it."""
     experiment, spec = CELLS[cell]
     found = {}
     for framework in FRAMEWORKS:

@@ -26,7 +26,8 @@ def test_every_epoch_visits_every_example_once(examples, batch_size):
 
 
 @given(below=st.integers(1, 300), cut=st.integers(990, 1010), width=st.integers(1, 4))
-def test_integers_of_an_iteration_are_the_same_in_every_stretch_and_never_reach_their_bound(below, cut, width):
+def test_integers_of_an_iteration_are_the_same_in_every_stretch(below, cut, width):
+    """And they never reach their bound."""
     whole = integers_per_iteration(7, "digits", below, (2, width), 985, 1015)
     assert whole.shape == (30, 2, width)
     assert whole.dtype == np.int32

@@ -42,7 +42,8 @@ def test_the_counts_are_those_of_a_stream_read_by_hand(framework):
 
 
 @pytest.mark.parametrize("period", [2, 3])
-def test_step_inputs_are_training_digits_and_do_not_depend_on_how_a_run_is_cut(period):
+def test_step_inputs_do_not_depend_on_how_a_run_is_cut(period):
+    """They are indices of training digits."""
     spec = Spec.tiny(period=period)
     whole = spec.step_inputs(SEEDS, 40, 990, 1010)
     digits = whole["digits"]
@@ -58,7 +59,8 @@ def test_step_inputs_are_training_digits_and_do_not_depend_on_how_a_run_is_cut(p
     assert (digits[:-1] == digits[1:]).mean() < 0.1, "two blocks hold the same"
 
 
-def test_test_streams_hold_test_digits_with_their_labels_and_are_the_same_for_everyone():
+def test_test_streams_hold_test_digits_with_their_labels():
+    """The streams are the same for every replica and every run."""
     spec, data = Spec.tiny(period=3, evaluation_streams=50), tagged()
     found = spec.splits(data)
     assert found["train"] is data["train"]

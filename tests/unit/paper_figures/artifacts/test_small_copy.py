@@ -236,7 +236,8 @@ def test_the_tables_lines_are_in_the_figures_order(tmp_path):
     ]
 
 
-def test_the_table_says_of_a_replica_that_it_diverged_and_leaves_out_what_it_did_later(tmp_path):
+def test_the_table_says_that_a_replica_diverged(tmp_path):
+    """What the replica did after that is left out."""
     write_small(tmp_path, promoted=((10, 20, 30, 40), (10, 20, 500, 600)), diverged={1: 300})
     write_small(tmp_path, promoted=((10,),), diverged={0: 300}, change="fast")
     (some, every), *_ = table(tmp_path)

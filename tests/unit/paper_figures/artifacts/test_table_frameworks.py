@@ -154,7 +154,8 @@ def test_runs_that_both_stopped_early_at_one_iteration_are_compared(tmp_path):
     assert (row["verdict"], row["iteration"]) == ("equivalent", 300_000)
 
 
-def test_cells_of_one_framework_and_cells_without_a_common_seed_are_counted(tmp_path):
+def test_cells_that_cannot_be_compared_are_counted(tmp_path):
+    """Those that one framework alone has run, and those whose two runs share no seed."""
     write_both(tmp_path, [2.0, 3.0, 4.0], [2.0, 3.0, 4.0])
     write_run(tmp_path, depth=3)
     write_run(tmp_path, "jax", depth=5)

@@ -110,7 +110,8 @@ def test_single_dni_by_cut_and_method(results):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_number_without_a_published_one_still_says_when_it_is_not_comparable(tmp_path, name):
+def test_every_number_says_when_it_is_not_comparable(tmp_path, name):
+    """One for which the paper has no number, too."""
     write_all(tmp_path, ["torch"], iterations=2000, source="stand-in")
     _, _, *lines = lines_of(tmp_path, name)
     ours = [cell for line in lines for cell in line[2:] if line[1] == "PyTorch" and cell not in ("", "missing")]

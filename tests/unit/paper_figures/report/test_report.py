@@ -151,7 +151,8 @@ def test_what_a_claim_is_held_against_is_made_with_it(results):
     assert row["command"].endswith("config/paper.yaml feedforward single_dni")
 
 
-def test_a_run_of_the_papers_preset_that_decides_nothing_wants_more_replicas(tmp_path):
+def test_an_inconclusive_run_wants_more_replicas(tmp_path):
+    """A complete run of the paper's preset that decides nothing: the way to go on is a larger number of replicas."""
     results = tmp_path / "paper"
     write_run(results, seeds=(0,))
     draw(results, "claims")
