@@ -8,9 +8,11 @@ from matplotlib.text import Text
 
 
 def assert_nothing_overlaps(figure):
-    """No text of the figure lies on another one or runs over its edge."""
+    """No text of the figure overlaps another one or its edge."""
     figure.draw_without_rendering()
-    inside = [[*axes.get_children(), axes.xaxis.label, axes.yaxis.label] for axes in figure.axes]  # and the titles
+    inside = [
+        [*axes.get_children(), axes.xaxis.label, axes.yaxis.label] for axes in figure.axes
+    ]  # the titles among them
     texts = [text for texts in inside for text in texts if isinstance(text, Text) and text.get_text()]
     texts = [text for text in [*texts, *figure.texts, *figure.legends] if text.get_visible()]
     boxes = [(text, text.get_window_extent()) for text in texts]
@@ -20,18 +22,18 @@ def assert_nothing_overlaps(figure):
     for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
         width = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
         height = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-        # A text's box is as high as its tallest letter could be: half a line of it is air.
+        # A text's box is as high as its tallest letter could be, so up to half a line of it may be empty.
         assert width <= 0 or height <= 0.5 * min(box.height, other_box.height), (one, other)
 
 
 def notes(axes):
-    """What is written into a panel and is longer than a label, on one line."""
+    """The notes in a panel (its texts with a colon, which labels do not have), joined to one line."""
     texts = [text.get_text().replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ") for text in axes.texts]
     return " ".join(text for text in texts if ":" in text)
 
 
 def assert_legible(figure):
-    """No text lies on another one, runs into a panel's title or over the figure's edge, or is below 6.5 points."""
+    """No text overlaps another one, a panel's title or the figure's edge, or is smaller than 6.5 points."""
     assert_nothing_overlaps(figure)
     assert all(text.get_window_extent().y1 < axes.bbox.y1 + 2 for axes in figure.axes for text in axes.texts)
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6.5

@@ -1,4 +1,4 @@
-"""A web server on the loopback address."""
+"""A web server on the loopback address, for tests of downloads."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,4 +1,4 @@
-"""Synthetic results of which a report has everything to say, drawn; and the page as its parts."""
+"""Synthetic results that exercise every part of a report, drawn; and a reader of the page."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def write_stand_ins(results: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """The parts of report.html that tests ask for.
+    """The parts of report.html that tests look at.
 
     Attributes:
         tags: every element as (name, attributes), in order.
-        text: all that is read, without styles and script.
+        text: all visible text, without styles and script.
     """
 
     def __init__(self, results: Path):

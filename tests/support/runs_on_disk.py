@@ -44,7 +44,7 @@ def write_run(
 
     Args:
         final: percent of test error at the end; a list gives every replica's. By default made up from the cell.
-        diverged: the first so many replicas diverge after a third of the run.
+        diverged: how many replicas, from the first on, diverge after a third of the run.
         cell: the cell's fields after the method, in the order of the path, such as {"cut_after": 1}.
         metrics: further curves, {(split, metric): values}: `values` is what they end at (a number, or one per replica),
             or a function of (replica, iteration) that returns the value. ("test", "error") in it replaces that curve.
@@ -100,7 +100,7 @@ def write_run(
 
 
 def write_files(results, framework, experiment, cell, frame, **record):
-    """Writes the two files of a run from its curves and what its record holds besides the usual; returns its folder."""
+    """Writes a run's two files, its curves and its record (`record` adds to the usual fields); returns its folder."""
     folder = results / experiment / "/".join(f"{name}~{value}" for name, value in cell.items()) / framework
     folder.mkdir(parents=True)
     frame[CURVE_COLUMNS].astype({"replica": "int32"}).to_parquet(folder / "curves.parquet", index=False)
@@ -145,7 +145,7 @@ def write_quick(results, frameworks=("torch", "jax")):
 
 
 def write_published(results):
-    """As a CPU's published runs: depth 4 alone, original data, 25,000 of the paper's 500,000 iterations, dni once."""
+    """Like published runs from a CPU: depth 4, original data, 25,000 of 500,000 iterations, one seed of dni."""
     for framework in ("torch", "jax"):
         for method in METHODS:
             seeds = (0,) if method == "dni" else (0, 1, 2)

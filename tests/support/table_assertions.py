@@ -4,6 +4,6 @@ import re
 
 
 def assert_braces_match(tex):
-    """As many braces are opened as are closed, those aside that are printed."""
+    """As many braces are opened as closed, not counting printed ones."""
     bare = re.sub(r"\\\\|\\[{}]", "", tex)
     assert bare.count("{") == bare.count("}")

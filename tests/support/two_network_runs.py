@@ -32,7 +32,7 @@ def write_two(
     Args:
         a, b: [replicas][evaluations] errors of the two networks, an evaluation each `every` iterations; where one is
             not given it is made up from the method.
-        iterations: how long it was to be; not given: as long as it is.
+        iterations: the planned length; by default the run's own.
     """
     shape = {"replicas": len(a or b), "evaluations": len((a or b)[0])} if a or b else {}
     a, b = (given or curves(method, network, **shape) for network, given in (("a", a), ("b", b)))
@@ -72,7 +72,10 @@ def write_two(
 
 
 def curves(method, network, evaluations=41, replicas=3, diverged=0):
-    """Errors that fall, DNI's sooner than joint backprop's; B's without DNI hardly. The first `diverged` are lost."""
+    """Falling errors, DNI's sooner than joint backprop's, B's without DNI hardly.
+
+    The first `diverged` replicas diverge.
+    """
     sooner = {"bprop": 1, "dni": 3, "no_bprop": 4}[method] / (2 if network == "b" else 1)
     idle = (method, network) == ("no_bprop", "b")
     steps = np.linspace(0, 1, evaluations)

@@ -4,7 +4,7 @@ from tests.support.runs_on_disk import write_run
 
 
 def value(replica, iteration):
-    """Told apart by replica and iteration."""
+    """A test error that is different for every replica and iteration."""
     return 2 + replica / 100 + 1e4 / (iteration + 200)
 
 

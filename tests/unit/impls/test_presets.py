@@ -1,4 +1,4 @@
-"""Presets: what is read, what is refused and in which words, and the commands that come of it."""
+"""Presets: what is read, what is refused with which message, and the commands that are made from them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_quick_and_paper_presets_hold_every_cell_of_the_papers_table(root: P
 def test_cells_are_the_product_with_settings_as_the_spec_reads_them():
     found = cells(load_preset(VALID), "feedforward")
     assert [(cell["depth"], cell["method"]) for cell in found] == [(3, "dni"), (3, "bprop"), (4, "dni"), (4, "bprop")]
-    # YAML reads 1e-3 as a text; a result must not depend on how a number is written.
+    # YAML reads 1e-3 as a string; a result must not depend on how a number is written.
     assert all(cell["learning_rate"] == 0.001 and cell["learning_rate_drops"] == (5, 10) for cell in found)
 
 

@@ -100,7 +100,7 @@ def test_files_are_whole_or_old(tmp_path, monkeypatch):
 
 
 def test_drawing_in_another_process_gives_the_same_bytes(tmp_path):
-    """And it imports no framework. Another process has another hash seed, and shows which modules were imported."""
+    """It imports no framework either. Another process has another hash seed, and shows which modules were imported."""
     write_run(tmp_path, "torch", iterations=1000)
     write_run(tmp_path, "jax", iterations=1000, diverged=1)
     names = ("claims", "table_feedforward", "text_stale_gradients", "fig_feedforward_curves", "fig_sparse_updates")

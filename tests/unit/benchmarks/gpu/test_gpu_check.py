@@ -1,4 +1,4 @@
-"""`gpu-check`: what it concludes from what its processes find, that one failure costs one part, and what it writes."""
+"""`gpu-check`: what it concludes from its processes' findings, that a failure stops one part only, what it writes."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_part_has_its_share_of_the_time(monkeypatch):
     deadlines = {}
 
     def time_case(name: str, case: Case, precision: str = "fp32") -> dict:
-        timings.deadline = 0  # over from now on
+        timings.deadline = 0  # no time is left from now on
         return {"seconds_per_step": 1.0}
 
     monkeypatch.setattr(timings, "time_case", time_case)
@@ -218,7 +218,7 @@ def test_the_table_takes_what_the_budget_allows(monkeypatch):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_parts_run_on_a_cpu(monkeypatch, framework):
-    """With tiny cells: the programs are those of a GPU, but for `gaps`."""
+    """With tiny cells. The programs are those that run on a GPU, except for `gaps`."""
     tiny = {"iterations": 100, "hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 8}
     made = []
 
@@ -267,7 +267,7 @@ def test_what_jax_profiled_can_be_read(tmp_path):
 
 def test_the_gpus_clocks_are_watched_and_reasons_put_into_words(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
-    # One that knows the newer name of the last reading only.
+    # It knows only the newer name of the last reading.
     program.write_text(
         '#!/bin/sh\ncase "$*" in *throttle*) exit 2;; esac\n'
         'echo "1$(ls | wc -l)00, 2600, 40, [N/A], 0x0000000000000044"; touch "reading$(ls | wc -l)"\n'

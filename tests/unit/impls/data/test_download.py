@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("empty_cache")
 
 @pytest.fixture
 def dead_address():
-    """An address at which nobody answers."""
+    """An address at which no server listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{unused.getsockname()[1]}/file.gz"
@@ -57,7 +57,9 @@ def test_both_addresses_fail(server, dead_address, tmp_path):
     assert dead_address in message and server.address("/second") in message
     assert "ConnectionError" in message and "does not match the known hash" in message
     assert "set DNI_DATA_DIR to a folder that holds mnist/file.gz" in message and "embedded stand-in" in message
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]  # nothing unchecked is kept
+    assert not [
+        path for path in (tmp_path / "cache").rglob("*") if path.is_file()
+    ]  # no file is kept whose checksum is wrong
 
 
 def test_a_damaged_cache_is_fetched_again(server):

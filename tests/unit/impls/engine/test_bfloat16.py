@@ -24,7 +24,7 @@ CELLS = {
 
 @pytest.fixture(autouse=True)
 def back_to_float32():
-    """The mode is the process's, and other tests are in it."""
+    """The mode holds for the whole process, in which other tests run too: it is put back."""
     yield
     for framework in FRAMEWORKS:
         engine(framework).use_precision("fp32")
@@ -39,7 +39,7 @@ def rounded(x: np.ndarray) -> np.ndarray:
 
 
 def results(framework: str, operation: str, *values: np.ndarray) -> list[np.ndarray]:
-    """Of `matmul` or `convolution`, for (x, weight, gradient): the result, and the gradients of x and of the weight."""
+    """The result of `matmul` or `convolution` for (x, weight, gradient), and the gradients of x and of the weight."""
     ops = importlib.import_module(f"impls.engine.{framework}_ops")
     engine(framework).use_precision("bf16")
     arrays = [torch.from_numpy(v) if framework == "torch" else jax.numpy.asarray(v) for v in values]
@@ -85,7 +85,7 @@ def test_a_convolution_rounds_what_a_product_rounds_in_both_frameworks():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_step_in_bf16_is_near_that_in_fp32_and_not_equal(cell):
-    """And the frameworks agree on it."""
+    """The frameworks agree on it."""
     experiment, spec = CELLS[cell]
     found = {}
     for framework in FRAMEWORKS:
@@ -104,7 +104,7 @@ def test_a_step_in_bf16_is_near_that_in_fp32_and_not_equal(cell):
 
 
 def distance(a: dict[str, np.ndarray], b: dict[str, np.ndarray], part: str) -> float:
-    """Of all leaves in a part of the state, relative to their length."""
+    """The distance of all leaves in a part of the state, relative to their length."""
     names = [name for name in a if part in f"/{name}"]
     assert names
     squares = [[(np.float64(a[name]) ** 2).sum(), ((np.float64(a[name]) - b[name]) ** 2).sum()] for name in names]

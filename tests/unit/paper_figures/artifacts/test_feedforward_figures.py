@@ -81,7 +81,7 @@ def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, arti
 
 
 def test_the_same_inputs_give_the_same_bytes_in_another_process(tmp_path):
-    """Another process has another hash seed. These three draw in all the ways that there are."""
+    """Another process has another hash seed. These three figures use every kind of drawing."""
     names = ["fig_gradient_quality", "fig_depth_choice", "fig_bp_lambda"]
     expected = {}
     for artifact in names:
@@ -153,7 +153,7 @@ def test_gradient_quality_takes_the_metrics_of_the_cut(tmp_path, draw):
     start = points[(points["iteration"] == 0) & (points["metric"] == "l2_error")].set_index("cut_after")["value"]
     assert start.to_dict() == pytest.approx({1: 0.2 * 1.3 * 1.004, 4: 0.05 * 1.3 * 1.004}, rel=1e-4)
     panels_by_row = np.reshape(figure.axes, (3, 2))
-    # The length of the true gradient and the two values of a gradient that knows nothing.
+    # The length of the true gradient, and the values of a useless gradient: cosine 0, half of the signs wrong.
     levels = [{round(float(line.get_ydata()[0]), 4) for line in axes.lines} for axes in panels_by_row[:, 0]]
     norm = points[(points["metric"] == "true_norm") & (points["iteration"] == 5000)]["value"].round(4)
     assert set(norm) <= levels[0] and 0 in levels[1] and 50 in levels[2]

@@ -212,7 +212,7 @@ def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
         assert list(marks.get_xdata()) == pytest.approx(millions)
         rungs = [RUNGS["repeat_copy"].index(task) for _, task in climbs[seed]]
         assert [round(y) for y in marks.get_ydata()] == rungs
-        assert np.ptp(np.array(marks.get_ydata()) - rungs) < 1e-9  # a shift, the same for all
+        assert np.ptp(np.array(marks.get_ydata()) - rungs) < 1e-9  # shifted by the same amount
         assert (
             line.get_xdata()[-1] == pytest.approx(900 * 4 * 256 / 1e6) and line.get_ydata()[-1] == marks.get_ydata()[-1]
         )
@@ -275,7 +275,7 @@ def test_ptb_curves_are_over_the_papers_at_iterations_times_t(tmp_path, draw):
     (ours,) = [line for line in bptt.lines if line.get_marker() == "o"]
     assert list(ours.get_xdata()) == [5000 * 20 * k for k in range(1, 20)]
     low, high = bptt.get_ylim()
-    assert 1.3 < low < 1.34 and 1.45 < high < 1.6  # the curves' ends are told apart
+    assert 1.3 < low < 1.34 and 1.45 < high < 1.6  # so narrow that the ends of the curves can be told apart
     assert "Dashed: the paper's curves" in caption and "entropy" not in caption
     assert "missing: all" in notes(aux)
 

@@ -202,7 +202,7 @@ def test_the_five_files_are_the_same_each_time(tmp_path):
 
 
 def table(results):
-    """The lines of the table's page, by cells, and its long form."""
+    """The table's lines on its page, split into cells; its .csv; and the page."""
     written = artifacts.module("table_small_copy").make(results)
     page = written[".md"].decode()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]

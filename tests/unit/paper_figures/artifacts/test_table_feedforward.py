@@ -56,7 +56,7 @@ def test_the_table_shows_a_missing_framework(tmp_path):
 
 
 def test_the_table_has_the_papers_six_blocks_in_its_order(tmp_path):
-    """Every net has three lines; each number stands in its method's column."""
+    """Every net has three lines, and each number is in its method's column."""
     lines = table_feedforward.make(tmp_path)[".md"].decode().splitlines()
     paper = [line.strip("| ").split(" | ") for line in lines if "| paper |" in line]
     names = {"mnist": "MNIST", "cifar10": "CIFAR-10", "fcn": "fully connected", "cnn": "convolutional"}

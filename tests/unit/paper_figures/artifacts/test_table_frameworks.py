@@ -88,7 +88,7 @@ def test_verdicts(tmp_path, differences, verdict):
 
 
 def test_equal_differences_of_one_image_are_not_certain(tmp_path):
-    """On 297 test images each seed is off by the same image count; on 10,000 that is certain enough."""
+    """Each seed differs by the same number of images. Of 297 test images that is not certain, of 10,000 it is."""
     for images, verdict in ((297, "inconclusive"), (10_000, "differs")):
         one = 100 / images
         off = one * math.ceil(0.335 / one)  # just beyond the margin of 0.3
@@ -340,8 +340,8 @@ def test_a_wrong_folder_is_named(tmp_path):
 
 
 def test_false_words_are_rare_over_a_family_of_cells(monkeypatch):
-    """40 cells with the means of all on their margins: one or more false words in at most 5% of families."""
-    monkeypatch.setattr("gc.collect", lambda: 0)  # which the library calls every time
+    """40 cells, all with means on their margins: at most 5% of such families have one false verdict or more."""
+    monkeypatch.setattr("gc.collect", lambda: 0)  # the library calls it every time
     rng = np.random.default_rng(10)
     row = {"obstacles": "", "n_diverged_alone": 0, "n": 3, "margin": 1.0, "low": -1.0, "high": 1.0}
     wrong = {"equivalent": 0, "differs": 0}

@@ -111,7 +111,7 @@ def test_single_dni_by_cut_and_method(results):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_says_when_it_is_not_comparable(tmp_path, name):
-    """One for which the paper has no number, too."""
+    """Even one for which the paper has no number."""
     write_all(tmp_path, ["torch"], iterations=2000, source="stand-in")
     _, _, *lines = lines_of(tmp_path, name)
     ours = [cell for line in lines for cell in line[2:] if line[1] == "PyTorch" and cell not in ("", "missing")]
@@ -141,7 +141,7 @@ def test_tex_is_ascii_balanced_and_rectangular(results, name):
 
 
 def test_a_mix_of_data_is_said(tmp_path):
-    """The paper's order of the data sets; what is the original is named beside what is not."""
+    """In the paper's order of the data sets; original data are named beside stand-ins."""
     write_run(tmp_path, dataset="cifar10", model="cnn", source="stand-in")
     write_run(tmp_path, source="stand-in")
     line = captions.data_line(read_runs(tmp_path, "feedforward"))

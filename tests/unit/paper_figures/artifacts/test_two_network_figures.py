@@ -36,7 +36,7 @@ def diverged(results):
 
 
 def stand_in(results):
-    """The quick preset: nothing is comparable, and B comes to no goal."""
+    """The quick preset: nothing is comparable, and B does not reach the goal."""
     complete(results, stand_in=True, every=10, **QUICK)
 
 
@@ -149,7 +149,7 @@ def test_other_cells_are_in_neither_figure(tmp_path, draw):
 
 
 def at(points, **place):
-    """The one row of a place."""
+    """The one row with these values."""
     (found,) = points[(points[list(place)] == pd.Series(place)).all(axis=1)].to_dict("records")
     return found
 
@@ -189,7 +189,7 @@ def test_periods_are_compared_in_digits_and_in_seconds(tmp_path, draw):
 
 
 def test_what_has_no_ratio_is_counted_and_marked(tmp_path, draw):
-    """Pairs that never come to the goal: some at T = 2, all at 4; and at 8 joint backprop that has not learnt."""
+    """Pairs that never reach the goal: some at T = 2, all at 4. At 8 joint backprop has not learnt, so sets no goal."""
     idle = [90, 70, 65, 64, 63]
     write_two(tmp_path, method="bprop", period=2, a=[JOINT] * 3)
     write_two(tmp_path, method="dni", period=2, a=[SOON, SOON, NEVER])

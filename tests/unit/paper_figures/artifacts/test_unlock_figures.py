@@ -184,7 +184,7 @@ def test_a_fraction_far_from_every_evaluation_is_left_out(tmp_path, drawn):
 
 
 def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
-    """Runs of 25,000 iterations have three of the paper's panels, not five of their own; nor is 4,900 at 5,000."""
+    """A run of 25,000 iterations is in three of the paper's panels, not in five of its own; 4,900 is not 5,000."""
     proof(tmp_path, "sparse")
     write_unlock(tmp_path, "torch", "dni", iterations=20_000, evaluate_every=4_900)
     points = points_of(tmp_path)

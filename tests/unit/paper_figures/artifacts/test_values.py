@@ -19,7 +19,7 @@ DEFINITION = re.compile(r"^\\newcommand\{\\(\w+)\}(?:\[1\])?\{(.*)\}(?:%.*)?$", 
 
 
 def macros_of(results):
-    """What every macro prints, by name; no name twice."""
+    """{name: what the macro prints}; no name may occur twice."""
     found = DEFINITION.findall(values.make(results)[".tex"].decode())
     assert len(dict(found)) == len(found)
     return dict(found)

@@ -17,10 +17,14 @@ from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED, bound_
     ("values", "bound", "word"),
     [
         ([0.1, 0.2, 0.3], 0.369, "reproduced"),
-        ([0.1, 0.2, 0.3], 0.368, "inconclusive"),  # inside the 95% interval of two sides, but above neither
+        (
+            [0.1, 0.2, 0.3],
+            0.368,
+            "inconclusive",
+        ),  # just below the one-sided upper bound 0.3686
         ([0.1, 0.2, 0.3], 0.032, "inconclusive"),
         ([0.1, 0.2, 0.3], 0.031, "differs (worse)"),
-        ([0.1, 0.2, 0.3], 5.0, "reproduced"),  # however far below
+        ([0.1, 0.2, 0.3], 5.0, "reproduced"),  # it does not matter how far below
         ([0.2, 0.2], 0.2, "reproduced"),
         ([0.3, 0.3], 0.2, "differs (worse)"),
         ([0.1], 0.5, "inconclusive"),
@@ -39,7 +43,7 @@ def test_verdicts_on_a_bound(values, bound, word, lower_is_better):
         assert "(all replicas are equal)" in result.why
     not_comparable = verdict(values, bound, 0, False, direction=AT_MOST).word
     assert not_comparable == ("not comparable" if values else "missing")
-    # No less than a bound is the mirror image.
+    # AT_LEAST is the mirror image.
     mirrored = verdict([-value for value in values], -bound, 0, True, **(settings | {"direction": AT_LEAST}))
     assert (mirrored.word, mirrored.mean) == (word, pytest.approx(-result.mean, nan_ok=True))
     assert mirrored.p_equivalence == pytest.approx(result.p_equivalence, nan_ok=True)

@@ -29,7 +29,7 @@ from tests.support.published_numbers import (
 
 
 def margin_rule(claim):
-    """The margin that the rule for its kind gives, and words that its reason must hold."""
+    """The margin by the rule for its kind of claim, and words that its reason must contain."""
     kind, value = (claim["dataset"], claim["model"]), claim["value"]
     if claim["experiment"] == "recurrent":
         return recurrent_margin_rule(claim)
@@ -80,7 +80,7 @@ def two_network_margin_rule(claim):
 
     if claim["metric"] == "final_difference_b":
         return 1.5 * math.sqrt(2) * standard_error(0.2), "1.5 times that, 1.9 points"
-    # Of the test digits 5,074 are odd and 1,010 threes; B's best guess, and that of one who knows how many are odd.
+    # 5,074 of the test digits are odd, 1,010 threes. B's best constant guess, and its best given the count of odd ones:
     odd, threes, digits = 0.5074, 0.1010, 16
     guess = stats.binom.pmf(range(digits + 1), digits, threes).max()
     told = [stats.binom.pmf(range(count + 1), count, threes / odd).max() for count in range(digits + 1)]
@@ -161,7 +161,7 @@ def test_published_numbers_are_the_papers():
 
 
 def test_published_numbers_of_recurrent_nets_are_the_papers():
-    """Every one has exactly one claim; where training ends by its own rule the claim has no iteration."""
+    """Each has exactly one claim. Where training stops by its own rule, the claim has no iteration."""
     found = {artifact: rows.to_dict("records") for artifact, rows in judging.read_claims().groupby("artifact")}
     printed, read = {}, {}
     for claim in found["table_rnn"]:
@@ -190,7 +190,7 @@ def test_published_numbers_of_recurrent_nets_are_the_papers():
 
 
 def test_what_the_text_says_of_two_networks_are_four_claims():
-    """At 200,000 updates of the joint system, which is this suite's choice and so is said in the reasons."""
+    """At 200,000 updates of the joint system, which is this suite's choice."""
     table = judging.read_claims()
     found = table[table["artifact"] == "fig_two_network"].set_index("metric")
     rows = zip(found["method"], found["value"], found["direction"], strict=True)
@@ -211,7 +211,7 @@ def test_every_claim_names_a_cell_that_can_be_trained():
 
 
 def test_the_paper_preset_makes_every_claims_cells():
-    """Its own, and that which it is compared with, which the claim can find."""
+    """Each claim's own cell, and the cell that it is compared with."""
     preset = load_preset(ROOT / "config/paper.yaml")
     trained = [
         SimpleNamespace(record={"experiment": name, "cell": spec_class(name)(**cell).cell()})

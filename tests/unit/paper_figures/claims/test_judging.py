@@ -93,7 +93,9 @@ def test_a_claim_is_judged_by_its_own_cell_alone(tmp_path):
         {"cell": {"cut_after": 1}},  # a field more than any claim of this experiment names
     ]
     for number, cell in enumerate(others):
-        write_run(tmp_path, final=[2 - number / 10] * 3, **cell)  # better than the other, so none is passed over
+        write_run(
+            tmp_path, final=[2 - number / 10] * 3, **cell
+        )  # better than the first, so that a wrong choice would show
     table = judged(tmp_path)
     found = table[(table["ours_iteration"] == 500_000) & ~table["artifact"].isin(["fig_feedforward_curves", "claims"])]
     assert dict(zip(found["id"], found["ours"].round(6), strict=True)) == {
@@ -117,7 +119,7 @@ def write_decay(results, decay, final, **changes):
 
 
 def test_an_open_field_is_chosen_by_the_best_mean(tmp_path):
-    """As the paper chose its decay; the choice and the number of rivals are said."""
+    """As the paper chose its decay. The table says which was chosen, among how many."""
     write_decay(tmp_path, 0.0, [13.1, 13.2, 13.3])
     found = row(judged(tmp_path), claim=STALE_CLAIM)
     assert (found["ours"], found["chosen"]) == (pytest.approx(13.2), "stale_decay~0.0, best on test error of 1")

@@ -38,7 +38,7 @@ def test_the_share_of_the_steps_is_that_of_pairs_of_one_seed(tmp_path, network):
     found = claim(tmp_path, f"steps_fraction_{network}")
     assert found["ours"] == pytest.approx((100 / 150 + 50 * 65 / 76 / 150) / 2, rel=1e-5)
     assert (found["n"], found["ours_iteration"]) == (2, 200_000) and "method~dni" in found["run"]
-    # Joint backprop's seeds are others: the pairs follow them. No other framework's run is taken.
+    # Joint backprop has other seeds: pairs are by seed. The other framework's run must not be used.
     write_two(tmp_path / "turned", method="bprop", seeds=(1, 7), **joint)
     write_two(tmp_path / "turned", **own)
     write_two(tmp_path / "turned", "jax", "bprop")
@@ -47,7 +47,7 @@ def test_the_share_of_the_steps_is_that_of_pairs_of_one_seed(tmp_path, network):
 
 
 def test_steps_are_digits(tmp_path):
-    """With half the batch an iteration counts half; such a run is not comparable as its record says so."""
+    """With half the batch an iteration counts half. (Such a run is not comparable, by its record.)"""
     write_pair(tmp_path, [JOINT] * 2, [SOON] * 2, joint_changes={"batch": 2 * BATCH})
     assert claim(tmp_path, "steps_fraction_a")["ours"] == pytest.approx(100 / 300)
 
@@ -59,7 +59,7 @@ def test_steps_are_digits(tmp_path):
         ([SOONER, SOON, SOONER], "a", "inconclusive"),
         ([SOON, SOON, SOON], "a", "differs (worse)"),
         ([SOONER], "a", "inconclusive"),
-        ([SOON, SOON, SOON], "b", "reproduced"),  # 100 of 150, of which the paper says less
+        ([SOON, SOON, SOON], "b", "reproduced"),  # 100 of 150: for B the paper's bound is weaker
         ([LATE, LATE, LATE], "b", "differs (worse)"),
     ],
 )
@@ -98,7 +98,7 @@ def test_joint_backprop_that_has_not_learnt_sets_no_goal(tmp_path, joint, why, n
 
 
 def test_both_are_compared_where_both_have_come_to(tmp_path):
-    """At the claim's iteration at the latest; a run cut short is not comparable, and shows what it has."""
+    """At the claim's iteration at the latest. A run that stopped early is not comparable, and its value is shown."""
     longer = [[*curve, 1, 1] for curve in (JOINT, SOON)]
     write_pair(tmp_path / "long", [longer[0]] * 2, [longer[1]] * 2)
     found = claim(tmp_path / "long", "steps_fraction_a")

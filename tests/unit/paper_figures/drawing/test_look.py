@@ -91,7 +91,7 @@ def assert_readable_in_print(figure):
 
 
 def assert_named(figure):
-    """An axis at the edge has a name, or shares a neighbour's in one column; or its ticks are names themselves."""
+    """An axis at the figure's edge has a name, shares its neighbour's in one column, or has names for ticks."""
     for axes in figure.axes:
         place = axes.get_subplotspec()
         row = [other for other in figure.axes if other.get_subplotspec().rowspan == place.rowspan]

@@ -1,4 +1,4 @@
-"""The report: what it says of synthetic runs, and that it is one whole file."""
+"""The report: what it says about synthetic runs, and that it is one file that needs no other."""
 
 import itertools
 import math
