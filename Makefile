@@ -18,7 +18,7 @@ VENV_PYTHON := .venv/bin/python
 STAMP := .venv/installed-$(ACCELERATOR)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test benchmark lint format clean
+.PHONY: help reproduce test quicktest benchmark lint format clean
 
 help: ## show this text
 	@echo "usage: make TARGET [PYTHON=python3.12] [ACCELERATOR=cuda]"
@@ -28,8 +28,11 @@ help: ## show this text
 reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables and figures, judge the claims: results/quick/
 	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
 
-test: $(STAMP) ## run the tests; pick some with PYTEST_ARGS="tests/unit -k preset"
+test: $(STAMP) ## run all tests; pick some with PYTEST_ARGS="tests/unit -k preset"
 	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+
+quicktest: $(STAMP) ## run the tests that are not marked slow: three minutes on two idle cores
+	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
 
 benchmark: $(STAMP) ## measure training speed as a share of the machine's limit; on an idle machine, half an hour the first time
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch

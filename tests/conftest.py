@@ -36,8 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist, the tests of one file run in one process and share its fixtures, unless they name a group."""
+    """With pytest-xdist, the tests of one file run in one process and share its fixtures, unless they name a group.
+
+    Raises:
+        pytest.UsageError: a test is marked slow without a reason.
+    """
     for item in items:
+        if any(len(mark.args) != 1 for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f'{item.nodeid}: write the reason, as in @pytest.mark.slow("runs snakemake")')
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
 

@@ -99,6 +99,7 @@ def test_files_are_whole_or_old(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
+@pytest.mark.slow("makes eight artifacts twice, once in another process")
 def test_drawing_in_another_process_gives_the_same_bytes(tmp_path):
     """It imports no framework either. Another process has another hash seed, and shows which modules were imported."""
     write_run(tmp_path, "torch", iterations=1000)

@@ -28,6 +28,8 @@ from impls.engine.record import read_record
 from impls.engine.train import train
 from impls.registry import FRAMEWORKS
 
+pytestmark = pytest.mark.slow("runs campaigns, which start a process for every training")
+
 ROOT = Path(__file__).resolve().parents[4]
 ITERATIONS = 1500
 

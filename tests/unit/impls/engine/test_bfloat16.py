@@ -83,6 +83,7 @@ def test_a_convolution_rounds_what_a_product_rounds_in_both_frameworks():
                 np.testing.assert_allclose(ours[replica], exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
 
 
+@pytest.mark.slow("compiles three cells in two precisions and two frameworks")
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_step_in_bf16_is_near_that_in_fp32_and_not_equal(cell):
     """The frameworks agree on it."""

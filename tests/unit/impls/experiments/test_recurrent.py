@@ -54,6 +54,7 @@ def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in names}
 
 
+@pytest.mark.slow("compiles recurrent nets in JAX")
 @framework_axis
 @pytest.mark.parametrize("dataset", ["copy", "repeat_copy"])
 def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
@@ -86,6 +87,7 @@ def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
     assert levels == set(range(spec.levels))
 
 
+@pytest.mark.slow("compiles recurrent nets in JAX")
 @framework_axis
 def test_sequences_spread_over_time_and_stay_spread_when_they_grow(framework):
     fields = {"method": "bptt", "batch_size": 64, "levels": 9, "solved_window": 4}

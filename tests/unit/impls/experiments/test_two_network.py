@@ -183,6 +183,7 @@ def test_what_makes_no_sense_is_refused(fields):
 MOVING, STILL, LAUNCH = 120, 120, 40  # iterations
 
 
+@pytest.mark.slow("trains in both frameworks")
 @framework_axis
 @pytest.mark.parametrize("messages", [True, False], ids=["messages", "no-messages"])
 def test_b_learns_from_the_messages_alone(framework, messages):

@@ -55,6 +55,7 @@ SCENES = [diverged, missing, stand_in, smoke, nothing]
 ADDITIONS = ("fig_depth_choice", "fig_bp_lambda", "fig_target_scale")
 
 
+@pytest.mark.slow("draws seven figures from five sets of runs each")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("artifact", ARTIFACTS)
 def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, artifact, scene):
@@ -80,6 +81,7 @@ def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, arti
         )
 
 
+@pytest.mark.slow("writes three figures in every format, twice")
 def test_the_same_inputs_give_the_same_bytes_in_another_process(tmp_path):
     """Another process has another hash seed. These three figures use every kind of drawing."""
     names = ["fig_gradient_quality", "fig_depth_choice", "fig_bp_lambda"]

@@ -166,6 +166,7 @@ def nothing(results):
 SCENES = [complete, proof, stand_in, smoke, nothing]
 
 
+@pytest.mark.slow("draws three figures from five sets of runs each")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("artifact", FIGURES)
 def test_every_figure_is_legible_and_says_what_is_behind_it(folder_of, draw, artifact, scene):
@@ -315,6 +316,7 @@ def test_boundary_quality_is_by_phase(tmp_path, draw):
     assert "1 is a perfect prediction" in caption
 
 
+@pytest.mark.slow("writes two figures in every format, twice")
 def test_the_five_files_and_the_stamp(tmp_path):
     run = write_copy(tmp_path, iterations=1000)
     for artifact in ("fig_copy_progress", "fig_boundary_quality"):

@@ -182,6 +182,7 @@ def test_no_runs_make_an_empty_figure(draw):
     assert caption.startswith("No runs found: the panels are empty.")
 
 
+@pytest.mark.slow("draws every cell of the paper preset")
 def test_the_paper_preset_is_legible(tmp_path, draw):
     complete(tmp_path)
     figure, _, caption = draw()

@@ -223,6 +223,7 @@ def test_without_a_speed_there_are_no_seconds(tmp_path, draw):
     assert list(points["clock"]) == ["digits"] * 2
 
 
+@pytest.mark.slow("writes two figures in every format, twice")
 def test_the_five_files_and_the_stamp(tmp_path):
     for method in METHODS:
         write_two(tmp_path, method=method)

@@ -69,6 +69,7 @@ def panel_texts(figure):
     return [texts[:5], texts[5:]]
 
 
+@pytest.mark.slow("draws two figures from six sets of runs each")
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("scene", SCENES)
 def test_nothing_overlaps_or_is_clipped(tmp_path, drawn, scene, name):
@@ -194,6 +195,7 @@ def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
     assert note == "not evaluated at 5,000; the nearest is 4,900"
 
 
+@pytest.mark.slow("writes a figure in every format, twice")
 def test_the_five_files_and_the_stamp(tmp_path):
     run = write_unlock(tmp_path, replicas=4, iterations=5_000)
     written = artifacts.module(SPARSE).make(tmp_path)

@@ -110,6 +110,7 @@ def test_the_sample_paper_uses_only_macros_that_there_are(empty):
     assert used and used <= empty.keys()
 
 
+@pytest.mark.slow("runs pdflatex")
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_the_sample_paper_compiles(tmp_path):
     published = next((ROOT / "results/published").glob("*/tables/text_single_dni.tex")).parents[1]

@@ -114,6 +114,7 @@ def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
     assert_named(figure)
 
 
+@pytest.mark.slow("draws every figure")
 def test_without_runs_every_figure_says_so_in_one_column_too(tmp_path, draw):
     for artifact in sorted(set(FIGURES) - set(WIDE)):
         figure = draw(artifact, tmp_path, columns=1)
