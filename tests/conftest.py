@@ -29,9 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # Tests compile many small programs and run each for a moment: XLA is told to optimise less.
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
     else:
-        os.environ.setdefault(
-            "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
-        )  # leaves GPU memory to PyTorch and to other processes
+        # Leaves GPU memory to PyTorch and to other processes.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -96,9 +96,8 @@ def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, 
 
     truth = true_activation_gradients(bprop, expected, net_parameters, inputs)
     twin = implementation("feedforward", framework)
-    asked = iter(
-        [i for _ in range(2) for i in reversed(range(1, dni.depth))]
-    )  # called twice: when it is observed, and when it trains
+    # Called twice: when it is observed, and when it trains.
+    asked = iter([i for _ in range(2) for i in reversed(range(1, dni.depth))])
 
     def perfect_model(model_parameters, h_RBH, labels_RB, spec):
         nothing = sum((0 * value).sum() for value in flatten(model_parameters).values())

@@ -252,9 +252,8 @@ def test_the_lstm_is_that_of_torch(framework):
     parameters, hidden = parameters_of(run.leaves()), spec.hidden_units
     for replica in range(len(SEEDS)):
         lstm = torch.nn.LSTM(SYMBOLS, hidden).double()
-        order = np.concatenate(
-            [np.arange(k * hidden, (k + 1) * hidden) for k in (0, 1, 3, 2)]
-        )  # PyTorch's order of gates is i, f, g, o
+        # PyTorch's order of gates is i, f, g, o.
+        order = np.concatenate([np.arange(k * hidden, (k + 1) * hidden) for k in (0, 1, 3, 2)])
 
         def gates(name: str, replica: int = replica, order: np.ndarray = order) -> torch.Tensor:
             return torch.tensor(parameters[name][replica][..., order].T)

@@ -10,9 +10,8 @@ from matplotlib.text import Text
 def assert_nothing_overlaps(figure):
     """No text of the figure overlaps another one or its edge."""
     figure.draw_without_rendering()
-    inside = [
-        [*axes.get_children(), axes.xaxis.label, axes.yaxis.label] for axes in figure.axes
-    ]  # the titles among them
+    # An axes' titles are among its children, the names of its axes are not.
+    inside = [[*axes.get_children(), axes.xaxis.label, axes.yaxis.label] for axes in figure.axes]
     texts = [text for texts in inside for text in texts if isinstance(text, Text) and text.get_text()]
     texts = [text for text in [*texts, *figure.texts, *figure.legends] if text.get_visible()]
     boxes = [(text, text.get_window_extent()) for text in texts]

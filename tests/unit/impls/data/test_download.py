@@ -57,9 +57,8 @@ def test_both_addresses_fail(server, dead_address, tmp_path):
     assert dead_address in message and server.address("/second") in message
     assert "ConnectionError" in message and "does not match the known hash" in message
     assert "set DNI_DATA_DIR to a folder that holds mnist/file.gz" in message and "embedded stand-in" in message
-    assert not [
-        path for path in (tmp_path / "cache").rglob("*") if path.is_file()
-    ]  # no file is kept whose checksum is wrong
+    # No file is kept whose checksum is wrong.
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
 def test_a_damaged_cache_is_fetched_again(server):

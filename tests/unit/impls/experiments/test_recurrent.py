@@ -187,10 +187,8 @@ def test_rows_of_a_text_read_on_from_chunk_to_chunk_and_over_its_end(framework):
     ("valid", "stops"),
     [
         ([[3, 3], [2, 2], [1, 2.5]], False),  # one replica has risen, the other has not
-        (
-            [[3, 3], [2, 2.5], [2.5, 2], [1, 2.1]],
-            True,
-        ),  # they rose at different evaluations; a later fall changes nothing
+        # They rose at different evaluations; a later fall changes nothing.
+        ([[3, 3], [2, 2.5], [2.5, 2], [1, 2.1]], True),
         ([[3, 3], [3, 3]], False),  # equal is not a rise
         ([[3, 3], [np.nan, 3.1]], True),  # training on is useless for a replica that diverged
         ([[3, 3]], False),

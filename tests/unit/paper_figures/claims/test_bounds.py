@@ -17,11 +17,7 @@ from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED, bound_
     ("values", "bound", "word"),
     [
         ([0.1, 0.2, 0.3], 0.369, "reproduced"),
-        (
-            [0.1, 0.2, 0.3],
-            0.368,
-            "inconclusive",
-        ),  # just below the one-sided upper bound 0.3686
+        ([0.1, 0.2, 0.3], 0.368, "inconclusive"),  # just below the one-sided upper bound 0.3686
         ([0.1, 0.2, 0.3], 0.032, "inconclusive"),
         ([0.1, 0.2, 0.3], 0.031, "differs (worse)"),
         ([0.1, 0.2, 0.3], 5.0, "reproduced"),  # it does not matter how far below

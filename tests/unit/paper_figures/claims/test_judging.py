@@ -93,9 +93,8 @@ def test_a_claim_is_judged_by_its_own_cell_alone(tmp_path):
         {"cell": {"cut_after": 1}},  # a field more than any claim of this experiment names
     ]
     for number, cell in enumerate(others):
-        write_run(
-            tmp_path, final=[2 - number / 10] * 3, **cell
-        )  # better than the first, so that a wrong choice would show
+        # Better than the first, so that a wrong choice would show.
+        write_run(tmp_path, final=[2 - number / 10] * 3, **cell)
     table = judged(tmp_path)
     found = table[(table["ours_iteration"] == 500_000) & ~table["artifact"].isin(["fig_feedforward_curves", "claims"])]
     assert dict(zip(found["id"], found["ours"].round(6), strict=True)) == {

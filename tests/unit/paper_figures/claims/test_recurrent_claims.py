@@ -59,13 +59,8 @@ def test_a_mean_between_two_rungs_is_a_length_between_theirs():
         ("copy", "dni", 3, [16, 16, 16], "differs (better)"),
         ("copy", "dni", 3, [14, 15, 14], "consistent"),
         ("copy", "dni", 3, [14] * 9 + [15], "reproduced"),
-        (
-            "copy",
-            "dni",
-            3,
-            [15] * 9 + [14],
-            "consistent",
-        ),  # not significantly within one step, but inside the prediction interval
+        # Not significantly within one step, but inside the prediction interval.
+        ("copy", "dni", 3, [15] * 9 + [14], "consistent"),
         ("copy", "dni", 3, [16] * 9 + [17], "differs (better)"),
         ("copy", "dni", 3, [14], "inconclusive"),
     ],
