@@ -20,7 +20,7 @@ STAMP := .venv/installed-$(ACCELERATOR)
 SPHINX := -m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test benchmark docs lint format clean
+.PHONY: help reproduce test quicktest benchmark docs lint format clean
 
 help: ## show this text
 	@echo "usage: make TARGET [PYTHON=python3.12] [ACCELERATOR=cuda]"
@@ -30,8 +30,11 @@ help: ## show this text
 reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables and figures, judge the claims: results/quick/
 	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
 
-test: $(STAMP) ## run the tests; pick some with PYTEST_ARGS="tests/unit -k preset"
+test: $(STAMP) ## run all tests; pick some with PYTEST_ARGS="tests/unit -k preset"
 	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+
+quicktest: $(STAMP) ## run the tests that are not marked slow: three minutes on two idle cores
+	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
 
 benchmark: $(STAMP) ## measure training speed as a share of the machine's limit (idle machine; half an hour the first time)
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Two busy cores make single examples slow without anything being wrong.
+# On busy cores a single example may be slow without anything being wrong: no deadline.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
@@ -26,16 +26,23 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "xdist_group: tests that run in one process (known without xdist, too)")
     os.environ["DNI_TEST_DEVICE"] = device = config.getoption("--device")
     if device == "cpu":
-        # Tests compile many small programs and run each for a moment: the same programs, translated with less effort.
+        # Tests compile many small programs and run each for a moment: XLA is told to optimise less.
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
     else:
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch and other processes are there too
+        # Leaves GPU memory to PyTorch and to other processes.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of one file stay together, for its fixtures, if they name no group."""
+    """With pytest-xdist, the tests of one file run in one process and share its fixtures, unless they name a group.
+
+    Raises:
+        pytest.UsageError: a test is marked slow without a reason.
+    """
     for item in items:
+        if any(len(mark.args) != 1 for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f'{item.nodeid}: write the reason, as in @pytest.mark.slow("runs snakemake")')
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
 

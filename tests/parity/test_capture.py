@@ -1,6 +1,6 @@
-"""PyTorch's step survives being captured: recorded on the CPU and replayed, it is the plain loop, for every experiment.
+"""PyTorch's step, recorded on the CPU and replayed, equals the plain loop, for every experiment.
 
-A GPU is not needed for it; on one, `pytest tests/parity --device cuda` runs the ladder with the real thing.
+No GPU is needed. On a GPU, `pytest tests/parity --device cuda` runs the ladder with real CUDA graphs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LAUNCHES = [(0, 2), (2, 3)]
 
 
 def captured(monkeypatch, experiment, spec):
-    """A run that takes the path of a GPU, with the recorder in the graph's place."""
+    """A run that takes the path for a GPU, with the recorder in place of a CUDA graph."""
     monkeypatch.setattr(torch_engine, "capture", recorder.capture)
     run = runner(experiment, spec, "torch", captures=True)
     run.steps_per_launch, run._capture_operations = 2, run._capture_graph
@@ -52,7 +52,7 @@ def test_a_state_loaded_after_the_capture_is_what_replays_go_on_from(monkeypatch
 
 
 def step_of(run, change) -> None:
-    """Replace the run's step by itself and `change(state, inputs)` after it."""
+    """Make the run's step call `change(run, inputs)` at its end."""
     step = run._step
 
     def changed(inputs):
@@ -92,7 +92,7 @@ def test_a_step_that_cannot_be_captured_is_refused(monkeypatch, change, error, m
 
 
 def test_a_number_of_the_host_is_frozen_in_a_replay(monkeypatch):
-    """What the recorder is for: such a step runs, and is wrong."""
+    """The mistakes that the recorder must find: such a step runs without an error, and its result is wrong."""
     run = captured(monkeypatch, *ROWS[0])
     counted = iter(range(100))
     name, weight = next(iter(flatten(run.state["parameters"]).items()))

@@ -13,7 +13,7 @@ from impls.engine import torch_compile
 from impls.registry import spec_class
 from tests.support.harness import IDS, ROWS, SEEDS, inputs_of, runner
 
-# Of each twin the method with most in it; compiling takes some ten seconds each.
+# For each twin, the method that uses most of its code: compiling takes about ten seconds each.
 CELLS = [
     next(i for i in IDS if i.startswith(start) and "-dni" in i)
     for start in ("feedforward-mnist-fcn", "unlock", "recurrent-copy-lstm", "two_network")
@@ -21,7 +21,7 @@ CELLS = [
 
 
 def advanced(experiment, spec, precision="fp64", compiles=True):
-    """A run captured, and compiled or not, after five iterations; its state, and what it changed at the start."""
+    """A captured run, compiled or not: its state after five iterations, and how the first of them changed it."""
     run = runner(experiment, spec, "torch", precision=precision, captures=True, compiles=compiles)
     before = run.leaves()
     for first, last in [(0, 2), (2, 5)]:
@@ -43,13 +43,13 @@ def test_the_compiled_step_equals_the_plain_one(cell):
     assert_compiled_equals_plain(cell)
 
 
-TWINS = ("feedforward", "unlock", "recurrent", "two_network")  # the other experiments are run by these
+TWINS = ("feedforward", "unlock", "recurrent", "two_network")  # the other experiments use these implementations
 OTHERS = [cell for cell in IDS if cell.startswith(TWINS) and cell not in CELLS and "-cnn-" not in cell]
 
 
 @pytest.mark.parametrize("cell", OTHERS)
 def test_the_compiler_takes_every_other_step(monkeypatch, cell):
-    """All of it but its last stage, which writes C++ and takes longest."""
+    """Everything but the last stage of compiling, which writes C++ and takes longest."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     assert_compiled_equals_plain(cell)
 
@@ -109,7 +109,8 @@ def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(
     assert expected <= set(recorded)
     assert not any("mkldnn" in name or "_fused_adam" in name for name in recorded)
     for name, value in plain.items():
-        if name.startswith("parameters."):  # Adam makes whole steps of gradients that are nothing but rounding
+        # Adam takes full-sized steps even along gradients that are only rounding errors.
+        if name.startswith("parameters."):
             assert np.linalg.norm(compiled[name] - value) <= 0.05 * np.linalg.norm(value - before[name]), name
 
 

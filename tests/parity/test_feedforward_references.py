@@ -1,4 +1,4 @@
-"""The feed-forward twins against independent references: two equal mistakes would pass the ladder, not this.
+"""The feed-forward twins against independent references, which find a mistake that both twins share.
 
 The reference is the plain net of `plain_net.py`: autograd through the whole of it, and the textbook loop of a DNI.
 """
@@ -96,7 +96,8 @@ def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, 
 
     truth = true_activation_gradients(bprop, expected, net_parameters, inputs)
     twin = implementation("feedforward", framework)
-    asked = iter([i for _ in range(2) for i in reversed(range(1, dni.depth))])  # observed once, then trained once
+    # Called twice: when it is observed, and when it trains.
+    asked = iter([i for _ in range(2) for i in reversed(range(1, dni.depth))])
 
     def perfect_model(model_parameters, h_RBH, labels_RB, spec):
         nothing = sum((0 * value).sum() for value in flatten(model_parameters).values())
@@ -104,7 +105,7 @@ def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, 
 
     run = run_with(dni, framework, parameters)
     monkeypatch.setattr(twin, "synthetic_gradient", perfect_model)
-    found = gradients_of(run, inputs, compiled=False)  # compiled, it might be an earlier test's, with M
+    found = gradients_of(run, inputs, compiled=False)  # a compiled one might be an earlier test's, with M
     for name, value in gradients_of(expected, inputs).items():
         np.testing.assert_allclose(found[name], value, rtol=EXACT, atol=EXACT, err_msg=name)
     run.advance(inputs)
@@ -151,7 +152,7 @@ def test_a_layer_is_unlocked_from_the_layers_above(framework, method, unlocked):
 
 @framework_axis
 def test_bprop_agrees_with_finite_differences(framework):
-    """Of the training loss as `evaluate` would count it, on the batch's own statistics; central differences."""
+    """Central differences of the training loss, with the batch's own statistics."""
     spec = Spec(method="bprop", depth=3, **TINY)
     parameters = parameters_off_zero(spec, SEEDS[:1])
     inputs = spec.step_inputs(SEEDS[:1], EXAMPLES, 0, 1)

@@ -1,6 +1,6 @@
 """The parity ladder: PyTorch and JAX compute the same, in float64, for every registered experiment and method.
 
-An experiment is tested by being there: its spec's `ladder()` lists the tiny cells that are run here. With
+A new experiment needs no test of its own: its spec's `ladder()` lists the tiny cells that are run here. With
 `pytest tests/parity --device cuda` all runs are on a GPU; `-k "fast_path and torch"` picks a rung and a framework.
 """
 
@@ -14,9 +14,9 @@ import pytest
 from tests.support.harness import DEVICE, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, on_host, runner
 
 STEPS = 20
-LAUNCH = 4  # the same everywhere: each other length is another compilation
+LAUNCH = 4  # the same in all tests, since every other length is compiled anew
 
-# Side by side, the tests of one row run in one process and share its compiled programs.
+# With pytest-xdist, the tests of one row run in one process and share its compiled programs.
 pytestmark = pytest.mark.parametrize(
     ("experiment", "spec"),
     [pytest.param(*row, id=name, marks=pytest.mark.xdist_group(name)) for row, name in zip(ROWS, IDS, strict=True)],
@@ -72,7 +72,7 @@ def test_fast_path_equals_the_plain_loop(experiment, spec, framework):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
-    """Rung 7."""
+    """Rung 7: each seed trained alone gives what it gives among several."""
     together = shared(experiment, spec, framework)
     launch(together, SEEDS, 0, LAUNCH)
     for replica, seed in enumerate(SEEDS):
@@ -84,7 +84,7 @@ def test_one_replica_of_many_equals_the_single_run(experiment, spec, framework):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_loaded_state_goes_on_with_the_same_bits(experiment, spec, framework):
-    """The whole state is in `leaves`: nothing that training needs lives elsewhere."""
+    """`leaves` holds the whole state: training needs nothing else."""
     first = shared(experiment, spec, framework)
     launch(first, SEEDS, 0, LAUNCH)
     second = shared(experiment, spec, framework)

@@ -15,9 +15,9 @@ from tests.support.plain_recurrent import PlainRecurrent, plain_chunk
 EXACT = 1e-10
 framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
-# One long sequence, alone at its level: with T its length, truncated and full backpropagation are the same.
+# A single long sequence, the only one of its level. If T is its length, truncated backpropagation is the full one.
 WHOLE = {"phase": "shared", "solved_bits": 1e-9, "levels": 1}
-LENGTH = 4  # of the first level's sequence: a character, a stop, and both again
+LENGTH = 4  # length of the first level's sequence: a character and a stop, to be read and to be repeated
 
 
 def off_zero(run) -> Leaves:
@@ -50,8 +50,8 @@ def assert_near(found: np.ndarray, expected: np.ndarray, name: str) -> None:
 
 @framework_axis
 @pytest.mark.parametrize("model", ["lstm", "rnn", "leaky_rnn"])
-def test_with_the_truncation_length_of_the_sequence_bptt_is_full_backpropagation(framework, model):
-    """Held against finite differences of the loss of the whole sequence."""
+def test_bptt_over_a_whole_sequence_is_full_backpropagation(framework, model):
+    """The truncation length is the sequence's. Compared with finite differences of the loss of the whole sequence."""
     spec = Spec.tiny(method="bptt", model=model, truncation_length=LENGTH, **WHOLE)
     run = started(spec, framework)
     observed = observe(run, inputs_of(run, SEEDS, 0, 1))
@@ -76,8 +76,10 @@ def test_with_the_truncation_length_of_the_sequence_bptt_is_full_backpropagation
 
 
 @framework_axis
-def test_with_the_true_future_gradient_for_m_one_step_chunks_give_full_backpropagation(framework, monkeypatch):
-    """T = 1: every boundary receives the gradient of all that is still to come, so the chunks' gradients add up."""
+def test_with_the_true_future_gradient_for_m_dni_is_full_backpropagation(framework, monkeypatch):
+    """In chunks of one step (T = 1), every boundary receives the gradient of all that is still to come, so that the
+    chunks' gradients add up to the whole one.
+    """
     spec = Spec.tiny(method="dni", truncation_length=1, synthetic_gradient_factor=1.0, **WHOLE)
     run = started(spec, framework)
     chunks, boundaries = [], []
@@ -98,7 +100,7 @@ def test_with_the_true_future_gradient_for_m_one_step_chunks_give_full_backpropa
         for chunk in chunks:
             cost, _, (_, state) = net.run(chunk[replica], state)
             loss, states = loss + cost, [*states, state]
-        # The state after the last chunk is a new sequence's: nothing of this one's loss hangs on it.
+        # The state after the last chunk belongs to a new sequence, so this one's loss does not depend on it.
         true.append(
             [*(g.numpy() for g in torch.autograd.grad(loss, states[:-1], retain_graph=True)), 0 * state.detach()]
         )
@@ -159,7 +161,7 @@ def test_six_chunks_equal_a_textbook_loop(framework, fields):
 
 
 class TextbookLoop:
-    """One replica trained as the paper says it, one thing after the other."""
+    """One replica, trained literally as the paper says."""
 
     def __init__(self, spec: Spec, parameters: Leaves, replica: int) -> None:
         self.spec, self.net = spec, PlainRecurrent(spec, parameters, replica)
@@ -178,7 +180,7 @@ class TextbookLoop:
         ]
 
     def iterate(self, chunk: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """One chunk; returns what the twins' `observe` should say."""
+        """One chunk; returns what the twins' `observe` should return."""
         spec, net, batch = self.spec, self.net, self.spec.batch_size
         start = self.state.clone().requires_grad_()
         loss, outputs, states = net.run(chunk, start)
@@ -232,7 +234,7 @@ def test_dni_without_what_it_adds_is_bptt(framework, dataset):
 def test_dni_aux_of_weight_zero_is_dni(framework):
     dni = runner("recurrent", Spec.tiny(method="dni"), framework)
     aux = runner("recurrent", Spec.tiny(method="dni_aux", auxiliary_weight=0.0), framework)
-    leaves = off_zero(dni)  # M off zero, so that there is something to foretell
+    leaves = off_zero(dni)  # M must not be zero, else there is no target for the auxiliary task
     for run in (dni, aux):
         run.load(run.leaves() | leaves)
         for k in range(8):
@@ -250,7 +252,8 @@ def test_the_lstm_is_that_of_torch(framework):
     parameters, hidden = parameters_of(run.leaves()), spec.hidden_units
     for replica in range(len(SEEDS)):
         lstm = torch.nn.LSTM(SYMBOLS, hidden).double()
-        order = np.concatenate([np.arange(k * hidden, (k + 1) * hidden) for k in (0, 1, 3, 2)])  # theirs is i, f, g, o
+        # PyTorch's order of gates is i, f, g, o.
+        order = np.concatenate([np.arange(k * hidden, (k + 1) * hidden) for k in (0, 1, 3, 2)])
 
         def gates(name: str, replica: int = replica, order: np.ndarray = order) -> torch.Tensor:
             return torch.tensor(parameters[name][replica][..., order].T)
@@ -266,10 +269,11 @@ def test_the_lstm_is_that_of_torch(framework):
 
 @framework_axis
 @pytest.mark.parametrize(("rows", "warm_up"), [(1, 0), (3, EXAMPLES), (7, EXAMPLES)])
-def test_evaluation_of_a_text_counts_every_character_once_with_the_state_of_a_full_length_pass(
-    framework, rows, warm_up
-):
-    """With a warm-up as long as the text, rows see all that a single pass over the whole text sees."""
+def test_evaluation_of_a_text_counts_every_character_once(framework, rows, warm_up):
+    """Each with the state of a pass over the whole text.
+
+    With a warm-up as long as the text, every row has read all that such a pass has read.
+    """
     spec = Spec.tiny(dataset="ptb", method="bptt", evaluation_rows=rows, evaluation_warm_up=warm_up)
     run = started(spec, framework)
     found = run.evaluate("train", None)["bits_per_character"]

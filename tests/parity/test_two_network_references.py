@@ -16,10 +16,10 @@ from tests.support.harness import SEEDS, assert_same, inputs_of, observe, runner
 from tests.support.plain_two_network import Block, PlainTwoNetwork, plain_block
 
 EXACT = 1e-10
-STREAMS = 300  # enough that a slightly different net calls some of them differently
+STREAMS = 300  # so many that a slightly different net classifies some of them differently
 framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
-# The decoupled methods have three windows of three digits: with two, much of a wrong order comes out right by chance.
+# The decoupled methods have three windows of three digits: with two, many wrong orders give the right result by chance.
 SPECS = {
     "bprop": Spec.tiny(method="bprop"),
     "no_bprop": Spec.tiny(method="no_bprop", period=3, evaluation_streams=STREAMS),
@@ -30,7 +30,7 @@ SPECS = {
 def off_zero(run) -> Leaves:
     """The run's state with all parameters moved to random values, M's zero map and the scales of norms among them."""
     rng, leaves = np.random.default_rng(1), run.leaves()
-    for module in ("a", "b", "synthetic_gradient"):  # A and B are moved alike whether there is an M or not
+    for module in ("a", "b", "synthetic_gradient"):  # A and B must get the same values whether there is an M or not
         for name in sorted(leaves):
             if name.startswith(f"parameters.{module}."):
                 leaves[name] = leaves[name] + 0.3 * rng.standard_normal(leaves[name].shape)
@@ -66,7 +66,7 @@ def assert_near(found: np.ndarray, expected: np.ndarray, name: str) -> None:
 @framework_axis
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_three_blocks_equal_a_literal_loop(framework, spec):
-    """Parameters, running statistics and the whole of Adam's state, one thing after the other by plain autograd."""
+    """Parameters, running statistics and Adam's whole state, against a literal loop with plain autograd."""
     run = started(spec, framework)
     plain = replicas_of(run)
     for k in range(3):
@@ -94,8 +94,10 @@ def stacked(replicas: Iterable[Leaves]) -> Leaves:
 
 
 @framework_axis
-def test_evaluation_normalises_with_the_running_statistics_of_each_time_step(framework):
-    """Moved apart at random, since those of two time steps are much alike; with nets whose reports vary by stream."""
+def test_evaluation_uses_the_running_statistics_of_each_time_step(framework):
+    """Evaluation normalises with them. Those of two time steps are much alike, so they are moved apart at random; the
+    nets are such that their reports vary by stream.
+    """
     run, rng = runner("two_network", SPECS["no_bprop"], framework, share=True), np.random.default_rng(4)
     run.load({name: 0 * value + 3 if name.endswith(".scale") else value for name, value in run.leaves().items()})
     for k in range(30):
@@ -134,7 +136,7 @@ def running_of(leaves: Leaves, replica: int) -> dict[tuple[str, int], list[torch
 
 @framework_axis
 def test_the_joint_gradient_is_that_of_the_loss_by_finite_differences(framework):
-    """Of both networks' summed loss, by every parameter; Adam's first mean is its gradient, scaled."""
+    """Gradients of both networks' summed loss by every parameter. Adam's first mean is the gradient, scaled."""
     run = started(SPECS["bprop"], framework)
     inputs, parameters = inputs_of(run, SEEDS, 0, 1), parameters_of(run.leaves())
     block = blocks_of(run, inputs)[1]
@@ -159,7 +161,7 @@ def test_the_joint_gradient_is_that_of_the_loss_by_finite_differences(framework)
 
 
 def first_gradients(run) -> Leaves:
-    """Of A and B in a run's first iteration, if each was updated once in it."""
+    """The gradients of A and B in a run's first iteration, in which each was updated once."""
     (first, _), found = run.spec.adam_decays, {}
     for path, value in run.leaves().items():
         if path.startswith(("adam_of_a.m.", "adam_of_b.m.")):
@@ -168,14 +170,17 @@ def first_gradients(run) -> Leaves:
 
 
 @framework_axis
-def test_with_the_true_gradient_for_m_the_decoupled_networks_have_the_joint_gradient(framework, monkeypatch):
-    """For A and B alike, with the parameters that stand at the block's start; the truth is autograd's, of one graph."""
+def test_with_the_true_gradient_for_m_dni_has_the_joint_gradient(framework, monkeypatch):
+    """The decoupled networks A and B both do, with the parameters that hold at the block's start.
+
+    The true gradient is autograd's, of one graph of both networks.
+    """
     joint = started(SPECS["bprop"], framework)
     inputs = inputs_of(joint, SEEDS, 0, 1)
     true = []
     for net, block in zip(replicas_of(joint), blocks_of(joint, inputs), strict=True):
         loss, messages = net.joint(block)
-        # A's own loss does not hang on its messages, so this is what B sends down, of one stream's loss.
+        # A's own loss does not depend on its messages, so this is the gradient that B sends, for one stream's loss.
         true.append(torch.stack(torch.autograd.grad(loss * joint.spec.batch_size, messages)).numpy())
     joint.advance(inputs)
 
@@ -186,7 +191,7 @@ def test_with_the_true_gradient_for_m_the_decoupled_networks_have_the_joint_grad
         return true_RPBM + 0 * sum(value.sum() for value in flatten(model).values())
 
     monkeypatch.setattr(run.implementation, "synthetic_gradient", oracle)
-    monkeypatch.setattr(harness, "_compiled", harness._compiled.__wrapped__)  # a program that nobody else is given
+    monkeypatch.setattr(harness, "_compiled", harness._compiled.__wrapped__)  # compiled for this test alone
     observed = observe(run, inputs)
     assert_near(observed["delta"], np.stack(true), "delta")
     for name, expected in first_gradients(joint).items():
@@ -217,7 +222,7 @@ def test_dni_without_what_it_adds_is_no_bprop(framework):
 
 @framework_axis
 def test_m_is_measured_against_what_b_sent_down(framework):
-    """By hand, from the messages and what autograd finds that they should receive."""
+    """By hand, from the messages and the gradients that they should receive by autograd."""
     run = started(SPECS["dni"], framework)
     inputs = inputs_of(run, SEEDS, 0, 1)
     found = run.measure(inputs)

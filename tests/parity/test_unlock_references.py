@@ -1,6 +1,6 @@
 """Sparse updates and complete unlock against references: a loop that visits the layers one by one, and two limits.
 
-The twins go through the layers from above, whatever the order of the visits; the loop here takes them as they come.
+The twins go through the layers from the top, whatever the order of the visits; the loop here follows that order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.plain_net import EXACT, PlainNet, framework_axis, parameters_
 STEPS = 6
 MANY = 2000  # iterations whose visits are counted
 
-# The first two are cells of the ladder, whose compiled programs they share; the others set what the paper does not.
+# The first two are cells of the ladder and share its compiled programs; the others change what the paper leaves fixed.
 CELLS = [
     {"unlock": "sparse", "method": "dni"},
     {"unlock": "complete", "method": "cdni"},
@@ -157,7 +157,7 @@ def test_the_twins_equal_a_loop_that_visits_one_layer_after_the_other(framework,
 @framework_axis
 @pytest.mark.parametrize("cell", [{"method": "dni"}, {"method": "cdni", "depth": 3}], ids=["dni", "cdni"])
 def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
-    """All of its state; only Adam's count of updates is here one for each parameter and replica.
+    """Its whole state. Only Adam's count of updates differs: here each parameter and replica has one.
 
     The feed-forward experiment runs in PyTorch, whichever twin is tested: it compiles nothing.
     """
@@ -177,13 +177,13 @@ def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
 
 
 @framework_axis
-def test_without_visits_nothing_changes_and_evaluation_needs_no_input_models(framework):
-    """p_update 0 leaves every bit where it is; at test time the layers are connected, and I is not asked."""
+def test_without_updates_nothing_changes(framework):
+    """p_update 0 leaves every bit where it is. Evaluation connects the layers and needs no input models."""
     spec = tiny(unlock="complete", method="cdni", p_update=0.0)
     parameters = parameters_off_zero(spec)
     run = run_with(spec, framework, parameters, experiment="unlock")
     for trained in (0, 2):  # from the first state, and from one with moments and counts
-        if trained:  # the step learns of p_update from its inputs alone
+        if trained:  # the step knows p_update from its inputs alone
             advance(run, tiny(p_update=1.0).step_inputs(SEEDS, EXAMPLES, 0, trained))
         before = run.leaves()
         assert (before["adam.t.layer1.weight"] == trained).all()
@@ -200,7 +200,7 @@ def test_without_visits_nothing_changes_and_evaluation_needs_no_input_models(fra
 
 @framework_axis
 def test_complete_unlock_with_perfect_input_models_is_sparse_updates(framework, monkeypatch):
-    """I returns what the layer below sends: the layers, their models M and Adam's moments are the same throughout."""
+    """If I returns what the layer below sends, layers, models M and Adam's moments equal those of sparse updates."""
     sparse = tiny(**CELLS[2])
     complete = tiny(**CELLS[2] | {"unlock": "complete"})
     parameters = parameters_off_zero(complete)
@@ -226,7 +226,7 @@ def test_complete_unlock_with_perfect_input_models_is_sparse_updates(framework, 
     run = run_with(complete, framework, parameters, experiment="unlock")
     advance(run, inputs)
     found, wanted = run.leaves(), expected.leaves()
-    tolerance = 0 if framework == "torch" else EXACT  # two compiled programs need not add in the same order
+    tolerance = 0 if framework == "torch" else EXACT  # two compiled programs may add in different orders
     for path, value in wanted.items():
         np.testing.assert_allclose(found[path], value, rtol=tolerance, atol=tolerance, err_msg=path)
     for name in set(parameters) - set(shared):
@@ -262,7 +262,7 @@ def test_layers_are_visited_with_probability_p_update_each_on_its_own(p_update):
 
 @pytest.mark.parametrize("depth", [3, 4])
 def test_every_order_of_the_visits_is_as_likely(depth):
-    """Also among the visits of all layers only. chi2 stays under its mean plus four standard deviations."""
+    """Also where all layers are visited. chi2 stays below its mean plus four standard deviations."""
     spec, seeds = Spec.tiny(depth=depth, p_update=0.6), [0, 1, 2, 3, 4]
     visited, late = visits_of(spec, seeds)
     assert not late[..., -1].any()
@@ -278,7 +278,7 @@ def test_every_order_of_the_visits_is_as_likely(depth):
 
 
 def test_any_stretch_of_the_visits_is_that_part_of_the_whole():
-    """Asked for iteration by iteration, across the blocks that they are drawn in, or for one replica alone."""
+    """They may be asked for iteration by iteration, across the blocks in which they are drawn, or for one replica."""
     whole = visits_of(Spec.tiny(), SEEDS)
     ends = [0, 1, 2, 998, 1000, 1003, MANY]
     pieces = [visits_of(Spec.tiny(), SEEDS, first, last) for first, last in pairwise(ends)]

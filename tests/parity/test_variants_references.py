@@ -89,7 +89,7 @@ def test_bp_lambda_is_its_recursion(framework, sizes, bp_lambda):
 @pytest.mark.parametrize("cut", [1, 2, 3])
 @pytest.mark.parametrize("method", ["no_bprop", "dni", "cdni"])
 def test_one_cut_splits_the_net_in_two(framework, sizes, cut, method):
-    """Above the cut plain backpropagation, below it what M sends (nothing without M), M's target the true gradient."""
+    """Above the cut backpropagation; below it what M sends (nothing without M). M's target is the true gradient."""
     spec = Spec(method=method, cut_after=cut, **sizes)
     parameters = parameters_off_zero(spec)
     run, inputs = run_with(spec, framework, parameters), spec.step_inputs(SEEDS, EXAMPLES, 0, 1)
@@ -171,7 +171,7 @@ def test_gradient_quality_by_hand(framework, sizes, target_scale):
 
 @framework_axis
 def test_a_perfect_model_has_no_error_and_a_silent_one_the_whole(framework):
-    """The first synthetic gradients are zero: their error is the gradient's norm, and they point nowhere."""
+    """The first synthetic gradients are zero: their error is the gradient's norm, and they have no direction."""
     spec = Spec(method="dni", cut_after=1, **TINY)
     parameters = {
         name: np.stack([spec.initial_parameters(seed)[name] for seed in SEEDS]) for name in spec.initial_parameters(0)

@@ -17,7 +17,7 @@ from impls.registry import FRAMEWORKS, experiments, implementation, spec_class
 TOLERANCE = 1e-8
 FLOOR = 1e-4
 SEEDS = [3, 8]
-DEVICE = os.environ.get("DNI_TEST_DEVICE", "cpu")  # pytest's --device; where the ladder's runs are
+DEVICE = os.environ.get("DNI_TEST_DEVICE", "cpu")  # pytest's --device: where the ladder runs
 EXAMPLES = 40
 
 ROWS = [(experiment, spec) for experiment in experiments() for spec in spec_class(experiment).ladder()]
@@ -49,7 +49,7 @@ SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
 def splits(dataset: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Random images and labels in the data set's shapes; a third of the pixels are zero, as in real images.
 
-    For "ptb" a random text, and nothing for a task that is drawn from the seeds.
+    A random text for "ptb"; nothing for a task that is drawn from the seeds.
     """
     rng = np.random.default_rng(0)
     if dataset == "ptb":
@@ -80,9 +80,9 @@ def runner(
     """A run of `spec`.
 
     Args:
-        captures: PyTorch's step is captured, which takes a second; JAX's always is.
-        compiles: PyTorch's captured step is compiled, which takes half a minute; None: as a run decides it.
-        share: take over what another such runner has compiled, if it shared it; not where a test replaces functions.
+        captures: capture PyTorch's step, which takes a second; JAX's is always compiled as a scan.
+        compiles: compile PyTorch's captured step, which takes half a minute; None: as a run outside the tests does.
+        share: use programs that other sharing runners have compiled; not where a test replaces functions.
     """
     run = importlib.import_module(f"impls.engine.{framework}_engine").Runner(
         implementation(experiment, framework),
@@ -132,7 +132,7 @@ def _mode(run):
 
 
 def on_host(value) -> np.ndarray:
-    """An array of either framework, wherever it is, as NumPy's."""
+    """An array of either framework, on any device, as a NumPy array."""
     return np.asarray(value.cpu() if isinstance(value, torch.Tensor) else value)
 
 
@@ -147,7 +147,7 @@ def _iteration(implementation, spec: CellSpec, state, data, inputs):
 
 @cache
 def _compiled_iteration(implementation, spec: CellSpec):
-    """The step and what is seen of it are one program, which takes half of the time to compile that two take."""
+    """Observing and stepping in one program, which compiles in half the time of two programs."""
     return jax.jit(partial(_iteration, implementation, spec))
 
 
@@ -157,15 +157,15 @@ def _is_jax(implementation) -> bool:
 
 @cache
 def _compiled(implementation, spec: CellSpec):
-    """One compilation for all steps of a cell: op by op, JAX would take most of the ladder's minute."""
+    """One compilation for all steps of a cell: uncompiled, JAX would take most of the ladder's minute."""
     return jax.jit(partial(implementation.observe, spec))
 
 
 def assert_same(torch_leaves: Leaves, jax_leaves: Leaves, where: str, tolerance: float = TOLERANCE) -> None:
     """Every array equal within `tolerance` of its largest entry; a failure names the worst array and its error.
 
-    An array whose entries are all under FLOOR is held to `tolerance` of FLOOR: some gradients are zero by symmetry
-    (what batch norm sends down sums to zero over the batch), and then rounding is all there is to compare.
+    For an array whose entries are all below FLOOR, `tolerance` is relative to FLOOR: some gradients are zero by
+    symmetry (batch norm's input gradients sum to zero over the batch), so that only rounding errors are left.
     """
     assert list(torch_leaves) == list(jax_leaves) or set(torch_leaves) == set(jax_leaves), f"{where}: other names"
     errors = {}

@@ -100,7 +100,8 @@ def plain_batch(run, inputs, replica: int) -> tuple[torch.Tensor, torch.Tensor]:
 def assert_close(found: np.ndarray, expected: torch.Tensor | None, name: str) -> None:
     assert expected is not None, f"the reference gives no gradient of {name}"
     wanted = expected.detach().numpy()
-    largest = max(1.0, np.abs(wanted).max())  # entries that are small by cancellation carry the rounding of large ones
+    # Small differences of large numbers have the large numbers' rounding errors.
+    largest = max(1.0, np.abs(wanted).max())
     np.testing.assert_allclose(found, wanted, rtol=EXACT, atol=EXACT * largest, err_msg=name)
 
 

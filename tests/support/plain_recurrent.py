@@ -13,7 +13,7 @@ from impls.experiments.recurrent.spec import Spec
 
 
 class PlainRecurrent:
-    """One replica's core, output, M and foretelling, from the twins' parameters."""
+    """One replica's core, output, M and auxiliary task, from the twins' parameters."""
 
     def __init__(self, spec: Spec, parameters: dict[str, np.ndarray], replica: int) -> None:
         self.spec = spec
@@ -37,7 +37,7 @@ class PlainRecurrent:
         return torch.cat([torch.sigmoid(o + w_o * c_new) * c_new.tanh(), c_new], 1)
 
     def cost(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """In nats, [B]: of the bits [B, O], or of the next symbol [B]."""
+        """The loss in nats, [B], of the bits [B, O] or of the next symbol [B]."""
         logits = self.linear("output", output)
         if self.spec.is_text:
             return F.cross_entropy(logits, target, reduction="none")
@@ -64,7 +64,7 @@ class PlainRecurrent:
 
 
 def plain_chunk(observed: dict[str, np.ndarray], replica: int) -> dict[str, torch.Tensor]:
-    """What the twins say that a replica reads in an iteration; where they give no mask, all counts and all goes on."""
+    """What a replica reads in an iteration, by the twins. Without a mask every step counts and no sequence ends."""
     chunk = {name: torch.tensor(np.asarray(observed[name])[replica]) for name in ("x", "target")}
     if chunk["target"].ndim == 2:
         chunk["target"] = chunk["target"].long()

@@ -30,7 +30,7 @@ class PlainTwoNetwork:
         return x @ self.p[f"{name}.weight"] + self.p.get(f"{name}.bias", 0.0)
 
     def norm(self, name: str, x: torch.Tensor, time: int = 0) -> torch.Tensor:
-        """Over the rows of x [n, N]; `time` is the time step whose running statistics it moves, or evaluates with."""
+        """Batch norm over the rows of x [n, N]; `time` is the time step whose running statistics it updates or uses."""
         spec, nothing = self.spec, torch.zeros_like(x[0]).detach()
         running = self.running.setdefault((name, time), [nothing, nothing + 1])
         if self.training:
@@ -98,7 +98,7 @@ class PlainTwoNetwork:
         for window, labels in zip(*block, strict=True):
             logits, message = self.network_a(window)
             loss = self.cost(logits, odd(labels))
-            if self.spec.method == "dni":  # what M says of a stream's loss, whose mean is trained on
+            if self.spec.method == "dni":  # M predicts for one stream's loss; training is on the mean over streams
                 received = self.spec.synthetic_gradient_factor * self.model(message).detach()
                 loss = loss + (received * message).sum() / len(message)
             self.adam(loss, "a")
@@ -111,7 +111,7 @@ class PlainTwoNetwork:
         self.adam(loss, "b")
 
     def adam(self, loss: torch.Tensor, *modules: str) -> None:
-        """Kingma and Ba's algorithm 1 on all parameters of these modules, whether the loss sees them or not."""
+        """Kingma and Ba's algorithm 1 on all parameters of these modules, those without a gradient included."""
         names = [name for name in self.p if name.split(".")[0] in modules]
         found = torch.autograd.grad(loss, [self.p[name] for name in names], allow_unused=True, materialize_grads=True)
         (first, second), rate = self.spec.adam_decays, self.spec.learning_rate
@@ -123,7 +123,7 @@ class PlainTwoNetwork:
             self.p[name] = (self.p[name] - step).detach().requires_grad_()
 
     def errors(self, streams: Block) -> tuple[float, float]:
-        """Percent of A's reports and of B's that are wrong, with the running statistics."""
+        """Percent of wrong reports of A and of B, with the running statistics."""
         self.training, wrong, messages = False, [], []
         for window, labels in zip(*streams, strict=True):
             logits, message = self.network_a(window)
@@ -135,7 +135,7 @@ class PlainTwoNetwork:
         return 100 * sum(wrong) / len(wrong), 100 * sum(wrong_b) / len(wrong_b)
 
     def statistics(self) -> dict[str, np.ndarray]:
-        """The running ones under the twins' names; a time step more of `recurrent`, whose first state is zero."""
+        """Running statistics under the twins' names. `recurrent` has one time step more: its first state is zero."""
         found = {}
         for norm in {name for name, _ in self.running}:
             times = [self.running[norm, t] for t in range(sum(name == norm for name, _ in self.running))]
@@ -155,6 +155,6 @@ def threes(block: list[list[list[int]]]) -> list[int]:
 
 
 def plain_block(images: np.ndarray, labels: np.ndarray) -> Block:
-    """uint8 images [P, T, B, 28, 28] and labels [P, T, B] of one replica, taken apart."""
+    """One replica's uint8 images [P, T, B, 28, 28] and labels [P, T, B], split by window and time step."""
     digits = [[torch.tensor(at.reshape(len(at), -1) / 255.0) for at in window] for window in images]
     return digits, [[[int(label) for label in at] for at in window] for window in labels]

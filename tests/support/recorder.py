@@ -1,7 +1,7 @@
 """A CUDA graph on the CPU: what a step calls is recorded and replayed at the same addresses, as a GPU would do it.
 
-A replay knows no Python: it repeats the recorded operations with the recorded numbers, reads and writes the recorded
-tensors, and refuses at recording what a GPU refuses. So a step that would be captured wrongly goes wrong here.
+A replay runs no Python: it repeats the recorded operations with the recorded numbers, reads and writes the recorded
+tensors. Recording refuses what a GPU refuses. So a step that a GPU would capture wrongly gives wrong results here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 aten = torch.ops.aten
-# What needs the device's values on the host, or sends the host's to the device.
+# Operations that need the device's values on the host, or send the host's values to the device.
 REFUSED = {
     aten._local_scalar_dense.default,
     aten.equal.default,
@@ -25,7 +25,7 @@ REFUSED = {
 
 
 class Refused(RuntimeError):
-    """A GPU would not have captured this."""
+    """A GPU would refuse to capture this."""
 
 
 class Recorder(TorchDispatchMode):
@@ -45,12 +45,12 @@ class Recorder(TorchDispatchMode):
         return outputs
 
     def replay(self) -> None:
-        """Every call again, its results written to where the recording's are."""
+        """Run every call again and write its results to where the recording wrote them."""
         with torch.no_grad():
             for operation, args, kwargs, made in self.calls:
                 given = {value.untyped_storage().data_ptr() for value in tree_flatten((args, kwargs))[0] if _is(value)}
                 if all(value.untyped_storage().data_ptr() in given for value in made) and not _writes(operation):
-                    continue  # a view: it shows what its base holds by now
+                    continue  # a view: it already shows the new content of its base
                 again = [value for value in tree_flatten(operation(*args, **kwargs))[0] if _is(value)]
                 for value, new in zip(made, again, strict=True):
                     if new.data_ptr() != value.data_ptr():
@@ -66,9 +66,9 @@ def _writes(operation) -> bool:
 
 
 def capture(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """In place of `torch_capture.capture`: the calls before the recording, the recording, which trains too, the replay.
+    """Replaces `torch_capture.capture`: the warm-up calls, the recording, which trains too, then the replay.
 
-    A GPU records without running. So whoever calls this must put the state back after all of it.
+    A GPU records without running, so the caller must restore the state afterwards in either case.
     """
     del device
     for _ in range(3):

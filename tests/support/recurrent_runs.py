@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from paper_figures import artifacts
-from tests.unit.paper_figures.test_runs import write_files
+from tests.support.runs_on_disk import write_files
 
 # Counted by hand: N + 3; N * R + 3 with N = 1, 2, 2, 3, 3, ... and R = 1, 1, 2, 2, 3, ...
 RUNGS = {

@@ -1,4 +1,4 @@
-"""Synthetic results of which a report has everything to say, drawn; and the page as its parts."""
+"""Synthetic results that exercise every part of a report, drawn; and a reader of the page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 from paper_figures import artifacts
 from paper_figures.files import write_together
-from tests.unit.paper_figures.test_runs import METHODS, edit_record, write_run
+from tests.support.runs_on_disk import EQUAL, METHODS, edit_record, write_run
 
 FULL_SIZE = {"iterations": 500_000, "evaluate_every": 20_000}
-EQUAL = [2.15, 2.2, 2.25]  # to the paper's 2.2 for dni at 4 layers
 PARTIAL = "python -m impls train feedforward --framework torch --depth 3 --method dni --max-minutes 5 --data original"
 
 
@@ -50,11 +49,11 @@ def write_stand_ins(results: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """The parts of report.html that tests ask for.
+    """The parts of report.html that tests look at.
 
     Attributes:
         tags: every element as (name, attributes), in order.
-        text: all that is read, without styles and script.
+        text: all visible text, without styles and script.
     """
 
     def __init__(self, results: Path):

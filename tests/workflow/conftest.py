@@ -13,8 +13,8 @@ import pytest
 
 NOT_COPIED = (".git", ".venv", ".snakemake", "results", "tests", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 Snakemake = Callable[..., subprocess.CompletedProcess]
-# Every Python that finds it imports it first, so it reaches the jobs of Snakemake, too. Refused are the frameworks, the
-# files that import them, and what only training needs. No ImportError: a caller may take that for an absent extra.
+# A sitecustomize.py, which every Python imports at its start, in the jobs of Snakemake too. It refuses the frameworks,
+# the files that import them, and what only training needs. Not by ImportError: callers take that for a missing extra.
 REFUSE_TRAINING = """\
 import re
 import sys

@@ -1,4 +1,4 @@
-"""What the workflow would do, what it refuses, and how it looks to the linters. Nothing is trained here."""
+"""What the workflow would run, what it refuses, and that it passes the linters. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DRAWN = {
     "report": ("html", "json"),
 }
 TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "readme", "data")
-# Cells of the quick preset; the paper's has more cuts, and finer sweeps of the decay and of lambda.
+# Cells of the quick preset. The paper preset has more cuts, and more values of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
     **{"bp_lambda": 6, "target_scale": 3, "unlock": 4, "recurrent": 10, "carried_state": 2, "small_copy": 2},
@@ -76,7 +76,8 @@ def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout:
     assert outputs == expected_outputs(load_preset(checkout / "config/quick.yaml"), "results/quick")
 
 
-def test_a_dry_run_at_the_papers_size_lists_every_training_and_downloads_nothing(snakemake, checkout: Path):
+def test_a_dry_run_at_the_papers_size_lists_every_training(snakemake, checkout: Path):
+    """It downloads nothing."""
     data = checkout.parent / "data"
     dry_run = snakemake("--dry-run", "--configfile", "config/paper.yaml", DNI_DATA_DIR=str(data))
     counts = job_counts(dry_run)
@@ -149,7 +150,7 @@ def test_published_figures_need_no_training_and_neither_framework(snakemake, wit
 
 
 def test_all_that_is_published_is_drawn_where_training_is_impossible(root: Path, without_training, tmp_path: Path):
-    """In one process, for its speed; as jobs of the workflow some of them are drawn so in test_smoke.py."""
+    """In one process, to be fast. test_smoke.py draws some of them as jobs of the workflow."""
     program = f"""
 import sys
 from pathlib import Path
@@ -169,7 +170,7 @@ except RuntimeError as error:
 
 
 def test_the_report_names_runs_that_the_papers_preset_makes(snakemake, tmp_path: Path):
-    """Of an empty folder the report says how each claim's run is made: all of those targets, in one dry run."""
+    """For an empty folder the report names the target of every claim's run: a dry run accepts all of them."""
     judged = judge(read_claims(), []).fillna({"why": ""}).assign(verdict="missing")
     rows = [row for part in waiting(judged, [], tmp_path).values() for row in part]
     commands = [shlex.split(row["command"]) for row in rows]
@@ -180,7 +181,9 @@ def test_the_report_names_runs_that_the_papers_preset_makes(snakemake, tmp_path:
     assert counts["train_recurrent"] == len({t for t in targets if t.startswith("results/paper/recurrent/")})
 
 
-def test_a_new_experiment_is_one_folder_one_workflow_file_and_one_figure_file(snakemake, checkout: Path):
+def test_a_new_experiment_needs_no_change_of_other_files(snakemake, checkout: Path):
+    """One folder, one workflow file and one figure file are all that it is."""
+
     def renamed(text: str) -> str:
         """The text of unlock, in which the experiment, its field and its one figure are called otherwise."""
         text = text.replace("fig_sparse_updates", "fig_novel").replace(', "fig_complete_unlock"', "")

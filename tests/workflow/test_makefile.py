@@ -122,13 +122,14 @@ def test_a_gpu_adds_the_cuda_libraries(make):
 
 def test_arguments_reach_pytest_and_snakemake(make):
     assert make("make", "test", "PYTEST_ARGS=-k preset")[1][-1] == f"{PYTEST} -k preset"
+    assert make("make", "quicktest", "PYTEST_ARGS=-k preset")[1][-1] == f"{PYTEST} -m not slow -k preset"
     assert make("make", "reproduce", "SNAKEMAKE_ARGS=-n")[1][-1] == "-m snakemake -n"
 
 
 def test_plain_make_shows_every_target(make, tmp_path: Path):
     result, calls = make("make")
     assert calls == []
-    for target in ("reproduce", "test", "docs", "lint", "format", "clean"):
+    for target in ("reproduce", "test", "quicktest", "docs", "lint", "format", "clean"):
         assert f"  {target} " in result.stdout
 
 

@@ -1,4 +1,4 @@
-"""The smoke preset for real: from the stand-in data through both frameworks to the table, the figure and the claims."""
+"""The smoke preset, run in full: from the stand-in data through both frameworks to tables, figures and claims."""
 
 from __future__ import annotations
 

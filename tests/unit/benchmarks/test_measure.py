@@ -65,13 +65,13 @@ def test_pytest_times_every_case():
 
 
 def test_the_distance_of_sketches_is_that_of_what_training_changed():
-    """With every array counting the same, whatever its size; to a third, four standard deviations."""
+    """Every array counts the same, whatever its size. The tolerance of a third is four standard deviations."""
     rng = np.random.default_rng(0)
     before = {"a": rng.normal(size=(3, 1000)), "b": rng.normal(size=7)}
 
     def after(a: float, b: float) -> dict[str, np.ndarray]:
         change = np.random.default_rng(1)
-        parts = {"a": a * change.random((3, 1000)), "b": b * change.random(7)}  # all of one sign
+        parts = {"a": a * change.random((3, 1000)), "b": b * change.random(7)}  # all changes have one sign
         return {f"parameters.{name}": before[name] + part for name, part in parts.items()} | {"adam.step": np.ones(1)}
 
     whole = sketch(before, after(1, 1))
@@ -105,7 +105,7 @@ def test_a_record_says_what_was_timed_on_what_and_what_came_out(monkeypatch, fra
 
 
 def test_a_run_of_pytest_gives_a_record_that_compare_takes(monkeypatch, tmp_path, capsys):
-    """With a stand-in for pytest-benchmark's fixture, which launches once and says that it took 0.1 s or so."""
+    """With a replacement of pytest-benchmark's fixture, which launches once and reports about 0.1 s."""
     monkeypatch.setitem(CASES, "feedforward/tiny/x2", TINY)
     monkeypatch.setattr(training, "matmul_operations_per_second", lambda _: 1e9)
     for name, milliseconds in (("base-0", 100), ("base-1", 101), ("head-0", 110), ("head-1", 111)):

@@ -1,4 +1,4 @@
-"""Presets: what is read, what is refused and in which words, and the commands that come of it."""
+"""Presets: what is read, what is refused with which message, and the commands that are made from them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_quick_and_paper_presets_hold_every_cell_of_the_papers_table(root: P
 def test_cells_are_the_product_with_settings_as_the_spec_reads_them():
     found = cells(load_preset(VALID), "feedforward")
     assert [(cell["depth"], cell["method"]) for cell in found] == [(3, "dni"), (3, "bprop"), (4, "dni"), (4, "bprop")]
-    # YAML reads 1e-3 as a text; a result must not depend on how a number is written.
+    # YAML reads 1e-3 as a string; a result must not depend on how a number is written.
     assert all(cell["learning_rate"] == 0.001 and cell["learning_rate_drops"] == (5, 10) for cell in found)
 
 
@@ -168,7 +168,8 @@ def test_unreadable_files_are_named(tmp_path: Path, content: str | None, message
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("experiment", experiments())
-def test_the_command_line_reads_each_command_back_as_the_cell_it_was_made_from(name: str, experiment: str, root: Path):
+def test_the_command_line_reads_each_command_back_as_its_cell(name: str, experiment: str, root: Path):
+    """The cell that the command was made from."""
     preset = load_preset(root / f"config/{name}.yaml")
     spec = spec_class(experiment)
     for cell in cells(preset, experiment):

@@ -63,7 +63,7 @@ def benchmark(slowdown: float, name: str = NAME, scatter: float = 1.0, reason: s
 
 
 def by_pytest(path: Path, *records: dict) -> Path:
-    """A file of pytest-benchmark, in which another benchmark says nothing that `compare` can use."""
+    """A file of pytest-benchmark with one benchmark more, which has nothing that `compare` can use."""
     entries = [{"name": "test_training", "extra_info": {"record": found}} for found in records]
     content = {"machine_info": {}, "benchmarks": [*entries, {"name": "test_start_up", "extra_info": {}}]}
     path.write_text(json.dumps(content))
@@ -100,7 +100,7 @@ def test_verdict_and_exit_code_of_one_benchmark(judge, slowdown, scatter, code, 
 
 
 def test_the_change_and_its_interval_are_said(judge):
-    """Ten pairs without the least and the greatest: by hand from CALM; t of 7 degrees, 5% a side and look."""
+    """By hand from CALM without its smallest and largest pair; t with 7 degrees of freedom, 5% per side and look."""
     kept = sorted(CALM)[1:-1]
     winsorized = [kept[0], *kept, kept[-1]]
     error = math.sqrt(sum((x - np.mean(winsorized)) ** 2 for x in winsorized) / (8 * 7))
@@ -182,7 +182,7 @@ def test_one_other_record_is_enough():
         side[3] = record(threads=1)
         assert why_not_comparable(base, head, 0.1) == "different threads: 2 and 1"
         side[3] = record()
-    head = [record(sources_sha256="1") for _ in range(5)]  # that the code differs is what it is about
+    head = [record(sources_sha256="1") for _ in range(5)]  # base and head are meant to have different code
     assert why_not_comparable(base, head, 0.1) is None
     base, head = [record(result=[0.0] * 64)], [record()]
     assert why_not_comparable(base, head, 0.1).startswith("result differs: by all of what")
@@ -205,7 +205,7 @@ def test_the_reason_of_a_failure_is_kept(judge):
 
 @pytest.mark.parametrize(("slowdown", "code"), [(0.1, 1), (0.0, 0), (0.03, 2)])
 def test_several_files_of_pytest_make_an_interval(judge, tmp_path, slowdown, code):
-    """Eight processes a side that ran apart, scattering by 1%."""
+    """Eight separate processes on each side, which scatter by 1%."""
     for i, x in enumerate(CALM[:8]):
         by_pytest(tmp_path / f"base-{i}.json", record(x))
         by_pytest(tmp_path / f"head-{i}.json", record(slowdown + x))
@@ -219,7 +219,8 @@ def test_one_file_of_pytest_a_side_decides_nothing(judge, tmp_path):
     assert code == 2 and "+64.9%; one process per side does not show how processes differ: measure more" in out
 
 
-def test_two_saved_comparisons_give_the_base_of_one_and_the_head_of_the_other(judge):
+def test_two_saved_comparisons_are_combined(judge):
+    """The base is that of the first, the head that of the second."""
     first, second = saved(benchmark(5.0, reason="its head is broken")), saved(benchmark(0.1))
     for pair in second["benchmarks"][0]["pairs"]:
         pair["base"]["seconds_per_step"] = 99.0
@@ -258,7 +259,7 @@ def test_the_summary_for_a_pull_request(judge, tmp_path):
         (["nowhere.json", "nowhere.json"], "there is no file nowhere.json"),
         (["nowhere.json", "."], "a stored .json file can only be compared with another one"),
         (["no-such-revision", ".", "--benchmarks", ""], "'no-such-revision' is neither a revision"),
-        (["", ".", "--benchmarks", ""], "'' is neither a revision"),  # an empty variable of a CI script
+        (["", ".", "--benchmarks", ""], "'' is neither a revision"),  # as from an empty variable of a CI script
         (
             [".", ".", "--benchmarks", "feedforward/dmi/x1"],
             "no benchmark matches 'feedforward/dmi/x1'. There are: feedforward/dni/x1",
@@ -307,7 +308,7 @@ def test_a_mistake_on_the_command_line_is_no_verdict():
 
 
 def test_a_broken_gate_or_program_is_no_verdict(judge, monkeypatch, tmp_path):
-    """Python ends with 1 after an exception, which here would mean slower."""
+    """Python's exit code after an exception is 1, which would be read as `slower`."""
     monkeypatch.setattr(gate_module, "FILE", tmp_path / "gate.toml")
     gate_module.FILE.write_text("level = ")
     code, _, err = judge(saved(benchmark(0.0)))
@@ -357,7 +358,7 @@ def test_who_else_uses_the_cores_is_told_from_the_systems_ticks(monkeypatch):
     rows = {0: "cpu{} 100 10 50 900 40 5 5 20 0 0", 1: "cpu{} 115 12 58 910 44 7 6 25 0 0"}
 
     def at(moment: int) -> SimpleNamespace:
-        """Two cores that this process may use, one that it may not, and their sum."""
+        """Counters of two cores that this process may use, of one that it may not use, and their sum."""
         lines = [rows[moment].format(core) for core in ("0", "1")] + [
             f"cpu9 {99999 * moment} 0 0 0 0 0 0 0 0 0",
             "intr 1 2",

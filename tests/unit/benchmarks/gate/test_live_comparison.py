@@ -39,13 +39,13 @@ IDLE, BUSY = {"steal": 0.0, "others": 0.0, "load_average": 0.1}, {"steal": 0.5, 
 
 
 def gate(**busy) -> Gate:
-    """The gate as it is, but for when the machine counts as busy."""
+    """The gate's real settings, except for when the machine counts as busy."""
     content = read_gate().model_dump()
     return Gate(**content | {"busy": content["busy"] | busy})
 
 
 class FakeMeasuring:
-    """Stands in for the measuring processes: `slowdowns` in logs by benchmark, a scatter of 1% from pair to pair."""
+    """Replaces the measuring processes: log `slowdowns` by benchmark, which scatter by 1% from pair to pair."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, slowdowns: dict[str, float], watched: list[dict] | None = None):
         self.slowdowns, self.calls = slowdowns, []
@@ -94,7 +94,7 @@ def test_sides_and_benchmarks_take_turns(monkeypatch):
 
 
 def test_a_pair_on_a_busy_machine_is_measured_again_up_to_a_cap(monkeypatch, capsys):
-    # Pair 0 is not repeated; pair 1 is, once; pair 2 three times in all, in vain; pair 3 is calm.
+    # Pair 0 is not repeated; pair 1 is, once; pair 2 is measured three times and stays busy; pair 3 is calm.
     measuring = FakeMeasuring(monkeypatch, {"a": 0.0}, [BUSY, BUSY, IDLE, BUSY, BUSY, BUSY, IDLE])
     e = measuring.run(3, gate=gate(tries=3)).evidence[0]
     assert [len(pair["watched"]) for pair in e.pairs] == [1, 2, 3, 1]
@@ -103,7 +103,8 @@ def test_a_pair_on_a_busy_machine_is_measured_again_up_to_a_cap(monkeypatch, cap
     assert "%, busy machine; " in capsys.readouterr().err.splitlines()[5]
 
 
-def test_what_cannot_be_compared_is_dropped_with_its_reason_and_the_rest_goes_on(monkeypatch):
+def test_what_cannot_be_compared_is_dropped_with_its_reason(monkeypatch):
+    """The other benchmarks are still measured."""
     measuring = FakeMeasuring(monkeypatch, {"broken": 0.0, "other": 0.0, "good": 0.0})
     measure = measuring.measure
 
@@ -127,7 +128,7 @@ def test_what_cannot_be_compared_is_dropped_with_its_reason_and_the_rest_goes_on
 
 
 def test_the_calibrations_table(monkeypatch):
-    """One comparison of each kind, whose planted slowdowns the fake measuring takes at their word; noise by hand."""
+    """One comparison of each kind. The fake measuring returns exactly what is planted; noise is set by hand."""
     done = {}
     for planted in (0.0, 0.05, 0.10):
         done[planted] = [FakeMeasuring(monkeypatch, {"a": math.log1p(planted)}).run(8 if planted else 10)]
@@ -142,7 +143,7 @@ def test_the_calibrations_table(monkeypatch):
     assert rows[3] == "| any of them |  |  |  | 0 of 1 with an alarm | 1 of 1 with an alarm | 1 of 1 with an alarm |"
 
 
-# Below, everything is real but the clock and what it times: a repository with commits, worktrees, and processes.
+# Below, all is real (a repository with commits, worktrees, processes) but the clock and the work that it times.
 
 ENGINE = """
 import os, pathlib, time
@@ -195,7 +196,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(root: Path, tmp_path_factory) -> Path:
-    """Tags: old (without benchmarks), same, slower, wrong, broken, hanging; the working tree is as slow as slower."""
+    """Tags: old (without benchmarks), same, slower, wrong, broken, hanging. The working tree is as slow as `slower`."""
     folder = tmp_path_factory.mktemp("repository")
     shutil.copytree(root / "impls", folder / "impls", ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
     (folder / "impls/experiments/recurrent/torch_impl.py").write_text("")
@@ -291,13 +292,13 @@ def test_the_working_tree_is_measured_as_it_is(run, repository, tmp_path, capsys
     ],
 )
 def test_a_revision_that_cannot_be_compared(run, base, head, reason):
-    """`wrong` is twice as fast, and no speed-up. `renamed` has a harness too, which does not know the benchmark."""
+    """`wrong` is fast, but its result differs: no speed-up. `renamed`'s harness does not know the benchmark."""
     code, out, _ = run(base, head)
     assert code == 3 and out.splitlines()[0] == f"not comparable torch {NAME}  {reason}"
 
 
 def test_what_another_tree_would_lend_is_refused(repository, root, tmp_path):
-    """An installed `impls` has what the measured tree lacks; here a package of the suite's own, by PYTHONPATH."""
+    """An installed `impls` could supply what the measured tree lacks. Here one is put on PYTHONPATH."""
     tree = tmp_path / "tree"
     shutil.copytree(repository / "impls", tree / "impls")
     lender = tmp_path / "lender" / "extra"
@@ -328,7 +329,7 @@ def test_a_process_that_takes_too_long_is_stopped(repository, tmp_path, monkeypa
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_leaves_nothing_behind(repository, root, tmp_path, number):
-    """No worktree, no folder, no process."""
+    """No worktree, folder or process may be left."""
     temporary, mark = tmp_path / "tmp", tmp_path / "mark"
     temporary.mkdir()
     ours = {"PYTHONPATH": str(root), "TMPDIR": str(temporary), "DNI_TEST_MARK": str(mark)}
@@ -350,7 +351,7 @@ def test_a_stop_leaves_nothing_behind(repository, root, tmp_path, number):
 
 
 def test_a_planted_slowdown_is_waited_for(repository, tmp_path, monkeypatch):
-    """By the clock that times the launches. What the user's environment happens to plant is not taken."""
+    """Measured by the clock that times the launches. A slowdown in the user's environment is ignored."""
     monkeypatch.setenv(trees.SLOWDOWN, "0.5")
     harness = trees.harness_of(Tree("head", "", repository), tmp_path / "harness")
     for planted in (None, "0.1"):

@@ -15,7 +15,7 @@ LEVEL, MARGIN = 0.05, 0.03
 
 
 def noisy_pairs(rng: np.random.Generator, true: float, pairs: int, deviation: float, outliers: float) -> np.ndarray:
-    """Log ratios [pairs] of a benchmark that is `true` slower; a share of processes is slow by 10 to 50% besides."""
+    """Log ratios [pairs] of a benchmark that is slower by `true`; some processes are slower by a further 10 to 50%."""
     process = rng.normal(0, deviation / 2**0.5, (2, pairs))
     process += (rng.random((2, pairs)) < outliers) * rng.uniform(0.1, 0.5, (2, pairs))
     return math.log1p(true) + process[1] - process[0]
@@ -24,7 +24,7 @@ def noisy_pairs(rng: np.random.Generator, true: float, pairs: int, deviation: fl
 def comparison(
     rng: np.random.Generator, true: list[float], deviation: float = 0.03, outliers: float = 0.0, ends=(10, 20, 40)
 ) -> dict[str, str]:
-    """The verdicts on a family of which each benchmark is slower by its entry of `true`."""
+    """The verdicts on a family of benchmarks, each slower by its entry of `true`."""
     ratios = {str(i): noisy_pairs(rng, share, ends[-1], deviation, outliers) for i, share in enumerate(true)}
     family = Family(dict.fromkeys(ratios, MARGIN), LEVEL, len(ends))
     for end in ends:
@@ -33,7 +33,7 @@ def comparison(
 
 
 def test_a_trimmed_mean_by_hand():
-    """Of 0 to 8 and 100, without the least and the greatest: 1 to 8. Winsorized squares: (1, 1..8, 8)."""
+    """The values are 0 to 8 and 100. Without the smallest and the largest: 1 to 8. Winsorized: (1, 1..8, 8)."""
     found = paired([100, 0, 1, 2, 3, 4, 5, 6, 7, 8])
     squares = 2 * 3.5**2 + 2 * (3.5**2 + 2.5**2 + 1.5**2 + 0.5**2)
     assert (found.n, found.mean, found.freedom) == (10, 4.5, 7)
@@ -50,7 +50,7 @@ def test_few_pairs_have_the_plain_t_interval(n):
 
 
 def test_trimmed_pairs_against_scipy():
-    """scipy has the trimmed test for two samples; of two with the same spread, one of them shifted."""
+    """scipy has the trimmed test for two samples only: here two with the same spread, one of them shifted."""
     a = np.random.default_rng(3).normal(0.0, 0.05, 20)
     b = np.random.default_rng(4).normal(0.1, 0.02, 30)
     test = stats.ttest_ind(b, a, equal_var=False, trim=0.1, alternative="greater")
@@ -118,8 +118,8 @@ def test_the_level_is_shared_by_the_looks(p, number, word):
 @pytest.mark.parametrize(
     ("deviation", "outliers"), [(0.02, 0.0), (0.03, 0.05), (0.05, 0.15)], ids=["calm", "outliers", "rough"]
 )
-def test_a_family_that_is_as_slow_as_the_margin_alarms_at_most_at_the_level(deviation, outliers):
-    """The worst case: 20 benchmarks, each slower by its margin, looked at three times; 400 times (s.e. 1.1%).
+def test_false_alarms_of_a_family_keep_to_the_level(deviation, outliers):
+    """The worst case: 20 benchmarks, each slower by exactly its margin, looked at three times; 400 times (s.e. 1.1%).
 
     Of 2000 such families of the calm kind, 5.1% had an alarm (s.e. 0.5%); of the others 2.4% and 0.8%.
     """
@@ -129,11 +129,11 @@ def test_a_family_that_is_as_slow_as_the_margin_alarms_at_most_at_the_level(devi
 
 
 def test_the_level_is_used_up_but_for_the_looks():
-    """One benchmark at its margin: false alarms are not far rarer than promised, which would cost power."""
+    """One benchmark at its margin: if false alarms were much rarer than the level, power would be lost."""
     rng = np.random.default_rng(2)
     words = [comparison(rng, [MARGIN])["0"] for _ in range(3000)]
     assert 0.025 < words.count("slower") / 3000 <= LEVEL + 0.008
-    assert 0.025 < words.count("not slower") / 3000 <= LEVEL + 0.008  # as often is it let pass
+    assert 0.025 < words.count("not slower") / 3000 <= LEVEL + 0.008  # and as often it passes as not slower
 
 
 def test_nothing_changed_is_never_an_alarm_and_mostly_not_slower():
@@ -146,7 +146,7 @@ def test_nothing_changed_is_never_an_alarm_and_mostly_not_slower():
 
 @pytest.mark.parametrize(("deviation", "outliers"), [(0.02, 0.05), (0.03, 0.05), (0.05, 0.0)])
 def test_a_slowdown_of_ten_percent_is_found(deviation, outliers):
-    """One benchmark of 20; its p value has to stand against all of them. 500 times, it was found in 0.988 or more."""
+    """One benchmark of 20 is slower; its p value is corrected for all. In 500 simulations 98.8% or more found it."""
     rng = np.random.default_rng(4)
     words = [comparison(rng, [0.10] + [0.0] * 19, deviation, outliers)["0"] for _ in range(100)]
     assert words.count("slower") / 100 >= 0.95
@@ -154,7 +154,7 @@ def test_a_slowdown_of_ten_percent_is_found(deviation, outliers):
 
 
 def test_an_outlier_in_ten_pairs_does_not_hide_a_slowdown():
-    """What trimming is for: the mean of all of these would not be told from the margin."""
+    """Why the mean is trimmed: the plain mean of these could not be told from the margin."""
     ratios = [0.1 + 0.01 * (-1) ** i for i in range(9)] + [-0.6]
     plain = stats.ttest_1samp(ratios, math.log1p(MARGIN), alternative="greater").pvalue
     assert plain > 0.2 and paired(ratios).p_slower(math.log1p(MARGIN)) < 0.001

@@ -1,4 +1,4 @@
-"""`gpu-check`: what it concludes from what its processes find, that one failure costs one part, and what it writes."""
+"""`gpu-check`: what it concludes from its processes' findings, that a failure stops one part only, what it writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from benchmarks.cases import Case
 from benchmarks.gpu import busy_time, gpu_check, timing_process
 from benchmarks.gpu.timing_process import METHODS, PARTS, GpuOnly, OutOfTime, Timings, whole_table
 from impls.registry import FRAMEWORKS
-from tests.parity import test_ladder
 
 
 def timings_found(ratio: float = 2.0) -> dict:
@@ -102,7 +101,8 @@ def test_no_time_at_all_is_a_mistake(capsys):
 
 
 def test_the_tests_that_are_picked_are_the_ladders_fast_path_by_framework(monkeypatch):
-    assert len([name for name in vars(test_ladder) if "fast_path" in name]) == 1
+    ladder = (gpu_check.ROOT / gpu_check.LADDER).read_text()
+    assert len(re.findall(r"^def test_\w*fast_path", ladder, re.MULTILINE)) == 1
     commands = []
     outputs = {
         "torch": (0, "33 passed, 200 deselected in 9.1s\n"),
@@ -123,7 +123,9 @@ def test_the_tests_that_are_picked_are_the_ladders_fast_path_by_framework(monkey
     assert gpu_check.correctness("torch", "cuda", 60)["error"] == "not finished after 60 s"
 
 
-def test_parts_that_a_process_did_not_come_to_are_missing_and_the_others_kept(monkeypatch):
+def test_parts_that_a_process_did_not_reach_are_missing(monkeypatch):
+    """The parts that it finished are kept."""
+
     def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
         Path(command[command.index("--output") + 1]).write_text(json.dumps({"rates": {"found": {}}}))
         return (None, "") if seconds < 50 else (1, "some text\nerror: torch finds no GPU\n")
@@ -167,12 +169,13 @@ def test_one_part_that_fails_costs_no_other(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_part_has_its_share_of_the_time_and_keeps_what_it_found_when_that_is_over(monkeypatch):
+def test_a_part_has_its_share_of_the_time(monkeypatch):
+    """When that is over, the part keeps what it has found."""
     timings = Timings("torch", "cpu", time.monotonic() + 180)
     deadlines = {}
 
     def time_case(name: str, case: Case, precision: str = "fp32") -> dict:
-        timings.deadline = 0  # over from now on
+        timings.deadline = 0  # no time is left from now on
         return {"seconds_per_step": 1.0}
 
     monkeypatch.setattr(timings, "time_case", time_case)
@@ -195,7 +198,8 @@ def test_cells_between_measured_depths_lie_on_their_line():
     assert found["depth 4, bprop"]["seconds_per_step"] == pytest.approx(0.4) and found["depth 4, bprop"]["between"]
 
 
-def test_the_table_takes_what_the_budget_allows_but_not_less_than_both_ends(monkeypatch):
+def test_the_table_takes_what_the_budget_allows(monkeypatch):
+    """But it needs the smallest and the largest depth of every method, and is out of time without them."""
     timings = Timings("torch", "cpu", deadline=0)
     left = iter(range(9))
 
@@ -214,7 +218,7 @@ def test_the_table_takes_what_the_budget_allows_but_not_less_than_both_ends(monk
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_parts_run_on_a_cpu(monkeypatch, framework):
-    """With tiny cells: the programs are those of a GPU, but for `gaps`."""
+    """With tiny cells. The programs are those that run on a GPU, except for `gaps`."""
     tiny = {"iterations": 100, "hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 8}
     made = []
 
@@ -263,7 +267,7 @@ def test_what_jax_profiled_can_be_read(tmp_path):
 
 def test_the_gpus_clocks_are_watched_and_reasons_put_into_words(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
-    # One that knows the newer name of the last reading only.
+    # It knows only the newer name of the last reading.
     program.write_text(
         '#!/bin/sh\ncase "$*" in *throttle*) exit 2;; esac\n'
         'echo "1$(ls | wc -l)00, 2600, 40, [N/A], 0x0000000000000044"; touch "reading$(ls | wc -l)"\n'

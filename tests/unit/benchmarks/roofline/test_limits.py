@@ -24,7 +24,7 @@ SMALL |= {"iterations": 100}  # so few that PyTorch's step is not captured, whic
 
 @pytest.fixture
 def small(monkeypatch):
-    """Ceilings at tiny shapes, measured in no time; and a case that takes none."""
+    """Ceilings at tiny shapes with hardly any repetitions, and a tiny case: all within seconds."""
     monkeypatch.setattr(machine_limits, "PRODUCTS", dict.fromkeys(["square", "another"], (4, 5, 6)))
     monkeypatch.setattr(machine_limits, "CONVOLUTIONS", {"one": (2, 6, 1, 3)})
     monkeypatch.setattr(machine_limits, "BYTES", (2**12, 2**14))
@@ -35,9 +35,8 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_process_finds_ceilings_cases_and_plain_loops_and_a_failure_costs_one_case(
-    monkeypatch, small, framework, capsys
-):
+def test_a_process_measures_ceilings_cases_and_plain_loops(monkeypatch, small, framework, capsys):
+    """A case that fails does not stop the others."""
     monkeypatch.setitem(CASES, "feedforward/broken/x1", Case("feedforward", {"method": "none"}, 3, 1))
     monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
     kept = []
@@ -73,7 +72,7 @@ def test_a_case_is_measured_in_a_process_of_its_own():
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_each_precision_mode_is_measured_in_that_mode(framework):
-    """JAX keeps what it compiled by function, and must not take another mode's."""
+    """JAX caches compiled programs by function, and must not use the program of another precision mode."""
     products = {}
     for precision in ("fp32", "tf32", "bf16", "fp32"):
         at = machine_limits.Bench(framework, precision=precision)
@@ -88,7 +87,8 @@ def test_the_rate_of_memory_is_that_of_arrays_large_enough():
     assert machine_limits.bytes_per_second({"memory": memory}, 1e9) == 10
 
 
-def test_bytes_are_of_what_changes_twice_of_what_is_read_once_and_of_the_inputs():
+def test_bytes_moved_by_a_step():
+    """What a step changes counts twice (read and written), what it only reads counts once, and its inputs are added."""
     before = {
         "parameters.trained": np.zeros(10, np.float32),
         "parameters.frozen": np.zeros(7, np.float32),
@@ -215,7 +215,7 @@ PLAIN_SPECS = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_plain_loop_trains_what_the_engine_trains(name):
-    """In float64, over five iterations, every parameter."""
+    """Every parameter is compared, in float64, over five iterations."""
     case = Case(CASES[name].experiment, PLAIN_SPECS[name], 5, 1)
     training = Training(name, "torch", "fp64", "cpu", case)
     spec, start = case.spec(), training.runner.leaves()

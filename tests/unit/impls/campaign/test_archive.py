@@ -11,7 +11,7 @@ import pytest
 from impls.campaign.archive import pack, unpack
 from impls.campaign.job_list import Job, load_campaign
 from impls.errors import UserError
-from tests.unit.impls.campaign.test_job_list import VALID
+from tests.support.campaign_lists import VALID
 
 RESULT, CHECKPOINT = ("run.json", "curves.parquet"), "checkpoint.npz"
 

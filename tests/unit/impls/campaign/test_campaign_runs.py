@@ -1,4 +1,4 @@
-"""Campaigns for real, with tiny cells: stopped, killed, failing in part, and gone on with."""
+"""Real campaigns of tiny cells: stopped, killed, failing in part, and resumed."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.train import train
 from impls.registry import FRAMEWORKS
+
+pytestmark = pytest.mark.slow("runs campaigns, which start a process for every training")
 
 ROOT = Path(__file__).resolve().parents[4]
 ITERATIONS = 1500
@@ -58,12 +60,12 @@ def wait_until(reached: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def trainings(out: Path) -> list[int]:
-    """Process numbers, as the status file tells them."""
+    """Process numbers, from the status file."""
     return [entry["process"] for entry in json.loads((out / "status.json").read_text())["running"]]
 
 
 def is_alive(process: int) -> bool:
-    """Whether it runs; one that has ended and that nobody has asked after does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -122,7 +124,8 @@ def test_trainings_without_their_campaign_stop_at_a_checkpoint(tmp_path):
     assert (record.status, record.sessions) == ("partial", 1)
 
 
-def test_a_cell_that_fails_stops_no_other_and_a_larger_run_replaces_the_smaller(tmp_path, capsys):
+def test_a_cell_that_fails_stops_no_other(tmp_path, capsys):
+    """A run with more replicas replaces the smaller one of its cell."""
     too_many = {"validation_examples": 100_000}
     stages = [stage("fails", depth=3, more=too_many), stage("small"), stage("large", replicas=3)]
     path, out = listed(tmp_path, stages), tmp_path / "out"
@@ -177,7 +180,7 @@ def test_the_end_of_the_budget_leaves_a_checkpoint_and_starts_nothing_more(tmp_p
 def test_what_cannot_stop_is_killed_when_the_time_is_over(tmp_path):
     jobs = load_campaign(listed(tmp_path, [stage("long", iterations=1_000_000)]))[:1]
     calls = itertools.count()
-    # Its process has begun, and trains nothing yet.
+    # Its process has started and does not train yet.
     supervisor = supervised(jobs, tmp_path, lambda: never() if next(calls) < 8 else time.monotonic() - 1)
     assert [outcome.state for outcome in supervisor.outcomes] == ["partial"]
     assert not supervisor.running

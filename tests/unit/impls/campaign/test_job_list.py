@@ -26,20 +26,8 @@ from impls.engine.run_folder import CHECKPOINT, RECORD, read_checkpoint
 from impls.engine.train import train
 from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command
+from tests.support.campaign_lists import VALID
 
-CELLS = {"dataset": ["mnist"], "model": ["fcn"], "depth": [3, 4], "method": ["bprop"]}
-SMALL = {"hidden_units": 8, "batch_size": 8, "iterations": 100, "evaluate_every": 50}
-VALID = {
-    "preset": "tiny",
-    "data": "embedded",
-    "device": "cpu",
-    "frameworks": ["torch", "jax"],
-    "replicas": 2,
-    "stages": [
-        {"title": "first", "feedforward": [{"cells": CELLS, "settings": SMALL}]},
-        {"title": "more", "replicas": 3, "feedforward": [{"cells": CELLS, "settings": SMALL}]},
-    ],
-}
 PROCESSOR = Device("cpu", "a processor", 8e9)
 
 
@@ -134,7 +122,7 @@ def test_the_plan_says_operations_minutes_and_where_the_budget_ends():
     jobs = jobs_of(lambda c: c["stages"].pop())[:3]
     rates = Rates(PROCESSOR, 1, "fp32")
     operations = 100 * 2 * jobs[0].spec.operations_per_step()
-    rates.learn(jobs[0], 100, 50.0)  # of torch, by the method; of jax nothing is known
+    rates.learn(jobs[0], 100, 50.0)  # torch is estimated by the method; about jax nothing is known
     rates.limits["jax"] = operations / 0.3 / 20.0
     # Two at once: 10 seconds to start and 50; 10 and 20; the third job after the second.
     lines = list(describe(make_plan(jobs, Path("nothing/there")), rates, 2, budget_minutes=1.2))
@@ -157,7 +145,7 @@ def test_the_nearest_measurement_counts_and_only_those_of_this_device(tmp_path):
     seconds = 200 / record.model_steps_per_second + record.evaluation_seconds
     assert rates.seconds(jobs[0], 100) == pytest.approx(seconds)
     assert [rates.rate(job).basis for job in (jobs[0], jobs[2])] == ["cell", "method"]
-    # Of its method only a small net was measured, of its model a large one: a small net says little of a large one.
+    # Of its method only a small net was measured, of its model a large one. A small net says little about a large one.
     larger = jobs_of(lambda c: [s["feedforward"][0]["settings"].update(hidden_units=800) for s in c["stages"]])[2]
     assert rates.rate(larger).basis == "method"
     large = load_campaign(Path(__file__).parents[4] / "config/campaign.yaml")[0]
@@ -209,7 +197,7 @@ def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monke
     partial = state_of(small, tmp_path, data)
     assert partial.status == "partial"
     assert partial.iteration == read_checkpoint(tmp_path / small.folder / CHECKPOINT).iteration > 0
-    # Every part of a checkpoint's identity is compared, under the very name that `train` gives it.
+    # Every part of a checkpoint's identity is compared, under the name that `train` gives it.
     monkeypatch.setattr("impls.campaign.job_state.sources_sha256", lambda sources: "edited")
     assert state_of(small, tmp_path, {"mnist": {}}).differs == ("data", "source code")
     monkeypatch.undo()

@@ -14,8 +14,8 @@ import pytest
 from impls.data import cifar10, cifar_batch, load
 from impls.data.download import RemoteFile, cache_directory, read
 from impls.errors import UserError
+from tests.support.http_server import Server
 from tests.unit.impls.data.test_cifar_batch import MARKER, MKDIR, batch_bytes, pictures, string
-from tests.unit.impls.data.test_download import Server
 
 COUNT = 2
 NAMES = [*cifar10.ORIGINAL.batches["train"], *cifar10.ORIGINAL.batches["test"]]

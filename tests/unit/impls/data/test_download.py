@@ -2,8 +2,6 @@
 
 import hashlib
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -14,51 +12,12 @@ CONTENT = b"the published bytes"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv("DNI_DATA_DIR", raising=False)
-    monkeypatch.setenv("DNI_CACHE_DIR", str(tmp_path / "cache"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-
-
-class Server:
-    """A loopback HTTP server: `pages` maps a path to its content, `asked` lists the requests in order."""
-
-    def __init__(self):
-        self.pages, self.asked = {}, []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked.append(self.path)
-                content = outer.pages.get(self.path)
-                self.send_response(404 if content is None else 200)
-                self.send_header("Content-Length", str(len(content or b"")))
-                self.end_headers()
-                self.wfile.write(content or b"")
-
-            def log_message(self, *arguments):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def address(self, path):
-        return f"http://127.0.0.1:{self.http.server_address[1]}{path}"
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 @pytest.fixture
 def dead_address():
-    """An address at which nobody answers."""
+    """An address at which no server listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{unused.getsockname()[1]}/file.gz"
@@ -98,7 +57,8 @@ def test_both_addresses_fail(server, dead_address, tmp_path):
     assert dead_address in message and server.address("/second") in message
     assert "ConnectionError" in message and "does not match the known hash" in message
     assert "set DNI_DATA_DIR to a folder that holds mnist/file.gz" in message and "embedded stand-in" in message
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]  # nothing unchecked is kept
+    # No file is kept whose checksum is wrong.
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
 def test_a_damaged_cache_is_fetched_again(server):

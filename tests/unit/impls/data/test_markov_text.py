@@ -1,4 +1,4 @@
-"""The embedded stand-in for Penn Treebank: its entropy rate, what tells what, and the same bytes for everyone."""
+"""The embedded stand-in for Penn Treebank: its entropy rate, which symbols predict which, the same bytes everywhere."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""The embedded stand-in for CIFAR-10: its pictures, the same bytes for everyone, and what gives a class away."""
+"""The embedded stand-in for CIFAR-10: its pictures, the same bytes everywhere, and what a class can be told from."""
 
 import hashlib
 

@@ -10,7 +10,6 @@ import pytest
 from impls.data import load, ptb
 from impls.data.download import cache_directory, data_directory
 from impls.errors import UserError
-from tests.unit.impls.data.test_download import Server
 
 SENTENCES = {
     "train": ["aer banknote <unk>", "mr. <unk> is chairman of <unk> n.v.", "pierre <unk> N years old"],
@@ -93,22 +92,13 @@ def test_words_go_before_characters_and_characters_fill_the_gaps(folder):
     assert_loads_tiny(["ptb.train.txt", "ptb.char.valid.txt", "ptb.test.txt"])
 
 
-def test_the_files_of_words_are_downloaded_once(tmp_path, monkeypatch):
-    monkeypatch.delenv("DNI_DATA_DIR", raising=False)
-    monkeypatch.setenv("DNI_CACHE_DIR", str(tmp_path / "cache"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    server = Server()
-    try:
-        for name, content in FILES.items():
-            server.pages[f"/second/{name}"] = content
-        server.pages["/first/ptb.valid.txt"] = FILES["ptb.valid.txt"]
-        original = tiny_original((server.address("/first/"), server.address("/second/")))
-        assert_loads_tiny(WORDS, original)
-        assert_loads_tiny(WORDS, original)
-    finally:
-        server.http.shutdown()
-        server.http.server_close()
+def test_the_files_of_words_are_downloaded_once(empty_cache, server, tmp_path):
+    for name, content in FILES.items():
+        server.pages[f"/second/{name}"] = content
+    server.pages["/first/ptb.valid.txt"] = FILES["ptb.valid.txt"]
+    original = tiny_original((server.address("/first/"), server.address("/second/")))
+    assert_loads_tiny(WORDS, original)
+    assert_loads_tiny(WORDS, original)
     tries = ["/first/ptb.train.txt", "/second/ptb.train.txt", "/first/ptb.valid.txt"]
     assert server.asked == [*tries, "/first/ptb.test.txt", "/second/ptb.test.txt"]
     kept = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -197,7 +187,8 @@ def test_vocabulary():
     assert (ptb.TOKENS != ptb.UNKNOWN).sum() == 50
 
 
-def test_each_file_of_words_has_two_addresses_and_each_file_its_own_checksum():
+def test_addresses_and_checksums_of_the_original_files():
+    """Each file of words has two addresses, and every file its own checksum."""
     assert [files.remote.names for files in ptb.ORIGINAL.values()] == list(zip(WORDS, CHARACTERS, strict=True))
     assert len({digest for files in ptb.ORIGINAL.values() for digest in files.digests.values()}) == 6
     for files in ptb.ORIGINAL.values():

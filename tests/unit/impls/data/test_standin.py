@@ -1,4 +1,4 @@
-"""The embedded stand-in for MNIST: its shapes, its values, and the same bytes for everyone."""
+"""The embedded stand-in for MNIST: its shapes, its values, and the same bytes everywhere."""
 
 import hashlib
 

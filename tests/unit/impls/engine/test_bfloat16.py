@@ -31,7 +31,7 @@ def rounded(x: np.ndarray) -> np.ndarray:
 
 
 def results(framework: str, operation: str, *values: np.ndarray) -> list[np.ndarray]:
-    """Of `matmul` or `convolution`, for (x, weight, gradient): the result, and the gradients of x and of the weight."""
+    """The result of `matmul` or `convolution` for (x, weight, gradient), and the gradients of x and of the weight."""
     ops = importlib.import_module(f"impls.engine.{framework}_ops")
     arrays = [torch.from_numpy(v) if framework == "torch" else jax.numpy.asarray(v) for v in values]
     with engine(framework).precision_mode("bf16"):
@@ -47,7 +47,8 @@ def draw(*shapes: tuple[int, ...]) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_product_and_its_gradients_are_those_of_rounded_factors_summed_without_rounding(framework):
+def test_products_round_their_factors_and_not_their_sums(framework):
+    """A matrix product and its gradients are those of factors rounded to bfloat16, summed without rounding."""
     x, weight, gradient = draw((2, 64, 300), (2, 300, 33), (2, 64, 33))
     found = results(framework, "matmul", x, weight, gradient)
     a, b, g = rounded(x), rounded(weight), rounded(gradient)
@@ -73,8 +74,10 @@ def test_a_convolution_rounds_what_a_product_rounds_in_both_frameworks():
                 np.testing.assert_allclose(ours[replica], exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
 
 
+@pytest.mark.slow("compiles three cells in two precisions and two frameworks")
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_is_near_that_of_float32_but_another_and_the_frameworks_agree(cell):
+def test_a_step_in_bf16_is_near_that_in_fp32_and_not_equal(cell):
+    """The frameworks agree on it."""
     experiment, spec = CELLS[cell]
     found = {}
     for framework in FRAMEWORKS:
@@ -93,7 +96,7 @@ def test_a_step_is_near_that_of_float32_but_another_and_the_frameworks_agree(cel
 
 
 def distance(a: dict[str, np.ndarray], b: dict[str, np.ndarray], part: str) -> float:
-    """Of all leaves in a part of the state, relative to their length."""
+    """The distance of all leaves in a part of the state, relative to their length."""
     names = [name for name in a if part in f".{name}"]
     assert names
     squares = [[(np.float64(a[name]) ** 2).sum(), ((np.float64(a[name]) - b[name]) ** 2).sum()] for name in names]

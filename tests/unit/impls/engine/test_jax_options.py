@@ -1,4 +1,4 @@
-"""What JAX's engine asks of XLA on the CPU."""
+"""The options that JAX's engine gives to XLA on the CPU."""
 
 from __future__ import annotations
 

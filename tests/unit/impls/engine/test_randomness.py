@@ -1,4 +1,4 @@
-"""The numbers that everything is drawn from: reached in any order, each example once an epoch, the same for ever."""
+"""The random numbers: accessible in any order, each example once per epoch, the same for ever."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def test_every_epoch_visits_every_example_once(examples, batch_size):
 
 
 @given(below=st.integers(1, 300), cut=st.integers(990, 1010), width=st.integers(1, 4))
-def test_integers_of_an_iteration_are_the_same_in_every_stretch_and_never_reach_their_bound(below, cut, width):
+def test_integers_of_an_iteration_are_the_same_in_every_stretch(below, cut, width):
+    """They never reach their bound."""
     whole = integers_per_iteration(7, "digits", below, (2, width), 985, 1015)
     assert whole.shape == (30, 2, width)
     assert whole.dtype == np.int32
@@ -67,7 +68,7 @@ def test_the_learning_rate_drops_by_ten_twice():
 
 
 def test_what_is_kept_is_what_is_drawn_and_cannot_be_written_to():
-    """Two runs that take turns at different places see what each would see alone."""
+    """Two runs that take turns at different iterations each see the same as alone."""
     alone = [integers_per_iteration(5, "digits", 10, (3,), first, first + 20).copy() for first in (0, 1990, 0)]
     for first, expected in zip((0, 1990, 0), alone, strict=True):
         integers_per_iteration(5, "digits", 7, (3,), 0, 20)  # another bound is another stream

@@ -1,4 +1,4 @@
-"""The run record, the spec's account of itself, the sources of a job, and the command line."""
+"""The run record, what a spec says differs from the paper, the sources of a job, and the command line."""
 
 from __future__ import annotations
 

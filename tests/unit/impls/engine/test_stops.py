@@ -1,4 +1,4 @@
-"""What happens when a run is stopped, killed, doubled, or meets a full disk: nothing is lost, and nothing is wrong."""
+"""A run that is stopped, killed, started twice, or finds the disk full loses nothing and writes nothing wrong."""
 
 from __future__ import annotations
 
@@ -63,10 +63,11 @@ def assert_same_results(a: Path, b: Path) -> None:
         np.testing.assert_array_equal(value, parameters_b[name], err_msg=name)
 
 
+@pytest.mark.slow("starts a training up to fourteen times")
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_killed_at_random_moments_and_resumed_gives_the_same_bits(framework, tmp_path):
     subprocess.run(command(framework, tmp_path / "whole"), cwd=ROOT, check=True, capture_output=True)
-    moments = random.Random()  # other moments at every test run: the promise is "at any moment"
+    moments = random.Random()  # not seeded: a kill must be safe at any moment, and every test run tries others
     kills = 0
     for _ in range(12):
         process = start(framework, tmp_path / "killed", "--resume")
@@ -85,6 +86,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bits(framework, tmp
     assert_same_results(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.slow("starts a training twice")
 def test_ctrl_c_leaves_a_partial_run_that_goes_on(tmp_path):
     process = start("torch", tmp_path / "run")
     wait_for_a_new_checkpoint(process, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""What the recurrent nets read, and how they climb: streams parsed character by character, promotions counted anew."""
+"""What the recurrent nets read (streams, parsed character by character) and how they climb (promotions, recounted)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
 def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
-    """What `CHUNKS` chunks hold, time steps in a row: x [R, n, B, I] and the like."""
+    """What `CHUNKS` chunks hold, their time steps joined: x [R, n, B, I] and the like."""
     run, chunks = runner("recurrent", spec, framework), []
     for k in range(CHUNKS):
         inputs = inputs_of(run, SEEDS, k, k + 1)
@@ -54,10 +54,11 @@ def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in names}
 
 
+@pytest.mark.slow("compiles recurrent nets in JAX")
 @framework_axis
 @pytest.mark.parametrize("dataset", ["copy", "repeat_copy"])
 def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
-    """Parsed without the suite's arithmetic: a row is cut where a position is 0, each piece is read as by hand."""
+    """Parsed without the suite's arithmetic: a row is cut where a position is 0, and each piece is read by hand."""
     spec = Spec.tiny(dataset=dataset, method="bptt", batch_size=5)
     found = stream(spec, framework)
     bits, complete, levels = spec.character_bits, 0, set()
@@ -86,6 +87,7 @@ def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
     assert levels == set(range(spec.levels))
 
 
+@pytest.mark.slow("compiles recurrent nets in JAX")
 @framework_axis
 def test_sequences_spread_over_time_and_stay_spread_when_they_grow(framework):
     fields = {"method": "bptt", "batch_size": 64, "levels": 9, "solved_window": 4}
@@ -125,7 +127,7 @@ def test_promotions_are_those_of_a_count_by_hand(framework):
 
 @framework_axis
 def test_a_window_is_full_and_of_one_level(framework):
-    """The rule alone, on `CLIMBS`. After a promotion nothing before it is in the window, of which `measure` tells."""
+    """The rule alone, on `CLIMBS`. After a promotion the window (`measure` returns it) holds nothing from before."""
     tasks = importlib.import_module(f"impls.experiments.recurrent.{framework}_tasks")
     array = {"torch": torch.from_numpy, "jax": jnp.asarray}[framework]
     spec = Spec.tiny(solved_bits=1.0, solved_window=3, levels=3)
@@ -185,9 +187,10 @@ def test_rows_of_a_text_read_on_from_chunk_to_chunk_and_over_its_end(framework):
     ("valid", "stops"),
     [
         ([[3, 3], [2, 2], [1, 2.5]], False),  # one replica has risen, the other has not
-        ([[3, 3], [2, 2.5], [2.5, 2], [1, 2.1]], True),  # at different evaluations; a later fall changes nothing
-        ([[3, 3], [3, 3]], False),  # level is no rise
-        ([[3, 3], [np.nan, 3.1]], True),  # a replica that diverged has nothing more to give
+        # They rose at different evaluations; a later fall changes nothing.
+        ([[3, 3], [2, 2.5], [2.5, 2], [1, 2.1]], True),
+        ([[3, 3], [3, 3]], False),  # equal is not a rise
+        ([[3, 3], [np.nan, 3.1]], True),  # training on is useless for a replica that diverged
         ([[3, 3]], False),
     ],
 )
@@ -234,7 +237,7 @@ def test_a_change_is_not_contradicted_by_hand(change):
     ((name, value),) = CHANGES[change].items()
     assert SmallCopy(change=change, **{name: str(value)}) == SmallCopy(change=change)
     plain = getattr(SmallCopy(), name)
-    other = 2e-3 if plain is None else plain  # None: M's step size, for which that of the core stands
+    other = 2e-3 if plain is None else plain  # None: M's step size, which is then the core's
     for given in (other, str(other)):
         with pytest.raises(ValueError, match=f"change {change} sets {name} to {value}: leave that out"):
             SmallCopy(change=change, **{name: given})

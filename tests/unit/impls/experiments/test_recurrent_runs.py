@@ -12,6 +12,8 @@ from impls.engine.train import train
 from impls.experiments.recurrent.spec import Spec
 from impls.registry import FRAMEWORKS
 
+pytestmark = pytest.mark.slow("trains recurrent nets in both frameworks")
+
 framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 

@@ -1,4 +1,4 @@
-"""Two networks at two rates: what they read and are asked, how they start, and that B learns from messages alone."""
+"""Two networks at two rates: inputs and labels, initial parameters, and that B learns from messages alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ method_axis = pytest.mark.parametrize("method", ["bprop", "dni", "no_bprop"])
 
 
 def tagged() -> dict[str, Examples]:
-    """Images that say in every pixel which they are: 30 training ones, from 0, and 20 test ones, from 100."""
+    """Images whose every pixel is the image's number: 30 training images from 0 on, and 20 test images from 100 on."""
     found = {}
     for split, first, count in (("train", 0, 30), ("test", 100, 20)):
         number = np.arange(first, first + count)
@@ -42,7 +42,8 @@ def test_the_counts_are_those_of_a_stream_read_by_hand(framework):
 
 
 @pytest.mark.parametrize("period", [2, 3])
-def test_step_inputs_are_training_digits_and_do_not_depend_on_how_a_run_is_cut(period):
+def test_step_inputs_do_not_depend_on_how_a_run_is_cut(period):
+    """They are indices of training digits."""
     spec = Spec.tiny(period=period)
     whole = spec.step_inputs(SEEDS, 40, 990, 1010)
     digits = whole["digits"]
@@ -58,7 +59,8 @@ def test_step_inputs_are_training_digits_and_do_not_depend_on_how_a_run_is_cut(p
     assert (digits[:-1] == digits[1:]).mean() < 0.1, "two blocks hold the same"
 
 
-def test_test_streams_hold_test_digits_with_their_labels_and_are_the_same_for_everyone():
+def test_test_streams_hold_test_digits_with_their_labels():
+    """The streams are the same for every method and in every run."""
     spec, data = Spec.tiny(period=3, evaluation_streams=50), tagged()
     found = spec.splits(data)
     assert found["train"] is data["train"]
@@ -142,7 +144,7 @@ def test_networks_are_updated_as_often_as_the_facts_say(method, of_a):
 
 # Of the tiny cell: two windows of two digits; layers 784 x 5 and 5 x 5, cores with 4 x 5 gates, messages of 4 units,
 # reports of 3 and of 5 counts. Each map's uses are forward, weights' gradient and the input's gradient.
-LAYERS = 4 * 2 * (784 * 5) + 4 * 3 * (5 * 5)  # nobody asks for the gradient of the pixels
+LAYERS = 4 * 2 * (784 * 5) + 4 * 3 * (5 * 5)  # the gradient of the pixels is not needed
 CORE_OF_A = 4 * 3 * (5 * 20) + 2 * 3 * (5 * 20)  # the first digit of a window has no state to project
 REPORTS = 2 * 3 * (5 * 3) + 3 * (5 * 5)
 TAUGHT = 2 * 3 * (5 * 4) + 2 * 3 * (4 * 20) + 1 * 3 * (5 * 20)  # messages, and B's core
@@ -163,7 +165,7 @@ def test_operations_are_those_counted_by_hand(method, multiply_adds):
 
 
 def test_operations_of_joint_backprop_are_those_that_pytorch_counts():
-    """Where nothing is computed twice or for nothing."""
+    """For a step that computes nothing twice and nothing that is not needed."""
     spec = Spec.tiny(method="bprop", period=3)
     run = runner("two_network", spec, "torch")
     inputs = inputs_of(run, SEEDS, 0, 1)
@@ -181,10 +183,11 @@ def test_what_makes_no_sense_is_refused(fields):
 MOVING, STILL, LAUNCH = 120, 120, 40  # iterations
 
 
+@pytest.mark.slow("trains in both frameworks")
 @framework_axis
 @pytest.mark.parametrize("messages", [True, False], ids=["messages", "no-messages"])
 def test_b_learns_from_the_messages_alone(framework, messages):
-    """On the stand-in data. Without messages B comes to the error of the best constant guess.
+    """On the stand-in data. Without messages B's error comes down to that of the best constant guess.
 
     Then the last iterations have a learning rate of zero, for the running statistics: all streams are alike, so every
     variance in B is zero, and normalising divides what a statistic lags behind by no more than the root of epsilon.

@@ -1,8 +1,6 @@
 """The figures of curves: what they show of complete, diverged, missing and stand-in runs, and what they say of it."""
 
-import io
 import itertools
-import json
 import math
 import subprocess
 import sys
@@ -10,95 +8,15 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 
 from paper_figures import artifacts
 from paper_figures.artifacts import fig_feedforward_curves
 from paper_figures.claims.judging import read_claims
 from paper_figures.drawing import layout, panels, style
 from paper_figures.runs import ROOT
-from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, write_run
-
-FRAMEWORKS = ("torch", "jax")
-
-
-def quality(cut, conditioned):
-    """Smooth stand-ins for the four measures of one cut, as `metrics` of write_run: (replica, iteration) -> value."""
-    norm, worst = 0.2 / cut, 47 if conditioned else 49
-
-    def at(start, end):
-        return lambda replica, iteration: (end + (start - end) * math.exp(-iteration / 30_000)) * (1 + 0.004 * replica)
-
-    values = {
-        "l2_error": at(norm * 1.3, norm * 0.9),
-        "true_norm": at(norm * 1.1, norm * 0.8),
-        "cosine_similarity": at(0.01, (0.3 if conditioned else 0.1) / cut),
-        "sign_error": at(50, worst - 2 * (5 - cut)),
-    }
-    return {("batch", f"h{cut}.{metric}"): value for metric, value in values.items()}
-
-
-def cells(artifact):
-    """The keyword arguments of write_run for every cell that a figure shows."""
-    nets = {"metrics": {("train", "error"): 1.5}}
-    if artifact == "fig_feedforward_curves":
-        for method, depth in itertools.product(("no_bprop", "bprop", "dni", "cdni"), (3, 4, 5, 6)):
-            yield {"method": method, "depth": depth}
-    elif artifact == "fig_underfitting":
-        for method, depth in itertools.product(("bprop", "dni", "cdni"), (3, 4)):
-            train = {"bprop": 3.0, "dni": 10.0 * (depth - 2), "cdni": 6.0}[method]
-            metrics = {("train", "error"): train}
-            yield {"dataset": "cifar10", "model": "cnn", "method": method, "depth": depth, "metrics": metrics} | {
-                "final": [20 + train / 3 + i / 3 for i in range(3)]
-            }
-    elif artifact == "fig_gradient_quality":
-        for method, cut in itertools.product(("dni", "cdni"), range(1, 6)):
-            metrics = quality(cut, method == "cdni")
-            yield {"method": method, "depth": 6, "cell": {"cut_after": cut}, "metrics": metrics}
-    elif artifact in ("fig_linear_dni", "fig_depth_choice"):
-        for depth, hidden in itertools.product((3, 4, 5, 6), (0, 1, 2)):
-            errors = [(1.8 + 0.7 * (depth - 3)) * (1 + 0.3 * (2 - hidden)) * (0.97 + 0.03 * i) for i in range(3)]
-            valid = [error + 0.2 * (hidden == 2) for error in errors] if depth < 4 else [e + hidden for e in errors]
-            metrics = {**nets["metrics"], ("valid", "error"): valid}
-            yield {"depth": depth, "cell": {"synthetic_gradient_depth": hidden}, "final": errors, "metrics": metrics}
-    elif artifact == "fig_bp_lambda":
-        for method, bp_lambda in itertools.product(("dni", "cdni"), (0.0, 0.25, 0.5, 0.75, 1.0)):
-            errors = [
-                (2.9 if method == "dni" else 2.0) - 0.9 * bp_lambda * (method == "dni") + i / 15 for i in range(3)
-            ]
-            yield {"method": method, "cell": {"bp_lambda": bp_lambda}, "final": errors}
-    elif artifact == "fig_target_scale":
-        for (scale, epsilon), error in zip(
-            (("example", 1e-8), ("batch_mean", 1e-8), ("batch_mean", 1e-12)), (1.8, 2.4, 1.9), strict=True
-        ):
-            cell = {"target_scale": scale, "adam_epsilon": epsilon}
-            yield {"method": "cdni", "cell": cell, "final": [error + i / 15 for i in range(3)]}
-
-
-ARTIFACTS = [
-    "fig_feedforward_curves",
-    "fig_underfitting",
-    "fig_gradient_quality",
-    "fig_linear_dni",
-    "fig_depth_choice",
-    "fig_bp_lambda",
-    "fig_target_scale",
-]
-
-
-def write_cells(results, artifact, frameworks=FRAMEWORKS, chosen=slice(None), **settings):
-    """The cells of a figure; `settings` are further arguments of write_run, or functions of the cell's number."""
-    experiment = artifacts.module(artifact).EXPERIMENT
-    for framework in frameworks:
-        for number, cell in list(enumerate(cells(artifact)))[chosen]:
-            given = {name: value(number) if callable(value) else value for name, value in settings.items()}
-            write_run(
-                results,
-                framework,
-                experiment=experiment,
-                **{"iterations": 100_000, "evaluate_every": 5000, **cell, **given},
-            )
+from tests.support.feedforward_runs import ARTIFACTS, cells, quality, write_cells
+from tests.support.figure_assertions import assert_legible, lightness, notes
+from tests.support.runs_on_disk import write_run
 
 
 def complete(results, artifact):
@@ -137,42 +55,7 @@ SCENES = [diverged, missing, stand_in, smoke, nothing]
 ADDITIONS = ("fig_depth_choice", "fig_bp_lambda", "fig_target_scale")
 
 
-@pytest.fixture
-def draw(monkeypatch, tmp_path):
-    """draw(artifact) -> (figure, points, caption), of the runs under tmp_path; the images themselves are not made."""
-
-    def drawing(artifact):
-        figures = []
-        with monkeypatch.context() as patch:
-            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-            written = artifacts.module(artifact).make(tmp_path)
-        (figure,) = figures
-        return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]
-
-    return drawing
-
-
-def notes(axes):
-    """What is written into a panel and is longer than a label, on one line."""
-    texts = [text.get_text().replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ") for text in axes.texts]
-    return " ".join(text for text in texts if ":" in text)
-
-
-def assert_legible(figure):
-    """No text lies on another one, runs into a panel's title or over the figure's edge, or is below 6.5 points."""
-    assert_nothing_overlaps(figure)
-    assert all(text.get_window_extent().y1 < axes.bbox.y1 + 2 for axes in figure.axes for text in axes.texts)
-    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6.5
-    renderer = figure.canvas.get_renderer()
-    for axes, axis in ((axes, axis) for axes in figure.axes for axis in ("xaxis", "yaxis")):
-        assert not getattr(axes, axis).get_offset_text().get_text()
-        labels = [label for label in getattr(axes, axis).get_ticklabels() if label.get_visible() and label.get_text()]
-        boxes = [label.get_window_extent(renderer) for label in labels]
-        side = ("x0", "x1") if axis == "xaxis" else ("y0", "y1")
-        spans = sorted(tuple(getattr(box, name) for name in side) for box in boxes)
-        assert all(one[1] < other[0] for one, other in itertools.pairwise(spans)), [x.get_text() for x in labels]
-
-
+@pytest.mark.slow("draws seven figures from five sets of runs each")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("artifact", ARTIFACTS)
 def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, artifact, scene):
@@ -198,8 +81,9 @@ def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, arti
         )
 
 
+@pytest.mark.slow("writes three figures in every format, twice")
 def test_the_same_inputs_give_the_same_bytes_in_another_process(tmp_path):
-    """Another process has another hash seed. These three draw in all the ways that there are."""
+    """Another process has another hash seed. These three figures use every kind of drawing."""
     names = ["fig_gradient_quality", "fig_depth_choice", "fig_bp_lambda"]
     expected = {}
     for artifact in names:
@@ -271,7 +155,7 @@ def test_gradient_quality_takes_the_metrics_of_the_cut(tmp_path, draw):
     start = points[(points["iteration"] == 0) & (points["metric"] == "l2_error")].set_index("cut_after")["value"]
     assert start.to_dict() == pytest.approx({1: 0.2 * 1.3 * 1.004, 4: 0.05 * 1.3 * 1.004}, rel=1e-4)
     panels_by_row = np.reshape(figure.axes, (3, 2))
-    # The length of the true gradient and the two values of a gradient that knows nothing.
+    # The length of the true gradient, and the values of a useless gradient: cosine 0, half of the signs wrong.
     levels = [{round(float(line.get_ydata()[0]), 4) for line in axes.lines} for axes in panels_by_row[:, 0]]
     norm = points[(points["metric"] == "true_norm") & (points["iteration"] == 5000)]["value"].round(4)
     assert set(norm) <= levels[0] and 0 in levels[1] and 50 in levels[2]
@@ -388,10 +272,6 @@ def test_a_long_head_makes_the_figure_taller_and_no_panel_smaller():
 
 
 def test_shades_are_told_apart_in_grey():
-    def lightness(colour):  # CIE L*
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-        return 116 * np.cbrt(np.dot(linear, [0.2126, 0.7152, 0.0722])) - 16
-
     for shades in (style.FIVE_SHADES, style.THREE_SHADES):
         steps = list(map(lightness, shades))
         assert all(lighter - darker > 12 for lighter, darker in itertools.pairwise(steps))

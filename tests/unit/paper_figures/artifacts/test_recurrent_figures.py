@@ -1,17 +1,16 @@
 """The tables and figures of the recurrent nets."""
 
-import io
 import itertools
 import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from paper_figures import artifacts
 from paper_figures.drawing import captions, style
 from paper_figures.runs import read_runs
+from tests.support.figure_assertions import assert_legible, notes
 from tests.support.recurrent_runs import (
     ENTROPY_RATE,
     FIGURES,
@@ -29,23 +28,7 @@ from tests.support.recurrent_runs import (
     write_ptb,
     write_recurrent,
 )
-from tests.unit.paper_figures.artifacts.test_feedforward_figures import assert_legible, notes
-
-
-@pytest.fixture
-def draw(monkeypatch, tmp_path):
-    """draw(artifact[, results]) -> (figure, points, caption), by default of tmp_path; the images are not made."""
-
-    def drawing(artifact, results=tmp_path):
-        figures = []
-        with monkeypatch.context() as patch:
-            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-            written = artifacts.module(artifact).make(results)
-        (figure,) = figures
-        return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]
-
-    return drawing
-
+from tests.support.table_assertions import assert_braces_match
 
 # Tables.
 
@@ -90,8 +73,7 @@ def test_tex_is_ascii_balanced_and_rectangular(tmp_path, name):
     write_copy(tmp_path, diverged={0: 10})
     write_ptb(tmp_path, "jax", "dni_aux")
     text = artifacts.module(name).make(tmp_path)[".tex"].decode("ascii")
-    bare = re.sub(r"\\\\|\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
+    assert_braces_match(text)
     widths = []
     for tabular in text.split(r"\begin{tabular}{@{}")[1:]:  # not those inside cells
         body = tabular.split(r"\midrule")[1].split(r"\bottomrule")[0]
@@ -184,20 +166,7 @@ def nothing(results):
 SCENES = [complete, proof, stand_in, smoke, nothing]
 
 
-@pytest.fixture(scope="module")
-def folder_of(tmp_path_factory):
-    """folder_of(scene) -> its results, made once."""
-    folders = {}
-
-    def made(scene):
-        if scene not in folders:
-            folders[scene] = tmp_path_factory.mktemp(scene.__name__)
-            scene(folders[scene])
-        return folders[scene]
-
-    return made
-
-
+@pytest.mark.slow("draws three figures from five sets of runs each")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("artifact", FIGURES)
 def test_every_figure_is_legible_and_says_what_is_behind_it(folder_of, draw, artifact, scene):
@@ -244,7 +213,7 @@ def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
         assert list(marks.get_xdata()) == pytest.approx(millions)
         rungs = [RUNGS["repeat_copy"].index(task) for _, task in climbs[seed]]
         assert [round(y) for y in marks.get_ydata()] == rungs
-        assert np.ptp(np.array(marks.get_ydata()) - rungs) < 1e-9  # a shift, the same for all
+        assert np.ptp(np.array(marks.get_ydata()) - rungs) < 1e-9  # shifted by the same amount
         assert (
             line.get_xdata()[-1] == pytest.approx(900 * 4 * 256 / 1e6) and line.get_ydata()[-1] == marks.get_ydata()[-1]
         )
@@ -307,7 +276,7 @@ def test_ptb_curves_are_over_the_papers_at_iterations_times_t(tmp_path, draw):
     (ours,) = [line for line in bptt.lines if line.get_marker() == "o"]
     assert list(ours.get_xdata()) == [5000 * 20 * k for k in range(1, 20)]
     low, high = bptt.get_ylim()
-    assert 1.3 < low < 1.34 and 1.45 < high < 1.6  # the curves' ends are told apart
+    assert 1.3 < low < 1.34 and 1.45 < high < 1.6  # so narrow that the ends of the curves can be told apart
     assert "Dashed: the paper's curves" in caption and "entropy" not in caption
     assert "missing: all" in notes(aux)
 
@@ -347,6 +316,7 @@ def test_boundary_quality_is_by_phase(tmp_path, draw):
     assert "1 is a perfect prediction" in caption
 
 
+@pytest.mark.slow("writes two figures in every format, twice")
 def test_the_five_files_and_the_stamp(tmp_path):
     run = write_copy(tmp_path, iterations=1000)
     for artifact in ("fig_copy_progress", "fig_boundary_quality"):

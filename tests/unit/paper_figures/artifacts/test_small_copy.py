@@ -1,9 +1,9 @@
 """Copy in minutes, figure and table: rows, data at each promotion, quality of M, and runs that lack some of these."""
 
 import io
-import itertools
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,62 +14,8 @@ from paper_figures import artifacts
 from paper_figures.artifacts import fig_small_copy
 from paper_figures.claims.statistics import t_interval
 from paper_figures.drawing import style
-from tests.unit.paper_figures.artifacts.test_feedforward_figures import assert_legible
-from tests.unit.paper_figures.test_runs import write_files
-
-BATCH = 64
-QUALITY = {"read": 0.2, "write": 0.6}
-
-
-def write_small(
-    results,
-    framework="torch",
-    method="dni",
-    length=3,
-    change="none",
-    promoted=((100, 900), (150, 400, 950)),
-    reached=1000,
-    quality=QUALITY,
-    diverged=None,
-    climbs=True,
-    **record,
-):
-    """A run that is evaluated five times.
-
-    Args:
-        promoted: by replica, the iterations at which it solves the tasks of length 4, 5, ...
-        quality: by phase the explained variance: a number, or a function of (replica, iteration).
-        diverged: by replica, the iteration at which it diverges.
-        climbs: whether promotions are recorded.
-    """
-    cell = {"dataset": "copy", "model": "lstm", "method": method, "truncation_length": length, "change": change}
-    rows = []
-    for replica, iterations in enumerate(promoted):
-        end = (diverged or {}).get(replica, math.inf)
-        steps = [(0, 0), *((at, 4 + level) for level, at in enumerate(iterations) if at < end)]
-        rows += [(replica, at, "curriculum", "max_solved_task_length", value) for at, value in steps if climbs]
-        evaluated = sorted({*(reached * k // 4 for k in range(5)), *({end} - {math.inf})})
-        metrics = {"task_length": 5} | {f"explained_variance.{phase}": value for phase, value in quality.items()}
-        for (metric, value), at in itertools.product(metrics.items(), evaluated):
-            if method != "bptt" or metric == "task_length":
-                value = value(replica, at) if callable(value) else value
-                rows.append((replica, at, "batch", metric, value if at < end else math.nan))
-    frame = pd.DataFrame(rows, columns=["replica", "iteration", "split", "metric", "value"])
-    frame["seed"] = frame["replica"] + 7
-    kept = {
-        "spec": {**cell, "iterations": reached, "batch_size": BATCH},
-        "seeds": [replica + 7 for replica in range(len(promoted))],
-        "preset": "paper",
-        "status": "complete",
-        "iteration_reached": reached,
-        "iterations": reached,
-        "diverged_seeds": [replica + 7 for replica in diverged or {}],
-        "differs_from_paper": ["hidden_units = 64 (paper: 256)"],
-        "changed_choices": [],
-        "data": [{"name": "copy", "source": "generated", "description": "one line", "files": {"x.txt": "0" * 64}}],
-        **record,
-    }
-    return write_files(results, framework, "small_copy", cell, frame, **kept)
+from tests.support.figure_assertions import assert_legible
+from tests.support.small_copy_runs import BATCH, QUALITY, write_small
 
 
 def complete(results):
@@ -95,18 +41,9 @@ def _noisy(mean):
 
 
 @pytest.fixture
-def draw(monkeypatch, tmp_path):
-    """draw() -> (figure, points, caption) of the runs under tmp_path; the images are not made."""
-
-    def drawing():
-        figures = []
-        with monkeypatch.context() as patch:
-            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-            written = fig_small_copy.make(tmp_path)
-        (figure,) = figures
-        return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]
-
-    return drawing
+def draw(draw):
+    """draw() -> (figure, points, caption) of the runs under tmp_path; no image files are written."""
+    return partial(draw, "fig_small_copy")
 
 
 def names(figure):
@@ -245,6 +182,7 @@ def test_no_runs_make_an_empty_figure(draw):
     assert caption.startswith("No runs found: the panels are empty.")
 
 
+@pytest.mark.slow("draws every cell of the paper preset")
 def test_the_paper_preset_is_legible(tmp_path, draw):
     complete(tmp_path)
     figure, _, caption = draw()
@@ -265,7 +203,7 @@ def test_the_five_files_are_the_same_each_time(tmp_path):
 
 
 def table(results):
-    """The lines of the table's page, by cells, and its long form."""
+    """The table's lines on its page, split into cells; its .csv; and the page."""
     written = artifacts.module("table_small_copy").make(results)
     page = written[".md"].decode()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
@@ -299,7 +237,8 @@ def test_the_tables_lines_are_in_the_figures_order(tmp_path):
     ]
 
 
-def test_the_table_says_of_a_replica_that_it_diverged_and_leaves_out_what_it_did_later(tmp_path):
+def test_the_table_says_that_a_replica_diverged(tmp_path):
+    """What the replica did after that is left out."""
     write_small(tmp_path, promoted=((10, 20, 30, 40), (10, 20, 500, 600)), diverged={1: 300})
     write_small(tmp_path, promoted=((10,),), diverged={0: 300}, change="fast")
     (some, every), *_ = table(tmp_path)

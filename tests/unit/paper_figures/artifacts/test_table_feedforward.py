@@ -9,7 +9,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
 from PIL import Image
 
 from paper_figures.artifacts import fig_feedforward_curves, table_feedforward
@@ -17,16 +16,11 @@ from paper_figures.drawing import latex, style
 from paper_figures.drawing.style import spread
 from paper_figures.provenance import stamps
 from paper_figures.runs import read_runs
-from tests.unit.paper_figures.claims.test_judging import EQUAL, TABLE, judged
-from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, write_published, write_quick, write_run
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures are collected here and not written: for tests that do not look at the files."""
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-    return figures
+from tests.support.figure_assertions import assert_nothing_overlaps, lightness
+from tests.support.judged_claims import judged
+from tests.support.published_numbers import TABLE
+from tests.support.runs_on_disk import EQUAL, write_published, write_quick, write_run
+from tests.support.table_assertions import assert_braces_match
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +56,7 @@ def test_the_table_shows_a_missing_framework(tmp_path):
 
 
 def test_the_table_has_the_papers_six_blocks_in_its_order(tmp_path):
-    """Every net has three lines; each number stands in its method's column."""
+    """Every net has three lines, and each number is in its method's column."""
     lines = table_feedforward.make(tmp_path)[".md"].decode().splitlines()
     paper = [line.strip("| ").split(" | ") for line in lines if "| paper |" in line]
     names = {"mnist": "MNIST", "cifar10": "CIFAR-10", "fcn": "fully connected", "cnn": "convolutional"}
@@ -86,8 +80,7 @@ def test_notes_and_stamp_are_about_the_runs_that_the_table_shows(tmp_path):
 def test_tex_is_ascii_balanced_and_rectangular(tmp_path):
     write_run(tmp_path, "torch", diverged=3)
     text = table_feedforward.make(tmp_path)[".tex"].decode("ascii")
-    bare = re.sub(r"\\\\|\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
+    assert_braces_match(text)
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     assert {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")} == {7}
     assert (
@@ -142,9 +135,5 @@ def test_labels_are_spread_and_otherwise_stay():
 
 
 def test_depths_are_told_apart_in_grey():
-    def lightness(colour):  # CIE L*
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-        return 116 * np.cbrt(np.dot(linear, [0.2126, 0.7152, 0.0722])) - 16
-
     steps = [lightness(colour) for _, colour in sorted(style.DEPTHS.items())]
     assert all(brighter - darker > 12 for brighter, darker in itertools.pairwise(steps))

@@ -18,8 +18,8 @@ from paper_figures.claims.judging import read_claims
 from paper_figures.claims.statistics import LEVEL
 from paper_figures.runs import read_runs
 from tests.support.recurrent_runs import write_copy, write_ptb
-from tests.unit.paper_figures.artifacts.test_two_network_figures import write_two
-from tests.unit.paper_figures.test_runs import edit_record, write_run
+from tests.support.runs_on_disk import edit_record, write_run
+from tests.support.two_network_runs import write_two
 
 CPU = {"kind": "cpu", "name": "AMD EPYC", "threads": 2}
 
@@ -88,7 +88,7 @@ def test_verdicts(tmp_path, differences, verdict):
 
 
 def test_equal_differences_of_one_image_are_not_certain(tmp_path):
-    """On 297 test images each seed is off by the same image count; on 10,000 that is certain enough."""
+    """Each seed differs by the same number of images. Of 297 test images that is not certain, of 10,000 it is."""
     for images, verdict in ((297, "inconclusive"), (10_000, "differs")):
         one = 100 / images
         off = one * math.ceil(0.335 / one)  # just beyond the margin of 0.3
@@ -154,7 +154,8 @@ def test_runs_that_both_stopped_early_at_one_iteration_are_compared(tmp_path):
     assert (row["verdict"], row["iteration"]) == ("equivalent", 300_000)
 
 
-def test_cells_of_one_framework_and_cells_without_a_common_seed_are_counted(tmp_path):
+def test_cells_that_cannot_be_compared_are_counted(tmp_path):
+    """Those that one framework alone has run, and those whose two runs share no seed."""
     write_both(tmp_path, [2.0, 3.0, 4.0], [2.0, 3.0, 4.0])
     write_run(tmp_path, depth=3)
     write_run(tmp_path, "jax", depth=5)
@@ -339,8 +340,8 @@ def test_a_wrong_folder_is_named(tmp_path):
 
 
 def test_false_words_are_rare_over_a_family_of_cells(monkeypatch):
-    """40 cells with the means of all on their margins: one or more false words in at most 5% of families."""
-    monkeypatch.setattr("gc.collect", lambda: 0)  # which the library calls every time
+    """40 cells, all with means on their margins: at most 5% of such families have one false verdict or more."""
+    monkeypatch.setattr("gc.collect", lambda: 0)  # the library calls it every time
     rng = np.random.default_rng(10)
     row = {"obstacles": "", "n_diverged_alone": 0, "n": 3, "margin": 1.0, "low": -1.0, "high": 1.0}
     wrong = {"equivalent": 0, "differs": 0}

@@ -11,8 +11,9 @@ import pytest
 from paper_figures import artifacts
 from paper_figures.drawing import captions
 from paper_figures.runs import read_runs
-from tests.unit.paper_figures.claims.test_judging import SINGLE_DNI, STALE
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.published_numbers import SINGLE_DNI, STALE
+from tests.support.runs_on_disk import write_run
+from tests.support.table_assertions import assert_braces_match
 
 NAMES = ("text_deep", "text_stale_gradients", "text_single_dni")
 DECAYS = (0.0, 0.9, 0.99)
@@ -109,7 +110,8 @@ def test_single_dni_by_cut_and_method(results):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_number_without_a_published_one_still_says_when_it_is_not_comparable(tmp_path, name):
+def test_every_number_says_when_it_is_not_comparable(tmp_path, name):
+    """Even one for which the paper has no number."""
     write_all(tmp_path, ["torch"], iterations=2000, source="stand-in")
     _, _, *lines = lines_of(tmp_path, name)
     ours = [cell for line in lines for cell in line[2:] if line[1] == "PyTorch" and cell not in ("", "missing")]
@@ -130,8 +132,7 @@ def test_without_runs_the_papers_numbers_stand_alone(tmp_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_tex_is_ascii_balanced_and_rectangular(results, name):
     text = artifacts.module(name).make(results)[".tex"].decode("ascii")
-    bare = re.sub(r"\\\\|\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
+    assert_braces_match(text)
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     (ampersands,) = {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")}
     columns = re.search(r"\\begin{tabular}{@{}(l+c+)@{}}", text)[1]
@@ -140,7 +141,7 @@ def test_tex_is_ascii_balanced_and_rectangular(results, name):
 
 
 def test_a_mix_of_data_is_said(tmp_path):
-    """The paper's order of the data sets; what is the original is named beside what is not."""
+    """In the paper's order of the data sets; original data are named beside stand-ins."""
     write_run(tmp_path, dataset="cifar10", model="cnn", source="stand-in")
     write_run(tmp_path, source="stand-in")
     line = captions.data_line(read_runs(tmp_path, "feedforward"))

@@ -9,27 +9,14 @@ import pandas as pd
 import pytest
 
 from paper_figures import artifacts
-from paper_figures.drawing import style
 from paper_figures.drawing.p_update_figure import SNAPSHOTS
-from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, edit_curves, write_run
+from tests.support.figure_assertions import assert_nothing_overlaps
+from tests.support.runs_on_disk import edit_curves
+from tests.support.unlock_runs import value, write_unlock
 
 KINDS = {"fig_sparse_updates": "sparse", "fig_complete_unlock": "complete"}
 SPARSE = "fig_sparse_updates"
 PUBLISHED = {"fig_sparse_updates": 37, "fig_complete_unlock": 36}
-
-
-def value(replica, iteration):
-    """Told apart by replica and iteration."""
-    return 2 + replica / 100 + 1e4 / (iteration + 200)
-
-
-def write_unlock(results, framework="torch", method="dni", unlock="sparse", replicas=20, **changes):
-    """Replica i of n has p_update i / (n - 1)."""
-    settings = {"p_update": [i / (replicas - 1) for i in range(replicas)]}
-    place = {"experiment": "unlock", "cell": {"unlock": unlock}, "replica_settings": settings}
-    metrics = {("test", "error"): value}
-    changes = {"evaluate_every": 1000, "seeds": tuple(range(5, 5 + replicas)), "metrics": metrics, **place, **changes}
-    return write_run(results, framework, 4, method, **changes)
 
 
 def complete(results, unlock):
@@ -76,20 +63,13 @@ def points_of(results, name=SPARSE):
     return pd.read_csv(io.BytesIO(artifacts.module(name).make(results)[".csv"]))
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures are collected here and not written: for tests that do not look at the files."""
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-    return figures
-
-
 def panel_texts(figure):
     """The small print of each panel, [rows][columns]."""
     texts = [" ".join(" ".join(text.get_text() for text in axes.texts).split()) for axes in figure.axes]
     return [texts[:5], texts[5:]]
 
 
+@pytest.mark.slow("draws two figures from six sets of runs each")
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("scene", SCENES)
 def test_nothing_overlaps_or_is_clipped(tmp_path, drawn, scene, name):
@@ -205,7 +185,7 @@ def test_a_fraction_far_from_every_evaluation_is_left_out(tmp_path, drawn):
 
 
 def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
-    """Runs of 25,000 iterations have three of the paper's panels, not five of their own; nor is 4,900 at 5,000."""
+    """A run of 25,000 iterations is in three of the paper's panels, not in five of its own; 4,900 is not 5,000."""
     proof(tmp_path, "sparse")
     write_unlock(tmp_path, "torch", "dni", iterations=20_000, evaluate_every=4_900)
     points = points_of(tmp_path)
@@ -215,6 +195,7 @@ def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
     assert note == "not evaluated at 5,000; the nearest is 4,900"
 
 
+@pytest.mark.slow("writes a figure in every format, twice")
 def test_the_five_files_and_the_stamp(tmp_path):
     run = write_unlock(tmp_path, replicas=4, iterations=5_000)
     written = artifacts.module(SPARSE).make(tmp_path)

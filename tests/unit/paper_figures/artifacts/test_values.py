@@ -11,7 +11,7 @@ from paper_figures.artifacts.values import MISSING, VARIANTS, macro
 from paper_figures.claims import judging
 from paper_figures.publish.macro_names import in_letters, number_word
 from paper_figures.runs import ROOT
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 SAMPLE = ROOT / "docs/sample-paper/sample.tex"
 FOUR = "table_feedforward/mnist/fcn/4/dni"
@@ -19,7 +19,7 @@ DEFINITION = re.compile(r"^\\newcommand\{\\(\w+)\}(?:\[1\])?\{(.*)\}(?:%.*)?$", 
 
 
 def macros_of(results):
-    """What every macro prints, by name; no name twice."""
+    """{name: what the macro prints}; no name may occur twice."""
     found = DEFINITION.findall(values.make(results)[".tex"].decode())
     assert len(dict(found)) == len(found)
     return dict(found)
@@ -110,6 +110,7 @@ def test_the_sample_paper_uses_only_macros_that_there_are(empty):
     assert used and used <= empty.keys()
 
 
+@pytest.mark.slow("runs pdflatex")
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_the_sample_paper_compiles(tmp_path):
     published = next((ROOT / "results/published").glob("*/tables/text_single_dni.tex")).parents[1]

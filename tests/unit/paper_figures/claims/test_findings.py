@@ -1,4 +1,4 @@
-"""The paper's findings in words, orderings and trends, as claims: their bounds, and how two cells are held together."""
+"""The paper's findings in words (orderings, trends) as claims: their bounds, and how two cells are compared."""
 
 import math
 
@@ -10,11 +10,11 @@ from scipy import stats
 from paper_figures.claims import judging
 from paper_figures.claims.statistics import AT_LEAST, AT_MOST
 from paper_figures.runs import read_runs
+from tests.support.judged_claims import judged, row
 from tests.support.recurrent_runs import write_copy, write_ptb
-from tests.unit.paper_figures.claims.test_judging import judged, row
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
-# Stated a second time: of each finding the direction, the bound, and how many cells it is about.
+# Independent of claims.csv: the direction and the bound of each finding, and how many cells it is about.
 FINDINGS = {
     "worse_with_depth": (AT_LEAST, 0.05, 6),
     "dni_below_no_bprop": (AT_MOST, -0.05, 4),
@@ -39,7 +39,7 @@ FINDINGS = {
     "dni_below_bptt": (AT_MOST, -0.005, 5),
     "dni_aux_below_dni": (AT_MOST, -0.005, 1),
 }
-WORDS = {0.5: "half", 0.9: "lower by a tenth"}  # how a reason names a bound, where not as a number
+WORDS = {0.5: "half", 0.9: "lower by a tenth"}  # bounds that a reason names in words
 
 
 def findings():
@@ -66,7 +66,7 @@ def test_every_finding_has_a_bound_and_its_reason():
 
 
 def test_a_finding_is_what_the_papers_own_numbers_say():
-    """Where the table has both cells, their difference keeps the bound, but for rounding on the way to it."""
+    """Where the paper's tables have both cells, their difference is on the right side of the bound."""
     table = judging.read_claims()
     numbers = table[
         table["artifact"].isin(["table_feedforward", "table_rnn", "text_single_dni", "text_stale_gradients"])
@@ -102,7 +102,7 @@ DEPTH = "worse_with_depth/mnist/fcn/no_bprop"
 
 
 def test_replicas_are_paired_by_seed(tmp_path):
-    """Differences 0.2, 0.3, 0.4; matched in any other way they would spread by points."""
+    """The differences are 0.2, 0.3 and 0.4; any other pairing would spread by whole points."""
     write_depths(tmp_path, [9.4, 5.3, 1.2], [1.0, 5.0, 9.0], seeds=(2, 1, 0))
     found = finding(tmp_path, DEPTH)
     half = 4.302653 * 0.1 / math.sqrt(3)
@@ -115,7 +115,7 @@ def test_replicas_are_paired_by_seed(tmp_path):
 @pytest.mark.parametrize(
     ("deep", "verdict"),
     [
-        ([1.0, 5.0, 9.0], "differs (worse)"),  # equal, without spread: no rise
+        ([1.0, 5.0, 9.0], "differs (worse)"),  # equal, so there is no rise
         ([0.8, 4.9, 8.8], "differs (worse)"),
         ([1.5, 4.9, 9.3], "inconclusive"),
         ([math.nan, 6.0, 10.0], "differs (worse)"),
@@ -204,7 +204,7 @@ def test_a_reference_of_another_experiment_is_not_taken_from_the_own(tmp_path):
 
 
 def test_the_quality_of_a_gradient_is_a_mean_over_training(tmp_path):
-    """Of the evaluations after iteration 0, up to the claim's; the L2 error's last over its greatest."""
+    """Over the evaluations after iteration 0, up to the claim's. For the L2 error it is the last over the largest."""
     cosine = {0: [0.0, 0.0], 250_000: [0.3, 0.1], 500_000: [0.1, 0.2], 750_000: [9.0, 9.0]}
     l2_error = {0: [1.0, 1.0], 250_000: [4.0, 2.0], 500_000: [1.0, 1.0], 750_000: [9.0, 9.0]}
     metrics = {
@@ -250,7 +250,7 @@ SLOPE = "cdni_worse_with_p_update/mnist/fcn/4"
 
 
 def test_the_slope_is_that_of_the_replicas_within_the_range(tmp_path):
-    """Not of the first, which at p_update = 0.01 hardly trains."""
+    """The first replica is outside it: at p_update = 0.01 it hardly trains."""
     rng = np.random.default_rng(5)
     errors = [90.0, *(1.9 + 0.5 * p + rng.normal(0, 0.02) for p in P_UPDATE[1:])]
     write_unlock(tmp_path, errors)

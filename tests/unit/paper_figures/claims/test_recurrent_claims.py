@@ -9,6 +9,7 @@ import pytest
 from paper_figures.claims.curriculum import LADDERS, to_lengths, to_steps
 from paper_figures.claims.measures import early_stops
 from paper_figures.runs import read_runs
+from tests.support.judged_claims import judged, row
 from tests.support.recurrent_runs import (
     REACHES,
     REFERENCE,
@@ -19,7 +20,6 @@ from tests.support.recurrent_runs import (
     write_pair,
     write_ptb,
 )
-from tests.unit.paper_figures.claims.test_judging import judged, row
 
 # The ladder.
 
@@ -59,7 +59,8 @@ def test_a_mean_between_two_rungs_is_a_length_between_theirs():
         ("copy", "dni", 3, [16, 16, 16], "differs (better)"),
         ("copy", "dni", 3, [14, 15, 14], "consistent"),
         ("copy", "dni", 3, [14] * 9 + [15], "reproduced"),
-        ("copy", "dni", 3, [15] * 9 + [14], "consistent"),  # not shown to lie within a step, but near enough
+        # Not significantly within one step, but inside the prediction interval.
+        ("copy", "dni", 3, [15] * 9 + [14], "consistent"),
         ("copy", "dni", 3, [16] * 9 + [17], "differs (better)"),
         ("copy", "dni", 3, [14], "inconclusive"),
     ],
@@ -85,7 +86,7 @@ def test_intervals_are_computed_in_steps_and_shown_as_task_lengths(tmp_path):
 
 
 def test_a_climb_counts_up_to_the_claims_iteration(tmp_path):
-    """What is solved later than that does not; a run cut short is not comparable and shows what it has."""
+    """Later ones do not count. A run that stopped early is not comparable, and its value is shown."""
     claim = "table_rnn/copy/lstm/dni/truncation_length~3"
     write_copy(tmp_path / "long", solved=[20, 20, 20], iterations=5_000_000)
     table = promotions("copy", 20, 5_000_000)
@@ -130,7 +131,7 @@ PTB_CLAIM = "table_rnn/ptb/lstm/dni/truncation_length~5"
 
 
 def test_a_replicas_result_is_the_test_error_of_its_own_best_snapshot(tmp_path):
-    """Each stops at its own place; a run that ended by the rule is as good as one that ran its length."""
+    """Each replica stops at its own iteration. A run that ended by the rule counts as one of full length."""
     valid = [STOPS[case][0] for case in ("first rise", "rises, then falls lower", "diverged after it")]
     test = [[5, 2, 1.36, 9], [5, 1.35, 9, 1.2], [5, 1.34, 9, math.nan]]
     write_ptb(tmp_path, valid=valid, test=test)

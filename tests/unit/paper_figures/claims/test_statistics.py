@@ -52,17 +52,17 @@ def test_against_scipy(n):
     assert equivalence_p(values, 2.2, 0.3) == pytest.approx(max(above, below))
 
 
-EXPERIMENTS = 4000  # that a simulation makes
+EXPERIMENTS = 4000  # in a simulation
 
 
 def chance(probability, experiments=EXPERIMENTS):
-    """What a share of simulated experiments is near: four standard errors, beyond which one share in 16,000 lies."""
+    """A share of simulated experiments, within four standard errors: one share in 16,000 lies beyond by chance."""
     return pytest.approx(probability, abs=4 * math.sqrt(probability * (1 - probability) / experiments))
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_coverage(n):
-    """The mean, and one more draw, lie in the intervals in 95% of experiments."""
+    """The true mean, and one more draw, lie in their intervals in 95% of experiments."""
     rng = np.random.default_rng(1)
     draws = rng.normal(0.0, 1.0, (EXPERIMENTS, n + 1))
     covered = {"mean": 0, "next": 0}
@@ -113,7 +113,7 @@ def test_holm_by_hand():
 
 
 def test_holm_rejects_what_the_regression_gate_rejects(monkeypatch):
-    """Which asks thousands of times, and so has its own few lines: the library collects garbage at every call."""
+    """The gate calls it thousands of times, so it has its own few lines: the library's function is slow."""
     monkeypatch.setattr("gc.collect", lambda: 0)
     rng = np.random.default_rng(7)
     for _ in range(50):
@@ -136,7 +136,7 @@ def test_parts_of_a_slope():
 
 @pytest.mark.parametrize("noise", ["even", "more at the ends"])
 def test_coverage_of_a_slope(noise):
-    """White's interval covers a little less than it says of 100 points, as here."""
+    """With 100 points, as here, White's interval covers a little less than its level."""
     rng = np.random.default_rng(9)
     x = (np.arange(100) + 0.5) / 100
     spread = 0.1 if noise == "even" else 0.05 + 0.4 * abs(x - 0.5)
@@ -155,7 +155,7 @@ def test_reproduced_is_rarely_said_of_a_mean_on_the_margin():
 
 @pytest.mark.parametrize("n", [3, 10, 30])
 def test_differs_is_rarely_said_of_a_draw_from_our_own_distribution(n):
-    """Even where runs spread more than the margin and n is large: see the order of verdicts."""
+    """Even where runs spread more than the margin and n is large, because of the order of verdicts."""
     rng = np.random.default_rng(3)
     draws = rng.normal(5.0, 1.0, (2000, n + 1))
     words = [verdict(values, published, 0.3, True).word for *values, published in draws]

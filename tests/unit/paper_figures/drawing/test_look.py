@@ -18,12 +18,14 @@ from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
 from paper_figures.drawing import curve_points, latex, layout, panels, print_width, style
+from tests.support.drawn_figures import draw_figure
+from tests.support.feedforward_runs import ARTIFACTS, write_cells
+from tests.support.figure_assertions import assert_nothing_overlaps
 from tests.support.recurrent_runs import write_copy, write_ptb
-from tests.unit.paper_figures.artifacts import test_feedforward_figures as feedforward
-from tests.unit.paper_figures.artifacts.test_small_copy import write_small
-from tests.unit.paper_figures.artifacts.test_two_network_figures import write_two
-from tests.unit.paper_figures.artifacts.test_unlock_figures import write_unlock
-from tests.unit.paper_figures.test_runs import assert_nothing_overlaps, write_run
+from tests.support.runs_on_disk import write_run
+from tests.support.small_copy_runs import write_small
+from tests.support.two_network_runs import write_two
+from tests.support.unlock_runs import write_unlock
 
 FIGURES = [name for name in artifacts.names() if name.startswith("fig_")]
 TABLES = [name for name in artifacts.names() if name.startswith(("table_", "text_"))]
@@ -35,11 +37,14 @@ WIDE = ["fig_boundary_quality", "fig_complete_unlock", "fig_small_copy", "fig_sp
 def results(tmp_path_factory):
     """Some cells of every experiment: three replicas in PyTorch, one of them diverged; in JAX two, or one alone."""
     folder = tmp_path_factory.mktemp("results")
-    for name in feedforward.ARTIFACTS:
+    for name in ARTIFACTS:
         if name != "fig_depth_choice":  # shares its runs
-            write = feedforward.write_cells
-            write(folder, name, ["torch"], slice(0, 9), evaluate_every=20_000, diverged=lambda number: number % 3 == 1)
-            write(folder, name, ["jax"], slice(0, 6), evaluate_every=20_000, seeds=lambda number: range(1 + number % 2))
+            write_cells(
+                folder, name, ["torch"], slice(0, 9), evaluate_every=20_000, diverged=lambda number: number % 3 == 1
+            )
+            write_cells(
+                folder, name, ["jax"], slice(0, 6), evaluate_every=20_000, seeds=lambda number: range(1 + number % 2)
+            )
     for framework, replicas in (("torch", 3), ("jax", 2)):
         gone = {0: 100_000} if framework == "torch" else None
         for dataset, method in itertools.product(("copy", "repeat_copy"), ("bptt", "dni", "dni_aux")):
@@ -57,15 +62,12 @@ def results(tmp_path_factory):
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    """draw(artifact, results, columns) -> the figure; no files are made."""
+def draw():
+    """draw(artifact, results, columns) -> the figure; no image files are written."""
 
     def drawing(artifact, results, columns=2):
-        figures = []
-        with monkeypatch.context() as patch, print_width.printed_in(columns):
-            patch.setattr(style, "save", lambda figure, *_: figures.append(figure) or {})
-            artifacts.module(artifact).make(results)
-        return figures[0]
+        with print_width.printed_in(columns):
+            return draw_figure(artifact, results)[0]
 
     return drawing
 
@@ -75,7 +77,8 @@ def words(figure):
     return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
 
-def assert_legible(figure):
+def assert_readable_in_print(figure):
+    """Nothing overlaps; every letter, those of legends and ticks too, is large and dark enough."""
     assert_nothing_overlaps(figure)
     texts = words(figure)
     assert min(text.get_fontsize() for text in texts) >= 6.5
@@ -88,7 +91,7 @@ def assert_legible(figure):
 
 
 def assert_named(figure):
-    """An axis at the edge has a name, or shares a neighbour's in one column; or its ticks are names themselves."""
+    """An axis at the figure's edge has a name, shares its neighbour's in one column, or has names for ticks."""
     for axes in figure.axes:
         place = axes.get_subplotspec()
         row = [other for other in figure.axes if other.get_subplotspec().rowspan == place.rowspan]
@@ -107,15 +110,16 @@ def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
     figure = draw(artifact, results, columns)
     assert figure.get_figwidth() == print_width.WIDTHS[columns]
     assert figure.get_figheight() <= 9.5  # of a page
-    assert_legible(figure)
+    assert_readable_in_print(figure)
     assert_named(figure)
 
 
+@pytest.mark.slow("draws every figure")
 def test_without_runs_every_figure_says_so_in_one_column_too(tmp_path, draw):
     for artifact in sorted(set(FIGURES) - set(WIDE)):
         figure = draw(artifact, tmp_path, columns=1)
         assert figure.texts[0].get_text().startswith("No runs found")
-        assert_legible(figure)
+        assert_readable_in_print(figure)
 
 
 def test_two_replicas_are_shown_in_place_of_their_interval(tmp_path, draw):

@@ -20,7 +20,7 @@ from paper_figures.drawing import style
 from paper_figures.provenance import embedding, stamps
 from paper_figures.provenance.verify import DIFFERS, MATCHES, UNKNOWN, Verifier
 from paper_figures.runs import ROOT
-from tests.unit.paper_figures.test_runs import edit_curves, edit_record, write_run
+from tests.support.runs_on_disk import edit_curves, edit_record, write_run
 
 FIGURE, TABLE, CLAIMS = "figures/fig_underfitting.pdf", "tables/text_deep.md", "claims.csv"
 FIGURE_SUFFIXES, TABLE_SUFFIXES = (".pdf", ".svg", ".png", ".csv", ".json"), (".md", ".tex", ".csv", ".json")

@@ -17,7 +17,7 @@ import pytest
 from impls.errors import UserError
 from paper_figures.publish import crate
 from paper_figures.runs import ROOT
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 FOLDER = min(path for path in (ROOT / "results/published").glob("*/") if next(path.rglob("run.json"), None))
 BASE = FOLDER.relative_to(ROOT).as_posix()

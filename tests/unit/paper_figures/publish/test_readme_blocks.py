@@ -10,7 +10,7 @@ from paper_figures import artifacts
 from paper_figures.publish.readme_blocks import PAGES, main, rewrite
 from paper_figures.publish.summary import MOST, Summary
 from paper_figures.runs import ROOT
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 EXPERIMENTS_PAGE = (ROOT / "docs/experiments.md").read_text()
 PLAIN = ROOT / "page.md"  # where links are relative to; no such file is needed

@@ -1,4 +1,4 @@
-"""The report: what it says of synthetic runs, and that it is one whole file."""
+"""The report: what it says about synthetic runs, and that it is one file that needs no other."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ from paper_figures.report.missing import waiting
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.runs import all_runs
 from tests.support.report_results import Page, draw, write_results, write_stand_ins
-from tests.unit.paper_figures.test_runs import write_run
+from tests.support.runs_on_disk import write_run
 
 CLAIM = "table_feedforward/mnist/fcn/4/dni"
 
@@ -151,7 +151,8 @@ def test_what_a_claim_is_held_against_is_made_with_it(results):
     assert row["command"].endswith("config/paper.yaml feedforward single_dni")
 
 
-def test_a_run_of_the_papers_preset_that_decides_nothing_wants_more_replicas(tmp_path):
+def test_an_inconclusive_run_wants_more_replicas(tmp_path):
+    """A complete run of the paper's preset that decides nothing: the way to go on is a larger number of replicas."""
     results = tmp_path / "paper"
     write_run(results, seeds=(0,))
     draw(results, "claims")
