@@ -13,9 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import DATASETS, RECURRENT_METHODS
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "Copy and Repeat Copy, an addition of ours: how well M predicts the gradient at the boundaries of chunks"
@@ -68,7 +69,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
             corner = "upper left" if metric == next(iter(ROWS)) else ""
             style.label_ends(axes, panels.draw_curves(axes, mine, LENGTHS, note=corner, x="thousands"))
     for (dataset, method), axes in zip(cells, grid[0], strict=True):
-        name = f"{captions.DATASETS[dataset]}, {captions.RECURRENT_METHODS[method]}"
+        name = f"{DATASETS[dataset]}, {RECURRENT_METHODS[method]}"
         axes.set_title(name, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
     layout.label_axes(grid, "thousand iterations", *ROWS.values())
     for axes in grid[:, 0]:

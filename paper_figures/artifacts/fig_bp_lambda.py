@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures.claims.judging import FRAMEWORKS
-from paper_figures.drawing import captions, layout, panels, print_width, style
+from paper_figures.drawing import layout, panels, print_width, style
 from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "BP(lambda) in 4-layer nets, an addition of ours: test error against the weight of the backpropagated gradient"
@@ -59,7 +59,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_values(grid[1, 0], points, headroom=2)
     panels.log_iterations(grid[1, 0], panels.inside(grid[1, 0], points))
     for method, (above, below) in zip(METHODS, grid.T, strict=True):
-        above.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        above.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         _final_errors(above, ends[ends["method"] == method])
         style.label_ends(below, panels.draw_curves(below, points[points["method"] == method], LAMBDAS))
     layout.label_axes(grid[:1], "λ", "final test error (%)")

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.drawing import layout, panels, print_width, style
 from paper_figures.drawing.curve_points import NUMBERS, summary
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "an ablation of ours: test error with the depth of M chosen on test or on validation error"

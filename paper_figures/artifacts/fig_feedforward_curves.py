@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import captions, layout, panels, style
 from paper_figures.drawing.curve_points import our_points, paper_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "feed-forward nets with a DNI between every two layers: test error against iterations"
@@ -55,7 +56,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     figure, grid = layout.grid(head, 2, 2, 2.05, legend=[legend])
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points, footroom=0.7)
-    for axes, (method, name) in zip(grid.flat, captions.METHODS.items(), strict=True):
+    for axes, (method, name) in zip(grid.flat, FEEDFORWARD_METHODS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["method"] == method])
     layout.label_axes(grid, "training iterations", "test error (%)")

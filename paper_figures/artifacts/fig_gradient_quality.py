@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "one DNI in a 6-layer net: error of the synthetic gradient during training"
@@ -57,7 +58,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for metric, row in zip(UNINFORMED, grid[1:], strict=True):
         panels.linear_values(row[0], points[points["metric"] == metric], UNINFORMED[metric], LEAST[metric])
     for method, column in zip(METHODS, grid.T, strict=True):
-        column[0].set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        column[0].set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         here = points[points["method"] == method]
         for metric, axes in zip(ROWS, column, strict=True):
             if metric in UNINFORMED:

@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from paper_figures.claims.judging import cell_of, read_claims
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.claims.matching import cell_of, read_claims
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import RECURRENT_METHODS
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Penn Treebank: test bits per character against iterations times truncation length"
@@ -80,7 +81,7 @@ def _draw(points: pd.DataFrame, head: list[str], limits: list[float]) -> Figure:
     if limits:
         words = " and ".join(f"{limit:.2f}" for limit in limits)
         legend.append(Line2D([], [], label=f"limit: the stand-in's entropy rate ({words} bits)", **ink, **style.DOTTED))
-    methods = captions.RECURRENT_METHODS
+    methods = RECURRENT_METHODS
     figure, grid = layout.grid(head, 1, len(methods), 2.9, legend=[legend, LENGTHS.legend()])
     _bits(grid[0, 0], points, limits)
     inside = points[points["value"] < grid[0, 0].get_ylim()[1]]

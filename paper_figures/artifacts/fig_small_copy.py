@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 
 from impls.errors import UserError
 from paper_figures.claims.measures import MEASURES, data_per_iteration
-from paper_figures.drawing import captions, layout, panels, print_width, style
+from paper_figures.drawing import layout, panels, print_width, style
 from paper_figures.drawing.curve_points import NUMBERS, shown_range, summary
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import RECURRENT_METHODS
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved against data consumed, one choice changed at a time"
@@ -94,7 +95,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_iterations(left, climbs, label_room=0.03, x="millions", unit=1000)
     left.set(xlabel="data consumed (million time steps × batch)", ylim=(shown - 0.5, -0.5))
     right.set(xlabel="explained variance", xlim=(LOWEST, 1), xticks=[LOWEST, 0, 0.5, 1])
-    words = [(captions.RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
+    words = [(RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
     left.set_yticks(range(len(rows)), [", ".join(filter(None, name)) for name in words])
     for axes, title in ((left, "task lengths solved, by replica"), (right, "quality of M")):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = (
@@ -54,7 +55,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_values(grid[0, 0], points, headroom=3)
     panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points), label_room=0.17 * len(methods))
     for axes, method in zip(grid.flat, methods, strict=True):
-        axes.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        axes.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["method"] == method], SETTINGS))
     layout.label_axes(grid, "training iterations", "test error (%)")
     return figure

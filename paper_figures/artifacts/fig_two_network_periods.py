@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.measures import MEASURES
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import summary
 from paper_figures.drawing.figure_files import figure_files
+from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "two networks, an addition of ours: digits and seconds until DNI has joint backprop's last error, by the period"

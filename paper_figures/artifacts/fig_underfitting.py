@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "convolutional nets on CIFAR-10 with a DNI between every two layers: training error against iterations"
@@ -45,7 +46,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points)
     for axes, method in zip(grid.flat, METHODS, strict=True):
-        axes.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        axes.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         here = points[points["method"] == method]
         panels.draw_dotted(axes, here[here["split"] == "test"], DEPTHS)
         style.label_ends(axes, panels.draw_curves(axes, here[here["split"] == "train"], DEPTHS))

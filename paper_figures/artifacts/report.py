@@ -11,12 +11,12 @@ from typing import Any
 
 import jinja2
 
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.statistics import VERDICTS
 from paper_figures.drawing import captions
+from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.embedding import sealed, with_comment
 from paper_figures.provenance.stamps import short, stamp
-from paper_figures.report.claims import claim_rows, read_judged, statements, verdict_counts, verdict_words
+from paper_figures.report.claims import claim_rows, claims_with_headings, statements, verdict_counts, verdict_words
 from paper_figures.report.drawings import drawings
 from paper_figures.report.missing import PAPER_PRESET, waiting
 from paper_figures.report.runs import changes, run_rows, troubles, unfinished
@@ -36,7 +36,7 @@ def make(results: Path) -> dict[str, bytes]:
         UserError: the claims have not been judged yet, or a file of the results cannot be used.
     """
     runs = all_runs(results)
-    judged = read_judged(results)
+    judged = claims_with_headings(results)
     shown = drawings(results)
     claims = claim_rows(judged)
     missing = waiting(judged, runs, results)

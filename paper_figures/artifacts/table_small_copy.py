@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures.artifacts.fig_small_copy import CELL, CHANGES, EXPERIMENT, SOLVED
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.measures import data_per_iteration
 from paper_figures.drawing import captions, latex
 from paper_figures.drawing.curve_points import NUMBERS, summary
 from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
 from paper_figures.drawing.table_files import markdown, table_contents
 from paper_figures.files import table_csv
+from paper_figures.names import FRAMEWORKS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import short, stamp
 from paper_figures.runs import Run, of_cell, read_runs
 
@@ -114,5 +114,5 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     if gone := run.diverged_at():
         written[LONGEST] = f"{written.get(LONGEST, '')} ({len(gone)} diverged)".strip()
     numbers = [written.get(metric, "") for metric in HEADINGS]
-    named = [str(cell["truncation_length"]), captions.RECURRENT_METHODS[cell["method"]], name or "nothing"]
+    named = [str(cell["truncation_length"]), RECURRENT_METHODS[cell["method"]], name or "nothing"]
     return [*named, FRAMEWORKS[run.record["framework"]], *numbers]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper_figures.claims.judging import OPEN, judge
+from paper_figures.claims.judging import judged_claims
+from paper_figures.claims.matching import OPEN
 from paper_figures.drawing import table_files
 
 TITLE = "stale gradients in place of synthetic ones: test error by depth and decay (text of the paper)"
@@ -19,11 +20,11 @@ BEST = "Best decay"
 
 def make(results: Path) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
-    claims, runs = table_files.read(Path(__file__).stem, results)
+    judged, runs = judged_claims(results, Path(__file__).stem)
     decays = sorted({run.record["cell"]["stale_decay"] for run in runs})
     cells = [f"stale_decay~{decay}" for decay in (*decays, OPEN)]
-    shown = [{"layers": layers, "cell": cell} for layers in claims["layers"] for cell in cells]
-    judged = judge(table_files.numbers(claims, shown), runs)
+    shown = [{"layers": layers, "cell": cell} for layers in judged["layers"].unique() for cell in cells]
+    judged = table_files.rows_of_cells(judged, runs, shown)
     headings = {cell: f"Decay {decay}" for cell, decay in zip(cells, decays, strict=False)} | {cells[-1]: BEST}
     judged = judged.assign(Layers=judged["layers"].astype(str), column=judged["cell"].map(headings))
     return table_files.table_files(

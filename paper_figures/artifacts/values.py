@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from paper_figures.claims.judging import judge, read_claims
+from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.statistics import TWO_SIDED
 from paper_figures.drawing.latex import escape
@@ -23,7 +23,6 @@ from paper_figures.drawing.table_files import paper_text
 from paper_figures.provenance.embedding import sealed, with_comment
 from paper_figures.provenance.stamps import short, stamp
 from paper_figures.publish.macro_names import in_letters
-from paper_figures.runs import read_experiments
 
 TITLE = "every number as a LaTeX macro, with interval, replicas and verdict"
 OUTPUT = "values.tex"
@@ -61,9 +60,7 @@ def macro(claim: str, source: str, variant: str = "") -> str:
 
 def make(results: Path) -> dict[str, bytes]:
     """The contents of values.tex, and of the .json with its stamp, by suffix."""
-    claims = read_claims()
-    runs = read_experiments(results, set(claims["experiment"]))
-    judged = judge(claims, runs)
+    judged, runs = judged_claims(results)
     used = [run for run in runs if run.path in set(judged["run"])]
     mark = stamp(Path(__file__).stem, results, used)
     lines = [HEAD.format(results=mark["command"].rpartition(" ")[2], stamp=short(mark))]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from paper_figures.claims.curriculum import to_lengths, to_steps
-from paper_figures.claims.judging import FRAMEWORKS, fits
+from paper_figures.claims.matching import fits
 from paper_figures.claims.measures import MEASURES, Measure
 from paper_figures.claims.single_run import Reading, at_iteration
 from paper_figures.claims.statistics import (
@@ -28,6 +28,7 @@ from paper_figures.claims.statistics import (
     paired_differences,
     t_interval,
 )
+from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run
 
 VERDICTS = {

@@ -5,26 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.statistics import VERDICTS
+from paper_figures.names import DATASETS, FRAMEWORKS
 from paper_figures.runs import Run
 
-DATASETS = {
-    "mnist": "MNIST",
-    "cifar10": "CIFAR-10",
-    "copy": "Copy",
-    "repeat_copy": "Repeat Copy",
-    "ptb": "Penn Treebank",
-}
-MODELS = {"fcn": "fully connected", "cnn": "convolutional"}
-METHODS = {"no_bprop": "No backprop", "bprop": "Backprop", "dni": "DNI", "cdni": "cDNI"}
-RECURRENT_METHODS = {"bptt": "BPTT", "dni": "DNI", "dni_aux": "DNI + Aux"}
-METRICS = {
-    "test_error": "test error in percent",
-    "max_solved_task_length": "longest task solved in time steps",
-    "test_bits_per_character": "test bits per character",
-    "data_fraction_to_reach_bptt20": "share of the data",
-}
 DEPTH_CHOSEN_ON_TEST = (
     "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
     "its DNI numbers, and ours at its sizes, are a little optimistic for that."

@@ -16,16 +16,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures.claims.curriculum import LADDERS, to_steps
-from paper_figures.claims.judging import FRAMEWORKS, cell_of, read_claims
+from paper_figures.claims.matching import cell_of, read_claims
 from paper_figures.claims.measures import MEASURES, data_per_iteration
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.figure_files import figure_files
+from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
 from paper_figures.runs import Run, of_cell, read_runs
 
 METRIC = "max_solved_task_length"
 TASKS = ("copy", "repeat_copy")
 METHODS = panels.Family(
-    "method", dict(zip(captions.RECURRENT_METHODS, style.THREE_SHADES, strict=True)), names=captions.RECURRENT_METHODS
+    "method", dict(zip(RECURRENT_METHODS, style.THREE_SHADES, strict=True)), names=RECURRENT_METHODS
 )
 SHIFT = dict(zip(METHODS.colours, (-0.16, 0.0, 0.16), strict=True))  # in steps, so that lines on one rung all show
 CELL = ["dataset", "method", "truncation_length"]
@@ -98,7 +99,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
         here = points[points["dataset"] == dataset]
         _rungs(column[0], dataset, here["value"].max(), height)
         for length, axes in zip(lengths, column, strict=True):
-            title = f"{captions.DATASETS[dataset]}, T = {length}"
+            title = f"{DATASETS[dataset]}, T = {length}"
             axes.set_title(title, loc="left", fontweight="bold", pad=4)
             _panel(axes, dataset, here[here["truncation_length"] == length])
     layout.label_axes(grid, "data consumed (million time steps × batch)", "task length solved")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.claims.statistics import summarise, t_interval
 from paper_figures.runs import Run
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from impls.errors import UserError
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.drawing import print_width, style
+from paper_figures.names import FRAMEWORKS
 
 # Inches.
 LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17

@@ -16,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import FRAMEWORKS, bin_of, fits, read_claims
+from paper_figures.claims.matching import bin_of, fits, read_claims
 from paper_figures.claims.measures import MEASURES, NEAR
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.drawing.figure_files import figure_files
+from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.runs import Run, read_runs
 
 METHODS = ("dni", "cdni")
@@ -137,7 +138,7 @@ def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
     for axes, snapshot in zip(grid[0], SNAPSHOTS, strict=True):
         title = _panel_title(snapshot, points[points["snapshot"] == snapshot], at_paper_scale(runs))
         axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
-    layout.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
+    layout.label_axes(grid, "p_update", *(f"{FEEDFORWARD_METHODS[method]}: test error (%)" for method in METHODS))
     return figure
 
 

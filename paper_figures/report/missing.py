@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from paper_figures.claims.judging import FRAMEWORKS, OPEN, cell_of
+from paper_figures.claims.matching import OPEN, cell_of
+from paper_figures.names import FRAMEWORKS
 from paper_figures.report.claims import WAITING, fill_id, folder_of
 from paper_figures.runs import Run
 

@@ -17,7 +17,8 @@ import yaml
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
-from paper_figures.claims.judging import judge, read_claims
+from paper_figures.claims.judging import judge
+from paper_figures.claims.matching import read_claims
 from paper_figures.report.missing import waiting
 
 TABLES = (

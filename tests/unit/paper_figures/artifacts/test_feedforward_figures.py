@@ -11,7 +11,7 @@ import pytest
 
 from paper_figures import artifacts
 from paper_figures.artifacts import fig_feedforward_curves
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import layout, panels, style
 from paper_figures.runs import ROOT
 from tests.support.feedforward_runs import ARTIFACTS, cells, quality, write_cells
