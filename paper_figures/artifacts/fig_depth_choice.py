@@ -41,10 +41,10 @@ def make(results: Path) -> dict[str, bytes]:
     rows = []
     for framework in FRAMEWORKS:
         for depth in NET_DEPTHS.colours:
-            tried = [run for run in of_cell(runs, depth=depth) if run.record["framework"] == framework]
+            tried = [run for run in of_cell(runs, depth=depth) if run.record.framework == framework]
             rows += [[depth, framework, "run", *choice] for choice in _choices(tried)]
     columns = ["depth", "source", "obtained", "chosen_on", "chosen", "trainings", "trainings_diverged", *NUMBERS]
-    held_out = sorted({f"{run.record['spec'].get('validation_examples', 0):,}" for run in runs})
+    held_out = sorted({f"{run.record.spec.get('validation_examples', 0):,}" for run in runs})
     sentences = [
         replicas_sentence(runs, "mean test error at the end of training"),
         "Each replica chooses among its own trainings with M of 0, 1 and 2 hidden layers: the one with the lowest test "
@@ -64,7 +64,7 @@ def _choices(runs: list[Run]) -> list[list]:
 
     The trainings are compared at the last iteration at which all of them were evaluated.
     """
-    tried = {run.record["cell"]["synthetic_gradient_depth"]: run for run in runs}
+    tried = {run.record.cell["synthetic_gradient_depth"]: run for run in runs}
     if set(tried) != set(MODEL_DEPTHS):
         return []
 

@@ -32,9 +32,7 @@ def make(results: Path) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"].isin(ARTIFACTS) & (claims[list(NET)] == list(NET.values())).all(axis=1)]
-    runs = [
-        run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.record["cell"]["depth"] in style.DEPTHS
-    ]
+    runs = [run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.record.cell["depth"] in style.DEPTHS]
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),

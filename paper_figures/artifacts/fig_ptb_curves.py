@@ -37,7 +37,7 @@ def make(results: Path) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="ptb", model="lstm")
-    runs = [run for run in runs if run.record["cell"]["truncation_length"] in LENGTHS.colours]
+    runs = [run for run in runs if run.record.cell["truncation_length"] in LENGTHS.colours]
     all_stand_ins = bool(runs) and all(run.stand_in for run in runs)
     points = [our_points(runs, ["method", "truncation_length"], metric=METRIC)]
     points += [] if all_stand_ins else [_paper_points(claims[claims["artifact"] == Path(__file__).stem])]
@@ -68,8 +68,8 @@ def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
 
 def _entropy_rates(runs: list[Run]) -> list[float]:
     """Of the stand-in texts, in bits per character; older records do not say it."""
-    entries = [entry for run in runs for entry in run.record["data"] if entry["source"] == "stand-in"]
-    rates = [entry.get("facts", {}).get("entropy_rate") for entry in entries]
+    entries = [entry for run in runs for entry in run.record.data if entry.source == "stand-in"]
+    rates = [entry.facts.get("entropy_rate") for entry in entries]
     return sorted({rate for rate in rates if rate is not None})
 
 

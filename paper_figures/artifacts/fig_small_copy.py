@@ -60,9 +60,9 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _rows(run: Run) -> list[dict]:
     """Of every replica its promotions, then its end (value NaN: nothing was recorded); and M's quality by phase."""
-    rows, reached, gone = [], run.record["iteration_reached"], run.diverged_at()
+    rows, reached, gone = [], run.record.iteration_reached, run.diverged_at()
     solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
-    for seed in run.record["seeds"]:
+    for seed in run.record.seeds:
         last, what = gone.get(seed, reached), "diverged" if seed in gone else "end"
         climb = solved[(solved["seed"] == seed) & (solved["iteration"] <= last)].set_index("iteration")["value"]
         steps = [("promotion", at, value) for at, value in climb[climb > 0].sort_index().items()]
@@ -74,7 +74,7 @@ def _rows(run: Run) -> list[dict]:
         means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
         numbers = dict(zip(NUMBERS, (reached, *summary(means)), strict=True))
         rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
-    named = {name: run.record["cell"][name] for name in CELL} | {"source": run.record["framework"], "obtained": "run"}
+    named = {name: run.record.cell[name] for name in CELL} | {"source": run.record.framework, "obtained": "run"}
     return [{**named, **row, "data": row["iteration"] * data_per_iteration(run)} for row in rows]
 
 

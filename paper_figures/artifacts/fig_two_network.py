@@ -53,10 +53,10 @@ def make(results: Path) -> dict[str, bytes]:
 def _points(runs: list[Run]) -> pd.DataFrame:
     """Points of `our_points` for both networks, with digits, updates of A and the best constant guess's error."""
     points = pd.concat([our_points(runs, ["method", "period"], metric=metric) for metric in TITLES], ignore_index=True)
-    by_place = {(run.record["cell"]["method"], run.record["framework"]): run for run in runs}
+    by_place = {(run.record.cell["method"], run.record.framework): run for run in runs}
     found = [by_place[place] for place in zip(points["method"], points["source"], strict=True)]
     for column, clock in enumerate(CLOCKS, start=2):
-        per_iteration = [int(run.record["facts"][f"{clock}_per_iteration"]) for run in found]
+        per_iteration = [int(run.record.facts[f"{clock}_per_iteration"]) for run in found]
         points.insert(column, clock, points["iteration"] * pd.Series(per_iteration, points.index, dtype=int))
     guesses = [constant_guess(run, metric) for run, metric in zip(found, points["metric"], strict=True)]
     return points.assign(constant_guess=guesses)
@@ -68,9 +68,9 @@ def _updates(runs: list[Run]) -> list[str]:
     for method, name in NAMES.items():
         totals, paces = set(), set()
         for run in of_cell(runs, method=method):
-            each = run.record["facts"]["updates_of_a_per_iteration"]
-            totals.add(each * run.record["iteration_reached"])
-            paces.add(run.record["facts"]["digits_per_iteration"] / each)
+            each = run.record.facts["updates_of_a_per_iteration"]
+            totals.add(each * run.record.iteration_reached)
+            paces.add(run.record.facts["digits_per_iteration"] / each)
         total, pace = (" or ".join(f"{number:,.0f}" for number in sorted(found)) for found in (totals, paces))
         said += [f"{name} {total} (one for {pace} digits)"] if totals else []
     return [f"Updates of A by the ends of the curves: {'; '.join(said)}."] if said else []

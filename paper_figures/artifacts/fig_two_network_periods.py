@@ -42,8 +42,8 @@ TOP = 0.95  # where the crosses of means that there are not stand, as a share of
 def make(results: Path) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **NET)
-    runs = [run for run in runs if run.record["cell"]["method"] in ("dni", "bprop")]
-    runs = [run for run in runs if run.record["cell"]["period"] in PERIODS.colours]
+    runs = [run for run in runs if run.record.cell["method"] in ("dni", "bprop")]
+    runs = [run for run in runs if run.record.cell["period"] in PERIODS.colours]
     points = pd.DataFrame([row for run in of_cell(runs, method="dni") for row in _rows(run, runs)])
     points = points.reindex(columns=[*COLUMNS, *COUNTS]).astype(dict.fromkeys(["iteration", *COUNTS], "Int64"))
     sentences = [
@@ -60,11 +60,11 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _rows(run: Run, runs: list[Run]) -> list[dict]:
     """For each network and clock, the ratios of one run of DNI to that of joint backprop; none without the latter."""
-    period, framework = run.record["cell"]["period"], run.record["framework"]
-    joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record["framework"] == framework]
+    period, framework = run.record.cell["period"], run.record.framework
+    joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record.framework == framework]
     if not joint:
         return []
-    rows, paired = [], set(run.record["seeds"]) & set(joint[0].record["seeds"])
+    rows, paired = [], set(run.record.seeds) & set(joint[0].record.seeds)
     named = {"period": period, "source": framework, "obtained": "run"}
     for network in NETWORKS:
         measure = MEASURES[f"steps_fraction_{network}"]
@@ -78,11 +78,11 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
 
 def _factors(run: Run, joint: Run) -> dict[str, float]:
     """By clock, what a digit of DNI's costs over one of joint backprop's; no seconds where a speed was not recorded."""
-    steps = [one.record["model_steps_per_second"] for one in (run, joint)]
+    steps = [one.record.model_steps_per_second for one in (run, joint)]
     if None in steps:
         return {"digits": 1.0}
     mine, its = (
-        speed * one.record["facts"]["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)
+        speed * one.record.facts["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)
     )
     return {"digits": 1.0, "seconds": its / mine}
 

@@ -75,12 +75,12 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:
     """What a reader must know before any number: preset, data, code, versions, devices."""
-    codes = {(run.record["code"]["git_commit"], run.record["code"]["git_dirty"]) for run in runs}
+    codes = {(run.record.code.git_commit, run.record.code.git_dirty) for run in runs}
     commits = sorted(f"{commit[:10]}{' with edits' if dirty else ''}" for commit, dirty in codes if commit)
     comparable = any(word.startswith(SETTLED) for word in verdicts)
     return {
         "results": results.resolve().name,
-        "presets": ", ".join(sorted({run.record["preset"] for run in runs})) or "none",
+        "presets": ", ".join(sorted({run.record.preset for run in runs})) or "none",
         "data": captions.data_line(runs),
         "stand_in": any(run.stand_in for run in runs),
         "comparable": comparable,

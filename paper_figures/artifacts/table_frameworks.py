@@ -59,15 +59,15 @@ def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:
     """
     by_cell: dict[tuple, dict[str, Run]] = {}
     for run in runs:
-        place = (run.record["experiment"], *run.record["cell"].items())
-        by_cell.setdefault(place, {})[run.record["framework"]] = run
+        place = (run.record.experiment, *run.record.cell.items())
+        by_cell.setdefault(place, {})[run.record.framework] = run
     both = [(found["torch"], found["jax"]) for found in by_cell.values() if len(found) == len(FRAMEWORKS)]
-    pairs = [(torch, jax) for torch, jax in both if set(torch.record["seeds"]) & set(jax.record["seeds"])]
+    pairs = [(torch, jax) for torch, jax in both if set(torch.record.seeds) & set(jax.record.seeds)]
     return pairs, len(by_cell) - len(both), len(both) - len(pairs)
 
 
 def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list[str]:
-    presets = ", ".join(sorted({run.record["preset"] or "none" for run in used}))
+    presets = ", ".join(sorted({run.record.preset or "none" for run in used}))
     left_out = [f"{alone} cells that one framework alone has run"] if alone else []
     left_out += [f"{apart} cells whose two runs share no seed"] if apart else []
     words = set(table["verdict"])

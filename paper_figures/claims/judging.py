@@ -54,7 +54,7 @@ def judge(claims: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
     rows = []
     for claim in claims.to_dict("records"):
         for framework in FRAMEWORKS:
-            candidates = [run for run in runs if run.record["framework"] == framework]
+            candidates = [run for run in runs if run.record.framework == framework]
             rows.append({**claim, "framework": framework, **_judge_one(claim, candidates)})
     return pd.DataFrame(rows).astype(dict.fromkeys([*WHOLE_NUMBERS, "ours_iteration"], "Int64"))
 
@@ -70,7 +70,7 @@ def _read(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
         seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
         if not seeds:
             where = f"{chosen.setting} in {chosen.low:.2f}-{chosen.high:.2f}"
-            return without_values(f"none of the {len(run.record['seeds'])} replicas has {where}")
+            return without_values(f"none of the {len(run.record.seeds)} replicas has {where}")
         run = replace(run, curves=run.curves[run.curves["seed"].isin(seeds)])
     return measure.read(run, measure, iteration, reference)
 
@@ -135,7 +135,7 @@ def _describe_choice(claim: dict[str, Any], runs: list[Run], readings: list[Read
 
     rivals = sum(kind(reading) == kind(readings[best]) for reading in readings)
     others = len(readings) - rivals
-    measure, cell = MEASURES[claim["metric"]], runs[best].record["cell"]
+    measure, cell = MEASURES[claim["metric"]], runs[best].record.cell
     taken = "/".join(f"{name}~{cell[name]}" for name in left_open)
     left_out = f"; {others} more not comparable or without a value" if others else ""
     return f"{taken}, best on {measure.split} {measure.metric} of {rivals}{left_out}"

@@ -82,8 +82,8 @@ def bin_of(replicas: str) -> Bin | None:
 
 def fits(claim: dict[str, Any], run: Run) -> bool:
     """Whether the run's cell is the claim's, but for the fields that the claim leaves open."""
-    asked, found = cell_of(claim), run.record["cell"]
-    if run.record["experiment"] != claim["experiment"] or asked.keys() != found.keys():
+    asked, found = cell_of(claim), run.record.cell
+    if run.record.experiment != claim["experiment"] or asked.keys() != found.keys():
         return False
     return all(value in (OPEN, str(found[name])) for name, value in asked.items())
 
@@ -92,10 +92,10 @@ def reference_of(claim: dict[str, Any], run: Run, runs: list[Run]) -> Run | None
     """The run that the claim compares `run` with: of the same cell but for the fields that its `reference` names."""
     others = fields_of(claim["reference"])
     experiment = others.pop("experiment", claim["experiment"])
-    cell = _as_text(run.record["cell"]) | others
+    cell = _as_text(run.record.cell) | others
     for other in runs:
         # Another experiment's cell may have fewer fields.
-        if other.record["experiment"] == experiment and _as_text(other.record["cell"]).items() <= cell.items():
+        if other.record.experiment == experiment and _as_text(other.record.cell).items() <= cell.items():
             return other
     return None
 

@@ -40,11 +40,11 @@ def make(
     claims = read_claims()
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
     runs = of_cell(read_runs(results, experiment), model="lstm")
-    runs = [run for run in runs if run.record["cell"]["dataset"] in TASKS]
+    runs = [run for run in runs if run.record.cell["dataset"] in TASKS]
     rows = [row for run in runs for row in _climbs(run)]
     points = pd.DataFrame([*rows, *_papers(claims)], columns=COLUMNS)
     points = points.astype({"seed": "Int64", "iteration": "Int64"})
-    counts = sorted({len(run.record["seeds"]) for run in runs})
+    counts = sorted({len(run.record.seeds) for run in runs})
     sentences = [
         about,
         f"Ours: a line for each replica ({' or '.join(map(str, counts)) or 'none'}), with a dot at each promotion to "
@@ -60,13 +60,13 @@ def make(
 
 def _climbs(run: Run) -> list[list]:
     """Rows of `COLUMNS` for every replica: its start, its promotions, and where it ended or diverged."""
-    cell, measure, gone = run.record["cell"], MEASURES[METRIC], run.diverged_at()
-    named = [*(cell[name] for name in CELL), run.record["framework"], "run"]
+    cell, measure, gone = run.record.cell, MEASURES[METRIC], run.diverged_at()
+    named = [*(cell[name] for name in CELL), run.record.framework, "run"]
     curves = run.curves[(run.curves["split"] == measure.split) & (run.curves["metric"] == measure.metric)]
     rows = []
     for seed, climb in curves.dropna(subset="value").sort_values("iteration").groupby("seed"):
         points = [("promotion" if at else "start", at, value) for at, value in climb[["iteration", "value"]].to_numpy()]
-        end = ("diverged", gone[seed]) if seed in gone else ("end", run.record["iteration_reached"])
+        end = ("diverged", gone[seed]) if seed in gone else ("end", run.record.iteration_reached)
         points = [point for point in points if point[1] <= end[1]]
         for event, at, value in [*points, (*end, points[-1][2])]:
             rows.append([*named, seed, event, at, at * data_per_iteration(run), value])

@@ -64,7 +64,7 @@ def make(module_file: str, title: str, results: Path) -> dict[str, bytes]:
 
 def at_paper_scale(runs: list[Run]) -> bool:
     """Whether the panels are the paper's snapshots, and not the same fractions of runs that end before the first."""
-    return not runs or max(run.record["iterations"] for run in runs) >= SNAPSHOTS[0]
+    return not runs or max(run.record.iterations for run in runs) >= SNAPSHOTS[0]
 
 
 def _our_points(runs: list[Run]) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
         for framework in FRAMEWORKS:
             named = {"method": method, "source": framework, "obtained": "run"}
             cell = (method, framework)
-            found = [run for run in runs if (run.record["cell"]["method"], run.record["framework"]) == cell]
+            found = [run for run in runs if (run.record.cell["method"], run.record.framework) == cell]
             for snapshot in SNAPSHOTS:
                 points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
                 rows += [{**named, "snapshot": snapshot, **point} for point in points]
@@ -84,10 +84,10 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
 
 def _snapshot(run: Run, snapshot: int, scaled: bool) -> list[dict]:
     """One run at one of the paper's snapshots, or (scaled) at the same fraction of its own length."""
-    length = run.record["iterations"] if scaled else paper_iterations()
+    length = run.record.iterations if scaled else paper_iterations()
     wanted = max(1, round(snapshot / paper_iterations() * length))
-    if wanted > run.record["iteration_reached"]:
-        return [{"note": f"not reached ({run.record['iteration_reached']:,} of {wanted:,})"}]
+    if wanted > run.record.iteration_reached:
+        return [{"note": f"not reached ({run.record.iteration_reached:,} of {wanted:,})"}]
     curve = run.curve(MEASURE.split, MEASURE.metric)
     evaluated = curve.index[curve.index > 0].to_numpy()
     nearest = int(evaluated[np.argmin(np.abs(evaluated - wanted))])
@@ -109,7 +109,7 @@ def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sentences(runs: list[Run]) -> list[str]:
-    replicas = sorted({len(run.record["seeds"]) for run in runs})
+    replicas = sorted({len(run.record.seeds) for run in runs})
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
     sentences = [
         f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",

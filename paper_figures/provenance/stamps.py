@@ -127,21 +127,19 @@ def _describe(run: Run) -> dict[str, Any]:
         "path": run.path,
         "sha256": run.record_sha256,
         "curves_sha256": run.curves_sha256,
-        "status": record["status"],
-        "iteration_reached": record["iteration_reached"],
-        "data": [f"{entry['name']} ({entry['source']})" for entry in record["data"]],
-        "device": f"{record['device']['kind']} {record['device']['name']}",
-        "precision": record["precision"],
-        "framework": f"{record['framework']} {record['versions'][record['framework']]}",
-        "git_commit": record["code"]["git_commit"],
-        "source_sha256": record["code"]["source_sha256"],
+        "status": record.status,
+        "iteration_reached": record.iteration_reached,
+        "data": [f"{entry.name} ({entry.source})" for entry in record.data],
+        "device": run.device,
+        "precision": record.precision,
+        "framework": f"{record.framework} {record.versions[record.framework]}",
+        "git_commit": record.code.git_commit,
+        "source_sha256": record.code.source_sha256,
     }
 
 
 def _data(runs: list[Run]) -> list[dict[str, Any]]:
-    entries = [
-        {name: entry[name] for name in ("name", "source", "files")} for run in runs for entry in run.record["data"]
-    ]
+    entries = [entry.model_dump(include={"name", "source", "files"}) for run in runs for entry in run.record.data]
     return [json.loads(entry) for entry in sorted({json.dumps(entry, sort_keys=True) for entry in entries})]
 
 

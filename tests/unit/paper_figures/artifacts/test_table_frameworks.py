@@ -181,7 +181,7 @@ def test_where_the_paper_has_no_number_the_margin_is_the_default(tmp_path):
 
 def test_a_margin_is_never_that_of_a_number_read_off_a_plot(tmp_path):
     write_both(tmp_path, [2.0, 2.1, 2.2], [2.0, 2.1, 2.2])
-    torch, jax = sorted(read_runs(tmp_path, "feedforward"), key=lambda run: run.record["framework"], reverse=True)
+    torch, jax = sorted(read_runs(tmp_path, "feedforward"), key=lambda run: run.record.framework, reverse=True)
     turned = read_claims().iloc[::-1]  # so that those of the plot come first
     row = framework_agreement.compare(torch, jax, turned)
     assert (row["margin"], row["margin_from"]) == (0.3, "table_feedforward/mnist/fcn/4/dni")

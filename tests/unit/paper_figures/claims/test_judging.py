@@ -173,9 +173,9 @@ def test_the_claims_of_one_artifact_are_judged_as_all_are_by_its_experiment_alon
     place = {"experiment": "stale_gradients", "cell": {"stale_decay": 0.9}}
     other = write_run(tmp_path, method="stale", **place)
     everything, runs = judged_claims(tmp_path)
-    assert {run.record["experiment"] for run in runs} == {"feedforward", "stale_gradients"}
+    assert {run.record.experiment for run in runs} == {"feedforward", "stale_gradients"}
     table, runs = judged_claims(tmp_path, "table_feedforward")
-    assert [run.record["experiment"] for run in runs] == ["feedforward"]
+    assert [run.record.experiment for run in runs] == ["feedforward"]
     assert_frame_equal(table, everything[everything["artifact"] == "table_feedforward"].reset_index(drop=True))
     assert row(table)["ours"] == pytest.approx(6.7 / 3, rel=1e-15)
     (other / "run.json").write_text("damaged")
