@@ -17,6 +17,7 @@ from paper_figures.drawing import captions, layout, panels, style
 from paper_figures.drawing.curve_points import our_points, paper_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "feed-forward nets with a DNI between every two layers: test error against iterations"
@@ -28,7 +29,7 @@ NET = {"dataset": "mnist", "model": "fcn"}
 DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"].isin(ARTIFACTS) & (claims[list(NET)] == list(NET.values())).all(axis=1)]
@@ -40,10 +41,10 @@ def make(results: Path) -> dict[str, bytes]:
         "serves ours and the paper's where they end together.",
         captions.DEPTH_CHOSEN_ON_TEST,
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     ink = {"color": style.INK}
     legend = [
         *layout.frameworks_legend(),

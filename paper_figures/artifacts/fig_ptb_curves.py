@@ -21,6 +21,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Penn Treebank: test bits per character against iterations times truncation length"
@@ -33,7 +34,7 @@ METRIC = "bits_per_character"
 LEAST = 0.15  # bits above the worst end of a curve that are shown, at least
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="ptb", model="lstm")
@@ -57,7 +58,7 @@ def make(results: Path) -> dict[str, bytes]:
         else "Dashed: the paper's curves, read off its plot to 0.001 bits; panels without them: none was read there.",
     ]
     draw = partial(_draw, limits=limits)
-    return figure_files(__file__, TITLE, results, runs, points, sentences, draw, length_stated=False)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, draw, length_stated=False)
 
 
 def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +74,7 @@ def _entropy_rates(runs: list[Run]) -> list[float]:
     return sorted({rate for rate in rates if rate is not None})
 
 
-def _draw(points: pd.DataFrame, head: list[str], limits: list[float]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head, limits: list[float]) -> Figure:
     ink = {"color": style.INK}
     legend = layout.frameworks_legend()
     if (points["source"] == "paper").any():

@@ -17,6 +17,7 @@ from paper_figures.claims.measures import constant_guess
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "two networks at two rates: test error of both against the digits consumed"
@@ -35,7 +36,7 @@ CLOCKS = ("digits", "updates_of_a")
 GUESS = {"color": style.FAINT, **style.DOTTED}
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **CELL)
     sentences = [
@@ -47,7 +48,7 @@ def make(results: Path) -> dict[str, bytes]:
         "Dotted: the error of the best constant guess, of one who reads no digit.",
         "The paper shows its curves without numbers; none is drawn.",
     ]
-    return figure_files(__file__, TITLE, results, runs, _points(runs), sentences, _draw, length_stated=False)
+    return figure_files(__file__, TITLE, results, request, runs, _points(runs), sentences, _draw, length_stated=False)
 
 
 def _points(runs: list[Run]) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def _updates(runs: list[Run]) -> list[str]:
     return [f"Updates of A by the ends of the curves: {'; '.join(said)}."] if said else []
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     guess = Line2D([], [], label="best constant guess", **GUESS)
     legend = [[*layout.frameworks_legend(), guess], replace(METHODS, names=NAMES).legend()]
     figure, grid = layout.grid(head, len(TITLES), 1, 2.1, legend=legend, sharey=False)

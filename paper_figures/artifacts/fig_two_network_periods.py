@@ -17,6 +17,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import summary
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import FRAMEWORKS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "two networks, an addition of ours: digits and seconds until DNI has joint backprop's last error, by the period"
@@ -39,7 +40,7 @@ NOTES = 0.35  # the share of a panel's height that is kept for its notes
 TOP = 0.95  # where the crosses of means that there are not stand, as a share of a panel's height
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **NET)
     runs = [run for run in runs if run.record.cell["method"] in ("dni", "bprop")]
@@ -55,7 +56,9 @@ def make(results: Path) -> dict[str, bytes]:
         "that the note counts, which are left out of the mean; at the top where it never did. Where joint backprop "
         "diverged or did not learn there is no goal.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+    return figure_files(
+        __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
+    )
 
 
 def _rows(run: Run, runs: list[Run]) -> list[dict]:
@@ -87,7 +90,7 @@ def _factors(run: Run, joint: Run) -> dict[str, float]:
     return {"digits": 1.0, "seconds": its / mine}
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dots = layout.dots_legend(style.FRAMEWORK_DOTS)
     colours = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in CLOCKS.values()]
     same = Line2D([], [], label="as joint backprop", color=style.FAINT, **style.DOTTED)

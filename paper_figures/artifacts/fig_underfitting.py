@@ -15,6 +15,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "convolutional nets on CIFAR-10 with a DNI between every two layers: training error against iterations"
@@ -25,7 +26,7 @@ METHODS = ("bprop", "dni", "cdni")
 DEPTHS = panels.Family("depth", {depth: style.DEPTHS[depth] for depth in (3, 4)}, "{} layers")
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="cifar10", model="cnn")
     runs = [run for run in runs if run.record.cell["method"] in METHODS]
@@ -36,10 +37,10 @@ def make(results: Path) -> dict[str, bytes]:
         "The paper's point: the worse test error of DNI in deeper nets is under-fitting, since the training error is "
         "worse with it, and cDNI cures it. Its plots carry no readable numbers.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dotted = Line2D([], [], label="test error", color=style.INK, **style.DOTTED)
     legend = [*layout.frameworks_legend(), dotted, *DEPTHS.legend()]
     figure, grid = layout.grid(head, 1, len(METHODS), 2.5, legend=[legend])

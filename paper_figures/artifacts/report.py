@@ -15,7 +15,7 @@ from paper_figures.claims.statistics import VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.report.claims import claim_rows, claims_with_headings, statements, verdict_counts, verdict_words
 from paper_figures.report.drawings import drawings
 from paper_figures.report.missing import PAPER_PRESET, waiting
@@ -29,7 +29,7 @@ TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
 SETTLED = ("reproduced", "consistent", "differs", "inconclusive")  # verdicts of runs that can be compared
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of report.html, and of the .json with its stamp, by suffix.
 
     Raises:
@@ -41,7 +41,7 @@ def make(results: Path) -> dict[str, bytes]:
     claims = claim_rows(judged)
     missing = waiting(judged, runs, results)
     words = verdict_words(judged)
-    mark = stamp(Path(__file__).stem, results, runs)
+    mark = request.stamp(Path(__file__).stem, results, runs)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

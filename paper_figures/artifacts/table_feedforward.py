@@ -10,12 +10,13 @@ from pathlib import Path
 from paper_figures.claims.judging import judged_claims
 from paper_figures.drawing import captions, table_files
 from paper_figures.names import DATASETS, FEEDFORWARD_METHODS, MODELS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "feed-forward nets with a DNI between every two layers: test error (table of the paper)"
 OUTPUT = "tables/table_feedforward.csv"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, Path(__file__).stem)
     judged = judged.assign(
@@ -28,6 +29,7 @@ def make(results: Path) -> dict[str, bytes]:
         __file__,
         "Feed-forward nets, a DNI between every two layers",
         results,
+        request,
         runs,
         judged,
         lines=["Data", "Model", "Layers"],

@@ -17,7 +17,7 @@ from paper_figures.drawing import captions, latex
 from paper_figures.drawing.table_files import markdown, markdown_lines, table_contents
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, METRICS
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.runs import Run, all_runs
 
 TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
@@ -39,14 +39,14 @@ COUNTED = ["Experiment", "Cells", *VERDICTS, "Median ratio"]
 PLAIN = ("dataset", "model", "method")  # fields of a cell whose values say what they are
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv (a row per cell), .md, .tex and .json files, by suffix."""
     runs = all_runs(results)
     pairs, alone, apart = _pairs(runs)
     claims = read_claims()
     table = verdicts(compare(*pair, claims) for pair in pairs) if pairs else pd.DataFrame(columns=COLUMNS)
     used = list(itertools.chain.from_iterable(pairs))
-    mark = stamp(Path(__file__).stem, results, used)
+    mark = request.stamp(Path(__file__).stem, results, used)
     notes = [note for note in _notes(used, table, alone, apart) if note]
     sections = {name: [_line(row) for row in rows.to_dict("records")] for name, rows in table.groupby("experiment")}
     page, printed = (write(table, sections, notes, short(mark)) for write in (_markdown, _latex))

@@ -11,6 +11,7 @@ from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import cell_of
 from paper_figures.drawing import table_files
 from paper_figures.names import DATASETS, RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "recurrent nets: task lengths solved, and bits per character (table of the paper)"
 OUTPUT = "tables/table_rnn.csv"
@@ -18,7 +19,7 @@ OUTPUT = "tables/table_rnn.csv"
 UNITS = {"max_solved_task_length": "time steps ↑", "test_bits_per_character": "bits ↓"}
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, Path(__file__).stem)
     lengths = [cell_of(row)["truncation_length"] for row in judged.to_dict("records")]
@@ -32,6 +33,7 @@ def make(results: Path) -> dict[str, bytes]:
         __file__,
         "Recurrent nets, by truncation length T",
         results,
+        request,
         runs,
         judged,
         lines=["Data", "Unit", "Method"],

@@ -15,7 +15,7 @@ from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
 from paper_figures.drawing.table_files import markdown, table_contents
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, RECURRENT_METHODS
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
@@ -44,7 +44,7 @@ HEADINGS = {
 COLUMNS = [*CELL, "source", "metric", "seed", *NUMBERS]
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv (long form), .md, .tex and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     runs = sorted(runs, key=_place)
@@ -61,7 +61,7 @@ def make(results: Path) -> dict[str, bytes]:
         captions.machines_line(runs),
     ]
     notes = [note for note in notes if note]
-    mark = stamp(Path(__file__).stem, results, runs)
+    mark = request.stamp(Path(__file__).stem, results, runs)
     headings = ["T", "Method", "Changed", "From", *HEADINGS.values()]
     lines = [_line(run, found) for run, found in zip(runs, rows, strict=True)]
     table = pd.DataFrame([row for found in rows for row in found], columns=COLUMNS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from paper_figures.claims.judging import judged_claims
 from paper_figures.drawing import table_files
 from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "a net of 21 layers, 20 DNIs: test error of cDNI and of backprop (text of the paper)"
 OUTPUT = "tables/text_deep.csv"
@@ -15,7 +16,7 @@ METHODS = ("bprop", "cdni")
 SAME = "the same"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, Path(__file__).stem)
     judged = table_files.rows_of_cells(judged, runs, [{"method": method} for method in METHODS])
@@ -28,6 +29,7 @@ def make(results: Path) -> dict[str, bytes]:
         __file__,
         "A very deep feed-forward net, a DNI between every two layers",
         results,
+        request,
         runs,
         judged,
         lines=["Layers"],

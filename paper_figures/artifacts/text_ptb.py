@@ -10,6 +10,7 @@ from pathlib import Path
 from paper_figures.claims.judging import judged_claims
 from paper_figures.drawing import table_files
 from paper_figures.names import DATASETS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "Penn Treebank: data that dni_aux with T = 5 needs for the result of bptt with T = 20 (text of the paper)"
 OUTPUT = "tables/text_ptb.csv"
@@ -21,7 +22,7 @@ COLUMNS = {
 }
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, "table_rnn", Path(__file__).stem)
     judged = judged[judged["id"].isin(COLUMNS)]
@@ -30,6 +31,7 @@ def make(results: Path) -> dict[str, bytes]:
         __file__,
         "Data until the result of BPTT with T = 20",
         results,
+        request,
         runs,
         judged,
         lines=["Data"],

@@ -8,6 +8,7 @@ from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import cell_of
 from paper_figures.drawing import captions, table_files
 from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "one DNI after layer 1 to 5 of a net of 6 layers: test error (text of the paper)"
 OUTPUT = "tables/text_single_dni.csv"
@@ -16,7 +17,7 @@ UNCUT = "cut_after~0"
 CUTS = ("cut_after~1", "cut_after~2", "cut_after~3", "cut_after~4", "cut_after~5")
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, Path(__file__).stem)
     shown = [{"method": "bprop", "cell": UNCUT}]
@@ -29,6 +30,7 @@ def make(results: Path) -> dict[str, bytes]:
         __file__,
         "One DNI in a net of 6 layers",
         results,
+        request,
         runs,
         judged,
         lines=["Cut after layer"],

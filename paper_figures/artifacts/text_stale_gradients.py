@@ -11,6 +11,7 @@ from pathlib import Path
 from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import OPEN
 from paper_figures.drawing import table_files
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "stale gradients in place of synthetic ones: test error by depth and decay (text of the paper)"
 OUTPUT = "tables/text_stale_gradients.csv"
@@ -18,7 +19,7 @@ OUTPUT = "tables/text_stale_gradients.csv"
 BEST = "Best decay"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, Path(__file__).stem)
     decays = sorted({run.record.cell["stale_decay"] for run in runs})
@@ -31,6 +32,7 @@ def make(results: Path) -> dict[str, bytes]:
         __file__,
         "Stale gradients in place of synthetic ones",
         results,
+        request,
         runs,
         judged,
         lines=["Layers"],

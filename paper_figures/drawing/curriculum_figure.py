@@ -21,6 +21,7 @@ from paper_figures.claims.measures import MEASURES, data_per_iteration
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
+from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 METRIC = "max_solved_task_length"
@@ -34,7 +35,14 @@ COLUMNS = [*CELL, "source", "obtained", "seed", "event", "iteration", "data", "v
 
 
 def make(
-    module_file: str, title: str, experiment: str, results: Path, about: str = "", *, addition: bool = False
+    module_file: str,
+    title: str,
+    experiment: str,
+    results: Path,
+    request: Request,
+    about: str = "",
+    *,
+    addition: bool = False,
 ) -> dict[str, bytes]:
     """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; `about` opens the caption."""
     claims = read_claims()
@@ -54,7 +62,7 @@ def make(
         "Only truncation lengths with a run have panels." if runs else "",
     ]
     return figure_files(
-        module_file, title, results, runs, points, sentences, _draw, addition=addition, length_stated=False
+        module_file, title, results, request, runs, points, sentences, _draw, addition=addition, length_stated=False
     )
 
 
@@ -83,7 +91,7 @@ def _papers(claims: pd.DataFrame) -> list[list]:
     ]
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     ours = points[points["obtained"] == "run"]
     lengths = sorted(set(ours["truncation_length"])) or sorted(set(points["truncation_length"]))
     points = points[points["truncation_length"].isin(lengths)]

@@ -22,6 +22,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
+from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run, read_runs
 
 METHODS = ("dni", "cdni")
@@ -51,7 +52,7 @@ PAPER_BAR = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
 DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
-def make(module_file: str, title: str, results: Path) -> dict[str, bytes]:
+def make(module_file: str, title: str, results: Path, request: Request) -> dict[str, bytes]:
     """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; its claims say which runs."""
     claims = read_claims()
     claims = claims[claims["artifact"] == Path(module_file).stem]
@@ -59,7 +60,7 @@ def make(module_file: str, title: str, results: Path) -> dict[str, bytes]:
     runs = read_runs(results, claims["experiment"].iloc[0])
     runs = [run for run in runs if any(fits(kind, run) for kind in kinds)]
     points = pd.concat([_our_points(runs), _paper_points(claims)], ignore_index=True)[COLUMNS]
-    return figure_files(module_file, title, results, runs, points, _sentences(runs), partial(_draw, runs=runs))
+    return figure_files(module_file, title, results, request, runs, points, _sentences(runs), partial(_draw, runs=runs))
 
 
 def at_paper_scale(runs: list[Run]) -> bool:
@@ -124,7 +125,7 @@ def _sentences(runs: list[Run]) -> list[str]:
     return sentences
 
 
-def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head, runs: list[Run]) -> Figure:
     dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
     bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
     figure, grid = layout.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)

@@ -21,7 +21,7 @@ from paper_figures.drawing import captions, latex
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, METRICS
 from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.provenance.stamps import Request, short
 from paper_figures.runs import Run
 
 HOW_TO_READ = (
@@ -60,6 +60,7 @@ def table_files(
     module_file: str,
     heading: str,
     results: Path,
+    request: Request,
     runs: list[Run],
     judged: pd.DataFrame,
     lines: list[str],
@@ -84,7 +85,7 @@ def table_files(
     """
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
-    mark = stamp(artifact, results, used)
+    mark = request.stamp(artifact, results, used)
     # No one length where some of the trainings end by a rule of their own.
     paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
     metrics = ", ".join(METRICS[metric] for metric in judged["metric"].unique())
