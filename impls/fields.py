@@ -1,10 +1,17 @@
-"""How the suite's pydantic models are declared: closed and frozen, and each field says where its default comes from."""
+"""How the suite's pydantic models are declared, and how their errors read.
+
+Models are closed and frozen, and each field says where its default comes from.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from impls.errors import nearest
 
 Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 
@@ -23,3 +30,19 @@ def paper(default: Any, description: str, **constraints: Any) -> Any:
 def choice(default: Any, description: str, **constraints: Any) -> Any:
     """A field that the paper leaves open: the default is this suite's choice, and shown as such with the results."""
     return Field(default, description=description, json_schema_extra={"mark": "choice"}, **constraints)
+
+
+def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
+    """One line for each wrong value: where it stands, what it is, what it should be."""
+    lines = []
+    for detail in error.errors():
+        location = [part for part in detail["loc"] if part != "experiments"]
+        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+        place = (prefixes or {}).get(str(location[0]) if location else "", "") + name
+        where = f"{place}: " if place else ""
+        given = "" if detail["type"] in ("missing", "json_invalid") else f" (given: {detail['input']!r})"
+        choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+        near = nearest(detail["input"], choices)
+        hint = f"; did you mean {near!r}?" if near else ""
+        lines.append(f"{where}{detail['msg'].removeprefix('Value error, ')}{given}{hint}")
+    return lines

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, Validati
 
 from impls.engine.options import flags
 from impls.errors import UserError, nearest
-from impls.fields import ClosedModel, Precision
+from impls.fields import ClosedModel, Precision, readable
 from impls.registry import experiments, spec_class
 
 
@@ -251,18 +250,3 @@ def unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) -
             hint = f"the keys are {', '.join(known)}"
         problems.append(f"{where + ': ' if where else ''}unknown key {key!r}; {hint}")
     return problems
-
-
-def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
-    """One line for each wrong value: where it stands, what it is, what it should be."""
-    lines = []
-    for detail in error.errors():
-        location = [part for part in detail["loc"] if part != "experiments"]
-        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-        place = (prefixes or {}).get(str(location[0]) if location else "", "") + name
-        given = "" if detail["type"] == "missing" else f" (given: {detail['input']!r})"
-        choices = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-        near = nearest(detail["input"], choices)
-        hint = f"; did you mean {near!r}?" if near else ""
-        lines.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}{given}{hint}")
-    return lines

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from impls.errors import UserError
 from paper_figures import artifacts
-from paper_figures.drawing import print_width
 from paper_figures.files import write_together
 
 DESCRIPTION = """\
@@ -82,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--columns",
         type=int,
-        choices=tuple(print_width.WIDTHS),
+        choices=(1, 2),
         default=2,
         help="a figure as wide as one column of a page, in NAME_one_column.pdf, or as two (default: 2)",
     )
@@ -126,6 +125,8 @@ def _verify(names: list[str], results: Path | None) -> int:
 
 
 def _make(name: str, results: Path | None, output: Path | None, columns: int) -> None:
+    from paper_figures.provenance.stamps import Request
+
     module = artifacts.module(name)
     if results is None:
         raise UserError(f"which runs? Give their folder: python -m paper_figures {name} --results results/quick")
@@ -134,8 +135,7 @@ def _make(name: str, results: Path | None, output: Path | None, columns: int) ->
         if not name.startswith("fig_"):
             raise UserError(f"{name}: --columns is of figures; leave it out.")
         usual = usual.with_stem(f"{usual.stem}_one_column")
-    with print_width.printed_in(columns):
-        contents = module.make(results)
+    contents = module.make(results, Request(columns))
     output = output or usual
     if output.suffix not in contents:
         raise UserError(f"{output}: {name} makes {' '.join(contents)}; give a name that ends in one of them.")

@@ -1,29 +1,24 @@
 """The one reader of run records and their curves.
 
-A run is a folder with `run.json` (checked against the schema in the repository) and `curves.parquet`:
+A run is a folder with `run.json` (a `RunRecord`) and `curves.parquet`:
 `<results>/<experiment>/<field>~<value>/.../<framework>/`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import numpy as np
 import pandas as pd
 
+from impls.engine.record import REMEDY, RunRecord, parse_record
 from impls.errors import UserError
 from paper_figures.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA_FILE = ROOT / "impls" / "engine" / "run_record.schema.json"
 CURVE_COLUMNS = ["replica", "seed", "iteration", "split", "metric", "value"]
-REMEDY = "Delete its folder and run `snakemake` (or `python -m impls train`) again."
 
 
 @dataclass(frozen=True)
@@ -32,13 +27,13 @@ class Run:
 
     Attributes:
         path: of run.json, relative to the results folder, with forward slashes.
-        record: the contents of run.json.
+        record: what run.json says.
         record_sha256, curves_sha256: of the two files.
         curves: columns `CURVE_COLUMNS`; a value that is not finite means that the replica had diverged.
     """
 
     path: str
-    record: dict[str, Any]
+    record: RunRecord
     record_sha256: str
     curves_sha256: str
     curves: pd.DataFrame
@@ -50,10 +45,10 @@ class Run:
 
     def replica_setting(self, name: str) -> dict[int, float]:
         """By seed, the value of a setting in which the replicas differ; raises `UserError` where it has none."""
-        values = self.record.get("replica_settings", {}).get(name)
+        values = self.record.replica_settings.get(name)
         if values is None:
             raise UserError(f"{self.path}: its record does not say the {name} of each replica. {REMEDY}")
-        return dict(zip(self.record["seeds"], values, strict=True))
+        return dict(zip(self.record.seeds, values, strict=True))
 
     def diverged_at(self) -> dict[int, int]:
         """By seed, of the replicas that diverged: the first iteration with a value that is not finite."""
@@ -61,9 +56,14 @@ class Run:
         return broken.groupby("seed")["iteration"].min().to_dict()
 
     @property
+    def device(self) -> str:
+        """Kind and name of the machine that trained it, such as "gpu NVIDIA H100"."""
+        return f"{self.record.device['kind']} {self.record.device['name']}"
+
+    @property
     def stand_in(self) -> bool:
         """Whether any of its data is a stand-in for the paper's; what the seed draws, as in the paper, is none."""
-        return any(entry["source"] == "stand-in" for entry in self.record["data"])
+        return any(entry.source == "stand-in" for entry in self.record.data)
 
 
 def read_runs(results: Path, experiment: str) -> list[Run]:
@@ -93,47 +93,31 @@ def all_runs(results: Path) -> list[Run]:
     return read_experiments(results, names or {"feedforward"})
 
 
-def of_cell(runs: list[Run], **fields: Any) -> list[Run]:
+def of_cell(runs: list[Run], **fields: str | float) -> list[Run]:
     """The runs whose cell has these values, such as `of_cell(runs, dataset="mnist", model="fcn")`."""
-    return [run for run in runs if all(run.record["cell"].get(name) == value for name, value in fields.items())]
+    return [run for run in runs if all(run.record.cell.get(name) == value for name, value in fields.items())]
 
 
 def _read_run(results: Path, path: Path) -> Run:
     content = path.read_bytes()
-    try:
-        record = json.loads(content)
-    except ValueError as error:
-        raise UserError(f"{path}: not a JSON file ({error}). {REMEDY}") from None
-    problem = jsonschema.exceptions.best_match(_validator(SCHEMA_FILE).iter_errors(record))
-    if problem is not None:
-        where = ".".join(str(part) for part in problem.absolute_path) or "the record"
-        raise UserError(f"{path}: not a valid run record: {where}: {problem.message}. {REMEDY}")
+    record = parse_record(content, path)
     _check_place(results, path, record)
-    for name, values in record.get("replica_settings", {}).items():
-        if len(values) != len(record["seeds"]):
-            counts = f"{len(values)} values for {len(record['seeds'])} seeds"
+    for name, values in record.replica_settings.items():
+        if len(values) != len(record.seeds):
+            counts = f"{len(values)} values for {len(record.seeds)} seeds"
             raise UserError(f"{path}: replica_settings.{name} has {counts}. {REMEDY}")
     curves_path = path.with_name("curves.parquet")
     if not curves_path.is_file():
         raise UserError(f"{curves_path}: missing, though run.json is beside it. {REMEDY}")
-    curves = _read_curves(curves_path, record["seeds"])
+    curves = _read_curves(curves_path, record.seeds)
     relative = path.relative_to(results).as_posix()
     return Run(relative, record, sha256(content), sha256(curves_path.read_bytes()), curves)
 
 
-@lru_cache
-def _validator(schema_file: Path) -> jsonschema.protocols.Validator:
-    try:
-        schema = json.loads(schema_file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{schema_file}: the schema of run records: {error}. Restore it with git.") from None
-    return jsonschema.validators.validator_for(schema)(schema)
-
-
-def _check_place(results: Path, path: Path, record: dict[str, Any]) -> None:
+def _check_place(results: Path, path: Path, record: RunRecord) -> None:
     """A record copied into another cell's folder would be taken for that cell's result."""
-    cell = [f"{name}~{value}" for name, value in record["cell"].items()]
-    expected = [record["experiment"], *cell, record["framework"]]
+    cell = [f"{name}~{value}" for name, value in record.cell.items()]
+    expected = [record.experiment, *cell, record.framework]
     if sorted(path.relative_to(results).parts[:-1]) != sorted(expected):
         raise UserError(f"{path}: its record is that of {'/'.join(expected)}, another folder. {REMEDY}")
 

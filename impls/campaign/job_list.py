@@ -19,8 +19,8 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from impls.engine.spec import CellSpec
 from impls.errors import UserError
-from impls.fields import ClosedModel
-from impls.presets import Preset, cells, load_preset, read_yaml, readable, replicas, unknown_keys
+from impls.fields import ClosedModel, readable
+from impls.presets import Preset, cells, load_preset, read_yaml, replicas, unknown_keys
 from impls.registry import experiments, implementation_folder, spec_class
 
 GENERAL = ("preset", "data", "device", "frameworks", "replicas", "first_seed", "precision")

@@ -10,9 +10,10 @@ from pydantic import Field, ValidationError
 
 from impls.engine.files import write_atomically
 from impls.errors import UserError
-from impls.fields import ClosedModel, Precision
+from impls.fields import ClosedModel, Precision, readable
 
 SCHEMA_FILE = Path(__file__).with_name("run_record.schema.json")
+REMEDY = "Delete its folder and run `snakemake` (or `python -m impls train`) again."
 
 
 class DataRecord(ClosedModel):
@@ -78,11 +79,18 @@ def write_record(path: Path, record: RunRecord) -> None:
 def read_record(path: Path) -> RunRecord:
     """Read and check `run.json`; raises `UserError` if it is missing or not valid."""
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return parse_record(path.read_bytes(), path)
     except FileNotFoundError:
         raise UserError(f"no run record {path}: give the folder that `train` wrote, or train that cell first") from None
+
+
+def parse_record(content: bytes, path: Path) -> RunRecord:
+    """The record that `content`, of the file `path`, holds; raises `UserError`, in one line, if it is not valid."""
+    try:
+        return RunRecord.model_validate_json(content, strict=True)
     except ValidationError as error:
-        raise UserError(f"{path} is not a valid run record; delete it and train again. {error}") from error
+        problem, *_ = readable(error)
+        raise UserError(f"{path}: not a valid run record: {problem}. {REMEDY}") from None
 
 
 def schema_text() -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper_figures.claims.judging import judge, read_claims
+from paper_figures.claims.judging import judged_claims
 from paper_figures.files import table_csv
 from paper_figures.provenance.embedding import sealed
-from paper_figures.provenance.stamps import stamp
-from paper_figures.runs import read_runs
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "every published number and finding beside ours, with interval, margin or bound, and verdict"
 OUTPUT = "claims.csv"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of claims.csv, and of the .json that says where it is from, by suffix."""
-    claims = read_claims()
-    runs = [run for experiment in sorted(set(claims["experiment"])) for run in read_runs(results, experiment)]
-    judged = {".csv": table_csv(judge(claims, runs))}
-    return sealed(judged, TITLE, stamp(Path(__file__).stem, results, runs))
+    judged, runs = judged_claims(results)
+    return sealed({".csv": table_csv(judged)}, TITLE, request.stamp(Path(__file__).stem, results, runs))

@@ -13,9 +13,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import DATASETS, RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "Copy and Repeat Copy, an addition of ours: how well M predicts the gradient at the boundaries of chunks"
@@ -33,11 +35,11 @@ LOWEST = -0.5  # of what an axis shows; an explained variance has no lower bound
 LEAST = 0.2  # to both sides of 0, the least that a panel shows
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), model="lstm")
     kept = {"dataset": TASKS, "method": METHODS, "truncation_length": LENGTHS.colours}
-    runs = [run for run in runs if all(run.record["cell"][name] in values for name, values in kept.items())]
+    runs = [run for run in runs if all(run.record.cell[name] in values for name, values in kept.items())]
     points = [our_points(runs, list(kept), "batch", metric) for metric in ROWS]
     sentences = [
         replicas_sentence(runs, "mean"),
@@ -46,10 +48,12 @@ def make(results: Path) -> dict[str, bytes]:
         f"what a constant can do; below {LOWEST:g} a curve leaves its panel.",
     ]
     points = pd.concat(points, ignore_index=True)
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+    return figure_files(
+        __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
+    )
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     found = set(zip(points["dataset"], points["method"], strict=True))
     cells = [cell for cell in product(TASKS, METHODS) if cell in found or not found]
     dotted = Line2D([], [], label="knows nothing of the target", color=style.INK, **style.DOTTED)
@@ -68,7 +72,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
             corner = "upper left" if metric == next(iter(ROWS)) else ""
             style.label_ends(axes, panels.draw_curves(axes, mine, LENGTHS, note=corner, x="thousands"))
     for (dataset, method), axes in zip(cells, grid[0], strict=True):
-        name = f"{captions.DATASETS[dataset]}, {captions.RECURRENT_METHODS[method]}"
+        name = f"{DATASETS[dataset]}, {RECURRENT_METHODS[method]}"
         axes.set_title(name, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
     layout.label_axes(grid, "thousand iterations", *ROWS.values())
     for axes in grid[:, 0]:

@@ -11,10 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures.claims.judging import FRAMEWORKS
-from paper_figures.drawing import captions, layout, panels, print_width, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "BP(lambda) in 4-layer nets, an addition of ours: test error against the weight of the backpropagated gradient"
@@ -31,7 +32,7 @@ LAMBDAS = panels.Family(
 )
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **NET)
     points = our_points(runs, ["method", "bp_lambda"])
@@ -41,17 +42,17 @@ def make(results: Path) -> dict[str, bytes]:
         "gradient; λ = 1 is backpropagation and λ = 0 is DNI (cDNI).",
         "The paper describes BP(λ) and publishes no numbers for it; the sweep is this suite's addition.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     legend = [*layout.frameworks_legend(), *LAMBDAS.legend()]
     figure, grid = layout.grid(
         head, 2, len(METHODS), 1.9, legend=[legend], sharex="row", sharey="row", between_rows=0.6
     )
     ends = at_the_end(points)
     _, *between, _ = map(LAMBDAS.name, LAMBDAS.colours)
-    if print_width.narrow():
+    if head.columns == 1:
         between[::2] = "", ""  # 0.25 and 0.75: no room
     grid[0, 0].set_xticks(list(LAMBDAS.colours), ["0\nsynthetic", *between, "1\nbackprop"])
     grid[0, 0].set_xlim(-0.1, 1.1)
@@ -59,7 +60,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_values(grid[1, 0], points, headroom=2)
     panels.log_iterations(grid[1, 0], panels.inside(grid[1, 0], points))
     for method, (above, below) in zip(METHODS, grid.T, strict=True):
-        above.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        above.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         _final_errors(above, ends[ends["method"] == method])
         style.label_ends(below, panels.draw_curves(below, points[points["method"] == method], LAMBDAS))
     layout.label_axes(grid[:1], "λ", "final test error (%)")

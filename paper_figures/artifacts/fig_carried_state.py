@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paper_figures.drawing import curriculum_figure
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "an ablation of ours: Copy and Repeat Copy, the core's state carried from one sequence to the next"
 OUTPUT = "figures/fig_carried_state.pdf"
@@ -18,6 +19,6 @@ ABOUT = (
 )
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    return curriculum_figure.make(__file__, TITLE, EXPERIMENT, results, ABOUT, addition=True)
+    return curriculum_figure.make(__file__, TITLE, EXPERIMENT, results, request, ABOUT, addition=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from paper_figures.drawing import p_update_figure
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "complete unlock, synthetic inputs and gradients: test error against the probability of a layer's update"
 OUTPUT = "figures/fig_complete_unlock.pdf"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    return p_update_figure.make(__file__, TITLE, results)
+    return p_update_figure.make(__file__, TITLE, results, request)

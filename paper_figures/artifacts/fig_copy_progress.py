@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from paper_figures.drawing import curriculum_figure
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "Copy and Repeat Copy: longest task solved against data consumed"
 OUTPUT = "figures/fig_copy_progress.pdf"
 EXPERIMENT = "recurrent"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    return curriculum_figure.make(__file__, TITLE, EXPERIMENT, results)
+    return curriculum_figure.make(__file__, TITLE, EXPERIMENT, results, request)

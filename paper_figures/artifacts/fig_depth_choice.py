@@ -15,10 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import FRAMEWORKS
-from paper_figures.drawing import layout, panels, print_width, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, summary
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FRAMEWORKS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "an ablation of ours: test error with the depth of M chosen on test or on validation error"
@@ -35,16 +36,16 @@ CHOICES = {
 NO_VALIDATION = "validation error was not recorded (no split valid)"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
     rows = []
     for framework in FRAMEWORKS:
         for depth in NET_DEPTHS.colours:
-            tried = [run for run in of_cell(runs, depth=depth) if run.record["framework"] == framework]
+            tried = [run for run in of_cell(runs, depth=depth) if run.record.framework == framework]
             rows += [[depth, framework, "run", *choice] for choice in _choices(tried)]
     columns = ["depth", "source", "obtained", "chosen_on", "chosen", "trainings", "trainings_diverged", *NUMBERS]
-    held_out = sorted({f"{run.record['spec'].get('validation_examples', 0):,}" for run in runs})
+    held_out = sorted({f"{run.record.spec.get('validation_examples', 0):,}" for run in runs})
     sentences = [
         replicas_sentence(runs, "mean test error at the end of training"),
         "Each replica chooses among its own trainings with M of 0, 1 and 2 hidden layers: the one with the lowest test "
@@ -56,7 +57,7 @@ def make(results: Path) -> dict[str, bytes]:
         "paper chose on test error.",
     ]
     points = pd.DataFrame(rows, columns=columns)
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
 def _choices(runs: list[Run]) -> list[list]:
@@ -64,7 +65,7 @@ def _choices(runs: list[Run]) -> list[list]:
 
     The trainings are compared at the last iteration at which all of them were evaluated.
     """
-    tried = {run.record["cell"]["synthetic_gradient_depth"]: run for run in runs}
+    tried = {run.record.cell["synthetic_gradient_depth"]: run for run in runs}
     if set(tried) != set(MODEL_DEPTHS):
         return []
 
@@ -96,7 +97,7 @@ def _most_common(depths: list[int]) -> str:
     return f"{depth}" if count == len(depths) else f"{depth} ({count}/{len(depths)})"
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dot = {"linestyle": "none", **style.DOT}
     legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, _, inside in CHOICES.values()]
     figure, grid = layout.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
@@ -106,7 +107,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     # Intervals count up to twice the values; below there is room for a note.
     least, most = points["value"].min() / 2, points["value"].max() * 2
     intervals = [points.assign(value=points[end].clip(least, most)) for end in ("value", "low", "high")]
-    panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.2 if print_width.narrow() else 0.6)
+    panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.2 if head.columns == 1 else 0.6)
     for axes, (framework, name) in zip(grid.flat, FRAMEWORKS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["source"] == framework])

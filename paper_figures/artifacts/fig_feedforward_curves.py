@@ -12,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import captions, layout, panels, style
 from paper_figures.drawing.curve_points import our_points, paper_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "feed-forward nets with a DNI between every two layers: test error against iterations"
@@ -27,13 +29,11 @@ NET = {"dataset": "mnist", "model": "fcn"}
 DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"].isin(ARTIFACTS) & (claims[list(NET)] == list(NET.values())).all(axis=1)]
-    runs = [
-        run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.record["cell"]["depth"] in style.DEPTHS
-    ]
+    runs = [run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.record.cell["depth"] in style.DEPTHS]
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),
@@ -41,10 +41,10 @@ def make(results: Path) -> dict[str, bytes]:
         "serves ours and the paper's where they end together.",
         captions.DEPTH_CHOSEN_ON_TEST,
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     ink = {"color": style.INK}
     legend = [
         *layout.frameworks_legend(),
@@ -55,7 +55,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     figure, grid = layout.grid(head, 2, 2, 2.05, legend=[legend])
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points, footroom=0.7)
-    for axes, (method, name) in zip(grid.flat, captions.METHODS.items(), strict=True):
+    for axes, (method, name) in zip(grid.flat, FEEDFORWARD_METHODS.items(), strict=True):
         axes.set_title(name, loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["method"] == method])
     layout.label_axes(grid, "training iterations", "test error (%)")

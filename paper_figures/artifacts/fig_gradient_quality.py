@@ -12,9 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "one DNI in a 6-layer net: error of the synthetic gradient during training"
@@ -28,10 +30,10 @@ UNINFORMED = {"cosine_similarity": 0, "sign_error": 50}  # what a gradient unrel
 LEAST = {"cosine_similarity": 0.05, "sign_error": 2}  # to both sides of it, the least that a panel shows
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", depth=6)
-    runs = [run for run in runs if run.record["cell"]["method"] in METHODS]
+    runs = [run for run in runs if run.record.cell["method"] in METHODS]
     points = [
         our_points(runs, ["method", "cut_after"], "batch", f"h{{cut_after}}.{metric}").assign(metric=metric)
         for metric in (*ROWS, "true_norm")
@@ -44,10 +46,10 @@ def make(results: Path) -> dict[str, bytes]:
         "dimensions with the wrong sign. Dotted there: a gradient that has nothing to do with the true one.",
         "The paper's plots carry no readable numbers.",
     ]
-    return figure_files(__file__, TITLE, results, runs, pd.concat(points, ignore_index=True), sentences, _draw)
+    return figure_files(__file__, TITLE, results, request, runs, pd.concat(points, ignore_index=True), sentences, _draw)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dotted = Line2D([], [], label="zero or unrelated gradient", color=style.INK, **style.DOTTED)
     legend = [*layout.frameworks_legend(), dotted, *CUTS.legend()]
     figure, grid = layout.grid(head, len(ROWS), len(METHODS), 1.7, legend=[legend], sharey="row")
@@ -57,7 +59,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     for metric, row in zip(UNINFORMED, grid[1:], strict=True):
         panels.linear_values(row[0], points[points["metric"] == metric], UNINFORMED[metric], LEAST[metric])
     for method, column in zip(METHODS, grid.T, strict=True):
-        column[0].set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        column[0].set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         here = points[points["method"] == method]
         for metric, axes in zip(ROWS, column, strict=True):
             if metric in UNINFORMED:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "linear and deeper synthetic-gradient models M (DNI): test error against iterations"
@@ -25,7 +26,7 @@ MODEL_DEPTHS = panels.Family(
 )
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
     points = our_points(runs, ["depth", "synthetic_gradient_depth"])
@@ -33,10 +34,10 @@ def make(results: Path) -> dict[str, bytes]:
         replicas_sentence(runs, "mean test error"),
         "M of 0 hidden layers is one linear map. The paper shows such curves, without readable numbers.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     legend = [*layout.frameworks_legend(), *MODEL_DEPTHS.legend()]
     figure, grid = layout.grid(head, 2, 2, 2.0, legend=[legend])
     panels.log_values(grid[0, 0], points, headroom=2)

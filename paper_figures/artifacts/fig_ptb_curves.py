@@ -16,10 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from paper_figures.claims.judging import cell_of, read_claims
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.claims.matching import cell_of, read_claims
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Penn Treebank: test bits per character against iterations times truncation length"
@@ -32,11 +34,11 @@ METRIC = "bits_per_character"
 LEAST = 0.15  # bits above the worst end of a curve that are shown, at least
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="ptb", model="lstm")
-    runs = [run for run in runs if run.record["cell"]["truncation_length"] in LENGTHS.colours]
+    runs = [run for run in runs if run.record.cell["truncation_length"] in LENGTHS.colours]
     all_stand_ins = bool(runs) and all(run.stand_in for run in runs)
     points = [our_points(runs, ["method", "truncation_length"], metric=METRIC)]
     points += [] if all_stand_ins else [_paper_points(claims[claims["artifact"] == Path(__file__).stem])]
@@ -56,7 +58,7 @@ def make(results: Path) -> dict[str, bytes]:
         else "Dashed: the paper's curves, read off its plot to 0.001 bits; panels without them: none was read there.",
     ]
     draw = partial(_draw, limits=limits)
-    return figure_files(__file__, TITLE, results, runs, points, sentences, draw, length_stated=False)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, draw, length_stated=False)
 
 
 def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
@@ -67,12 +69,12 @@ def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
 
 def _entropy_rates(runs: list[Run]) -> list[float]:
     """Of the stand-in texts, in bits per character; older records do not say it."""
-    entries = [entry for run in runs for entry in run.record["data"] if entry["source"] == "stand-in"]
-    rates = [entry.get("facts", {}).get("entropy_rate") for entry in entries]
+    entries = [entry for run in runs for entry in run.record.data if entry.source == "stand-in"]
+    rates = [entry.facts.get("entropy_rate") for entry in entries]
     return sorted({rate for rate in rates if rate is not None})
 
 
-def _draw(points: pd.DataFrame, head: list[str], limits: list[float]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head, limits: list[float]) -> Figure:
     ink = {"color": style.INK}
     legend = layout.frameworks_legend()
     if (points["source"] == "paper").any():
@@ -80,7 +82,7 @@ def _draw(points: pd.DataFrame, head: list[str], limits: list[float]) -> Figure:
     if limits:
         words = " and ".join(f"{limit:.2f}" for limit in limits)
         legend.append(Line2D([], [], label=f"limit: the stand-in's entropy rate ({words} bits)", **ink, **style.DOTTED))
-    methods = captions.RECURRENT_METHODS
+    methods = RECURRENT_METHODS
     figure, grid = layout.grid(head, 1, len(methods), 2.9, legend=[legend, LENGTHS.legend()])
     _bits(grid[0, 0], points, limits)
     inside = points[points["value"] < grid[0, 0].get_ylim()[1]]

@@ -13,9 +13,11 @@ from matplotlib.lines import Line2D
 
 from impls.errors import UserError
 from paper_figures.claims.measures import MEASURES, data_per_iteration
-from paper_figures.drawing import captions, layout, panels, print_width, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, shown_range, summary
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved against data consumed, one choice changed at a time"
@@ -42,7 +44,7 @@ CROSS = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "d
 HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of rows, and from one number to the next
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     points = pd.DataFrame([row for run in runs for row in _rows(run)], columns=COLUMNS).astype(WHOLE)
@@ -54,14 +56,16 @@ def make(results: Path) -> dict[str, bytes]:
         f"training: 1 is perfect, 0 (dotted) is what BPTT's zero has; triangles at the edge lie below {LOWEST:g}.",
         replicas_sentence(runs, "on the right the mean"),
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+    return figure_files(
+        __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
+    )
 
 
 def _rows(run: Run) -> list[dict]:
     """Of every replica its promotions, then its end (value NaN: nothing was recorded); and M's quality by phase."""
-    rows, reached, gone = [], run.record["iteration_reached"], run.diverged_at()
+    rows, reached, gone = [], run.record.iteration_reached, run.diverged_at()
     solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
-    for seed in run.record["seeds"]:
+    for seed in run.record.seeds:
         last, what = gone.get(seed, reached), "diverged" if seed in gone else "end"
         climb = solved[(solved["seed"] == seed) & (solved["iteration"] <= last)].set_index("iteration")["value"]
         steps = [("promotion", at, value) for at, value in climb[climb > 0].sort_index().items()]
@@ -73,15 +77,15 @@ def _rows(run: Run) -> list[dict]:
         means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
         numbers = dict(zip(NUMBERS, (reached, *summary(means)), strict=True))
         rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
-    named = {name: run.record["cell"][name] for name in CELL} | {"source": run.record["framework"], "obtained": "run"}
+    named = {name: run.record.cell[name] for name in CELL} | {"source": run.record.framework, "obtained": "run"}
     return [{**named, **row, "data": row["iteration"] * data_per_iteration(run)} for row in rows]
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     cells, order = list(points[CELL].itertuples(index=False, name=None)), {name: n for n, name in enumerate(CHANGES)}
     rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
-    if print_width.narrow():
+    if head.columns == 1:
         raise UserError(
             "the names of the rows and what is beside them have no room in one column; leave --columns out."
         )
@@ -90,11 +94,11 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in PHASES.values()]
     figure, ((left, right),) = layout.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
     left.get_gridspec().set_width_ratios((3.2, 1))
-    figure.subplots_adjust(left=NAMES / print_width.width())
+    figure.subplots_adjust(left=NAMES / head.width)
     panels.log_iterations(left, climbs, label_room=0.03, x="millions", unit=1000)
     left.set(xlabel="data consumed (million time steps × batch)", ylim=(shown - 0.5, -0.5))
     right.set(xlabel="explained variance", xlim=(LOWEST, 1), xticks=[LOWEST, 0, 0.5, 1])
-    words = [(captions.RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
+    words = [(RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
     left.set_yticks(range(len(rows)), [", ".join(filter(None, name)) for name in words])
     for axes, title in ((left, "task lengths solved, by replica"), (right, "quality of M")):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
@@ -126,7 +130,7 @@ def _draw_climbs(axes: Axes, climbs: pd.DataFrame) -> None:
     for source, look in style.REPLICA_DOTS.items():
         mine, size = solved[solved["source"] == source], look["markersize"] ** 2
         axes.scatter(mine["millions"], mine["lane"], size, mine["value"], alpha=look.get("alpha"), zorder=3, **shades)
-    room = (end / start) ** (NUMBER / axes.get_position().width / print_width.width())
+    room = (end / start) ** (NUMBER / axes.get_position().width / axes.figure.get_figwidth())
     for y, row in solved.groupby("y"):
         beyond = math.inf  # the longest task comes first
         for length, x in row.groupby("value")["millions"].min()[::-1].items():

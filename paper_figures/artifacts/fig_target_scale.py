@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = (
@@ -30,7 +32,7 @@ NAMES = {
 SETTINGS = panels.Family("setting", dict(zip(NAMES.values(), style.THREE_SHADES, strict=True)), "{}")
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **NET)
     points = our_points(runs, ["method", "target_scale", "adam_epsilon"])
@@ -43,10 +45,10 @@ def make(results: Path) -> dict[str, bytes]:
         "own gradients come near Adam's usual epsilon, 1e-8, and M learns late; a smaller epsilon undoes that. This "
         "suite's choice is one example's loss.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     # cDNI always; DNI where a preset trains it.
     methods = [method for method in ("dni", "cdni") if method == "cdni" or (points["method"] == method).any()]
     legend = [*layout.frameworks_legend(), *SETTINGS.legend()]
@@ -54,7 +56,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
     panels.log_values(grid[0, 0], points, headroom=3)
     panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points), label_room=0.17 * len(methods))
     for axes, method in zip(grid.flat, methods, strict=True):
-        axes.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        axes.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["method"] == method], SETTINGS))
     layout.label_axes(grid, "training iterations", "test error (%)")
     return figure

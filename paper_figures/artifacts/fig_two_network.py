@@ -17,6 +17,7 @@ from paper_figures.claims.measures import constant_guess
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "two networks at two rates: test error of both against the digits consumed"
@@ -35,7 +36,7 @@ CLOCKS = ("digits", "updates_of_a")
 GUESS = {"color": style.FAINT, **style.DOTTED}
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **CELL)
     sentences = [
@@ -47,16 +48,16 @@ def make(results: Path) -> dict[str, bytes]:
         "Dotted: the error of the best constant guess, of one who reads no digit.",
         "The paper shows its curves without numbers; none is drawn.",
     ]
-    return figure_files(__file__, TITLE, results, runs, _points(runs), sentences, _draw, length_stated=False)
+    return figure_files(__file__, TITLE, results, request, runs, _points(runs), sentences, _draw, length_stated=False)
 
 
 def _points(runs: list[Run]) -> pd.DataFrame:
     """Points of `our_points` for both networks, with digits, updates of A and the best constant guess's error."""
     points = pd.concat([our_points(runs, ["method", "period"], metric=metric) for metric in TITLES], ignore_index=True)
-    by_place = {(run.record["cell"]["method"], run.record["framework"]): run for run in runs}
+    by_place = {(run.record.cell["method"], run.record.framework): run for run in runs}
     found = [by_place[place] for place in zip(points["method"], points["source"], strict=True)]
     for column, clock in enumerate(CLOCKS, start=2):
-        per_iteration = [int(run.record["facts"][f"{clock}_per_iteration"]) for run in found]
+        per_iteration = [int(run.record.facts[f"{clock}_per_iteration"]) for run in found]
         points.insert(column, clock, points["iteration"] * pd.Series(per_iteration, points.index, dtype=int))
     guesses = [constant_guess(run, metric) for run, metric in zip(found, points["metric"], strict=True)]
     return points.assign(constant_guess=guesses)
@@ -68,15 +69,15 @@ def _updates(runs: list[Run]) -> list[str]:
     for method, name in NAMES.items():
         totals, paces = set(), set()
         for run in of_cell(runs, method=method):
-            each = run.record["facts"]["updates_of_a_per_iteration"]
-            totals.add(each * run.record["iteration_reached"])
-            paces.add(run.record["facts"]["digits_per_iteration"] / each)
+            each = run.record.facts["updates_of_a_per_iteration"]
+            totals.add(each * run.record.iteration_reached)
+            paces.add(run.record.facts["digits_per_iteration"] / each)
         total, pace = (" or ".join(f"{number:,.0f}" for number in sorted(found)) for found in (totals, paces))
         said += [f"{name} {total} (one for {pace} digits)"] if totals else []
     return [f"Updates of A by the ends of the curves: {'; '.join(said)}."] if said else []
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     guess = Line2D([], [], label="best constant guess", **GUESS)
     legend = [[*layout.frameworks_legend(), guess], replace(METHODS, names=NAMES).legend()]
     figure, grid = layout.grid(head, len(TITLES), 1, 2.1, legend=legend, sharey=False)

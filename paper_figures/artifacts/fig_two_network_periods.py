@@ -12,11 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.measures import MEASURES
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import summary
 from paper_figures.drawing.figure_files import figure_files
+from paper_figures.names import FRAMEWORKS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "two networks, an addition of ours: digits and seconds until DNI has joint backprop's last error, by the period"
@@ -39,11 +40,11 @@ NOTES = 0.35  # the share of a panel's height that is kept for its notes
 TOP = 0.95  # where the crosses of means that there are not stand, as a share of a panel's height
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **NET)
-    runs = [run for run in runs if run.record["cell"]["method"] in ("dni", "bprop")]
-    runs = [run for run in runs if run.record["cell"]["period"] in PERIODS.colours]
+    runs = [run for run in runs if run.record.cell["method"] in ("dni", "bprop")]
+    runs = [run for run in runs if run.record.cell["period"] in PERIODS.colours]
     points = pd.DataFrame([row for run in of_cell(runs, method="dni") for row in _rows(run, runs)])
     points = points.reindex(columns=[*COLUMNS, *COUNTS]).astype(dict.fromkeys(["iteration", *COUNTS], "Int64"))
     sentences = [
@@ -55,16 +56,18 @@ def make(results: Path) -> dict[str, bytes]:
         "that the note counts, which are left out of the mean; at the top where it never did. Where joint backprop "
         "diverged or did not learn there is no goal.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw, addition=True, length_stated=False)
+    return figure_files(
+        __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
+    )
 
 
 def _rows(run: Run, runs: list[Run]) -> list[dict]:
     """For each network and clock, the ratios of one run of DNI to that of joint backprop; none without the latter."""
-    period, framework = run.record["cell"]["period"], run.record["framework"]
-    joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record["framework"] == framework]
+    period, framework = run.record.cell["period"], run.record.framework
+    joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record.framework == framework]
     if not joint:
         return []
-    rows, paired = [], set(run.record["seeds"]) & set(joint[0].record["seeds"])
+    rows, paired = [], set(run.record.seeds) & set(joint[0].record.seeds)
     named = {"period": period, "source": framework, "obtained": "run"}
     for network in NETWORKS:
         measure = MEASURES[f"steps_fraction_{network}"]
@@ -78,16 +81,16 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
 
 def _factors(run: Run, joint: Run) -> dict[str, float]:
     """By clock, what a digit of DNI's costs over one of joint backprop's; no seconds where a speed was not recorded."""
-    steps = [one.record["model_steps_per_second"] for one in (run, joint)]
+    steps = [one.record.model_steps_per_second for one in (run, joint)]
     if None in steps:
         return {"digits": 1.0}
     mine, its = (
-        speed * one.record["facts"]["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)
+        speed * one.record.facts["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)
     )
     return {"digits": 1.0, "seconds": its / mine}
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dots = layout.dots_legend(style.FRAMEWORK_DOTS)
     colours = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in CLOCKS.values()]
     same = Line2D([], [], label="as joint backprop", color=style.FAINT, **style.DOTTED)

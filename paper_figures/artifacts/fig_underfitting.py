@@ -11,9 +11,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.names import FEEDFORWARD_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import of_cell, read_runs
 
 TITLE = "convolutional nets on CIFAR-10 with a DNI between every two layers: training error against iterations"
@@ -24,10 +26,10 @@ METHODS = ("bprop", "dni", "cdni")
 DEPTHS = panels.Family("depth", {depth: style.DEPTHS[depth] for depth in (3, 4)}, "{} layers")
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="cifar10", model="cnn")
-    runs = [run for run in runs if run.record["cell"]["method"] in METHODS]
+    runs = [run for run in runs if run.record.cell["method"] in METHODS]
     points = pd.concat([our_points(runs, ["method", "depth"], split) for split in ("train", "test")], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean training error"),
@@ -35,17 +37,17 @@ def make(results: Path) -> dict[str, bytes]:
         "The paper's point: the worse test error of DNI in deeper nets is under-fitting, since the training error is "
         "worse with it, and cDNI cures it. Its plots carry no readable numbers.",
     ]
-    return figure_files(__file__, TITLE, results, runs, points, sentences, _draw)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dotted = Line2D([], [], label="test error", color=style.INK, **style.DOTTED)
     legend = [*layout.frameworks_legend(), dotted, *DEPTHS.legend()]
     figure, grid = layout.grid(head, 1, len(METHODS), 2.5, legend=[legend])
     panels.log_iterations(grid[0, 0], points)
     panels.log_values(grid[0, 0], points)
     for axes, method in zip(grid.flat, METHODS, strict=True):
-        axes.set_title(captions.METHODS[method], loc="left", fontweight="bold", pad=4)
+        axes.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         here = points[points["method"] == method]
         panels.draw_dotted(axes, here[here["split"] == "test"], DEPTHS)
         style.label_ends(axes, panels.draw_curves(axes, here[here["split"] == "train"], DEPTHS))

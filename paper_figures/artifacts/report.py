@@ -11,12 +11,12 @@ from typing import Any
 
 import jinja2
 
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.statistics import VERDICTS
 from paper_figures.drawing import captions
+from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import short, stamp
-from paper_figures.report.claims import claim_rows, read_judged, statements, verdict_counts, verdict_words
+from paper_figures.provenance.stamps import USUAL, Request, short
+from paper_figures.report.claims import claim_rows, claims_with_headings, statements, verdict_counts, verdict_words
 from paper_figures.report.drawings import drawings
 from paper_figures.report.missing import PAPER_PRESET, waiting
 from paper_figures.report.runs import changes, run_rows, troubles, unfinished
@@ -29,19 +29,19 @@ TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
 SETTLED = ("reproduced", "consistent", "differs", "inconclusive")  # verdicts of runs that can be compared
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of report.html, and of the .json with its stamp, by suffix.
 
     Raises:
         UserError: the claims have not been judged yet, or a file of the results cannot be used.
     """
     runs = all_runs(results)
-    judged = read_judged(results)
+    judged = claims_with_headings(results)
     shown = drawings(results)
     claims = claim_rows(judged)
     missing = waiting(judged, runs, results)
     words = verdict_words(judged)
-    mark = stamp(Path(__file__).stem, results, runs)
+    mark = request.stamp(Path(__file__).stem, results, runs)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -75,12 +75,12 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:
     """What a reader must know before any number: preset, data, code, versions, devices."""
-    codes = {(run.record["code"]["git_commit"], run.record["code"]["git_dirty"]) for run in runs}
+    codes = {(run.record.code.git_commit, run.record.code.git_dirty) for run in runs}
     commits = sorted(f"{commit[:10]}{' with edits' if dirty else ''}" for commit, dirty in codes if commit)
     comparable = any(word.startswith(SETTLED) for word in verdicts)
     return {
         "results": results.resolve().name,
-        "presets": ", ".join(sorted({run.record["preset"] for run in runs})) or "none",
+        "presets": ", ".join(sorted({run.record.preset for run in runs})) or "none",
         "data": captions.data_line(runs),
         "stand_in": any(run.stand_in for run in runs),
         "comparable": comparable,

@@ -12,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures.claims.framework_agreement import OUTCOMES, VERDICTS, compare, verdicts
-from paper_figures.claims.judging import FRAMEWORKS, read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import captions, latex
 from paper_figures.drawing.table_files import markdown, markdown_lines, table_contents
 from paper_figures.files import table_csv
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.names import FRAMEWORKS, METRICS
+from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.runs import Run, all_runs
 
 TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
@@ -35,23 +36,17 @@ HEADINGS = [
     *(*(f"{name}, steps/s" for name in FRAMEWORKS.values()), "Ratio"),
 ]
 COUNTED = ["Experiment", "Cells", *VERDICTS, "Median ratio"]
-RESULTS = {
-    "max_solved_task_length": "longest task solved in time steps",
-    "test_bits_per_character": "test bits per character",
-    "test_error": "test error in percent",
-    "test_error_b": "test error of network B in percent",
-}
 PLAIN = ("dataset", "model", "method")  # fields of a cell whose values say what they are
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv (a row per cell), .md, .tex and .json files, by suffix."""
     runs = all_runs(results)
     pairs, alone, apart = _pairs(runs)
     claims = read_claims()
     table = verdicts(compare(*pair, claims) for pair in pairs) if pairs else pd.DataFrame(columns=COLUMNS)
     used = list(itertools.chain.from_iterable(pairs))
-    mark = stamp(Path(__file__).stem, results, used)
+    mark = request.stamp(Path(__file__).stem, results, used)
     notes = [note for note in _notes(used, table, alone, apart) if note]
     sections = {name: [_line(row) for row in rows.to_dict("records")] for name, rows in table.groupby("experiment")}
     page, printed = (write(table, sections, notes, short(mark)) for write in (_markdown, _latex))
@@ -64,25 +59,26 @@ def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:
     """
     by_cell: dict[tuple, dict[str, Run]] = {}
     for run in runs:
-        place = (run.record["experiment"], *run.record["cell"].items())
-        by_cell.setdefault(place, {})[run.record["framework"]] = run
+        place = (run.record.experiment, *run.record.cell.items())
+        by_cell.setdefault(place, {})[run.record.framework] = run
     both = [(found["torch"], found["jax"]) for found in by_cell.values() if len(found) == len(FRAMEWORKS)]
-    pairs = [(torch, jax) for torch, jax in both if set(torch.record["seeds"]) & set(jax.record["seeds"])]
+    pairs = [(torch, jax) for torch, jax in both if set(torch.record.seeds) & set(jax.record.seeds)]
     return pairs, len(by_cell) - len(both), len(both) - len(pairs)
 
 
 def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list[str]:
-    presets = ", ".join(sorted({run.record["preset"] or "none" for run in used}))
+    presets = ", ".join(sorted({run.record.preset or "none" for run in used}))
     left_out = [f"{alone} cells that one framework alone has run"] if alone else []
     left_out += [f"{apart} cells whose two runs share no seed"] if apart else []
     words = set(table["verdict"])
+    results = ", ".join(METRICS[outcome.metric] for outcome in OUTCOMES)
     legend = [f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in words]
     return [
         captions.data_line(used) if used else "No cell has runs of both frameworks on a common seed.",
         "Not in the paper: an addition of this suite. " + (f"Preset {presets}. " if used else "") + "It compares two "
         "implementations with each other and neither with the paper: sizes and lengths are those of each pair of runs.",
-        f"Results: {', '.join(RESULTS.values())}; mean over the seeds that both have run. Difference: PyTorch minus "
-        "JAX by seed, ± the half-width of its 95% t interval; of task lengths in curriculum steps.",
+        f"Results: {results}; mean over the seeds that both have run. Difference: PyTorch minus JAX by seed, "
+        "± the half-width of its 95% t interval; of task lengths in curriculum steps.",
         f"Margin: that of the paper's number for the cell where it has one; * a default: {_defaults(table)}.",
         "p: the larger of two one-sided t tests that the difference is within the margin, after Holm's correction over "
         "all cells of this page that are comparable; verdicts are at 5%, corrected so.",
@@ -98,7 +94,7 @@ def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list
 def _defaults(table: pd.DataFrame) -> str:
     """The default margins that the table uses, with their reasons."""
     metrics = set(table["metric"][table["margin_from"] == "default"])
-    said = [f"{RESULTS[one.metric]}, {one.rule}" for one in OUTCOMES if one.metric in metrics]
+    said = [f"{METRICS[one.metric]}, {one.rule}" for one in OUTCOMES if one.metric in metrics]
     return "; ".join(said) or "none here"
 
 

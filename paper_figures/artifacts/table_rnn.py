@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper_figures.claims.judging import cell_of, judge
-from paper_figures.drawing import captions, table_files
+from paper_figures.claims.judging import judged_claims
+from paper_figures.claims.matching import cell_of
+from paper_figures.drawing import table_files
+from paper_figures.names import DATASETS, RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "recurrent nets: task lengths solved, and bits per character (table of the paper)"
 OUTPUT = "tables/table_rnn.csv"
@@ -16,21 +19,21 @@ OUTPUT = "tables/table_rnn.csv"
 UNITS = {"max_solved_task_length": "time steps ↑", "test_bits_per_character": "bits ↓"}
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
-    claims, runs = table_files.read(Path(__file__).stem, results)
-    judged = judge(claims, runs)
+    judged, runs = judged_claims(results, Path(__file__).stem)
     lengths = [cell_of(row)["truncation_length"] for row in judged.to_dict("records")]
     judged = judged.assign(
-        Data=judged["dataset"].map(captions.DATASETS),
+        Data=judged["dataset"].map(DATASETS),
         Unit=judged["metric"].map(UNITS),
-        Method=judged["method"].map(captions.RECURRENT_METHODS),
+        Method=judged["method"].map(RECURRENT_METHODS),
         column=[f"T = {length}" for length in lengths],
     )
     return table_files.table_files(
         __file__,
         "Recurrent nets, by truncation length T",
         results,
+        request,
         runs,
         judged,
         lines=["Data", "Unit", "Method"],

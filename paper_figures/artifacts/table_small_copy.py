@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from paper_figures.artifacts.fig_small_copy import CELL, CHANGES, EXPERIMENT, SOLVED
-from paper_figures.claims.judging import FRAMEWORKS
 from paper_figures.claims.measures import data_per_iteration
 from paper_figures.drawing import captions, latex
 from paper_figures.drawing.curve_points import NUMBERS, summary
 from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
 from paper_figures.drawing.table_files import markdown, table_contents
 from paper_figures.files import table_csv
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.names import FRAMEWORKS, RECURRENT_METHODS
+from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.runs import Run, of_cell, read_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
@@ -44,7 +44,7 @@ HEADINGS = {
 COLUMNS = [*CELL, "source", "metric", "seed", *NUMBERS]
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv (long form), .md, .tex and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     runs = sorted(runs, key=_place)
@@ -61,7 +61,7 @@ def make(results: Path) -> dict[str, bytes]:
         captions.machines_line(runs),
     ]
     notes = [note for note in notes if note]
-    mark = stamp(Path(__file__).stem, results, runs)
+    mark = request.stamp(Path(__file__).stem, results, runs)
     headings = ["T", "Method", "Changed", "From", *HEADINGS.values()]
     lines = [_line(run, found) for run, found in zip(runs, rows, strict=True)]
     table = pd.DataFrame([row for found in rows for row in found], columns=COLUMNS)
@@ -73,15 +73,15 @@ def make(results: Path) -> dict[str, bytes]:
 
 def _place(run: Run) -> tuple:
     """Plain cells first, by T and method; then the changes, in the order of the figure; PyTorch before JAX."""
-    cell, order = run.record["cell"], list(CHANGES)
+    cell, order = run.record.cell, list(CHANGES)
     change = order.index(cell["change"]) if cell["change"] in order else len(order)
-    return change, cell["change"], cell["truncation_length"], cell["method"], run.record["framework"] != "torch"
+    return change, cell["change"], cell["truncation_length"], cell["method"], run.record.framework != "torch"
 
 
 def _rows(run: Run) -> list[dict]:
     """One row per number: of a replica where there is a `seed`, else the mean of them with its interval."""
-    reached, gone = run.record["iteration_reached"], run.diverged_at()
-    named = {name: run.record["cell"][name] for name in CELL} | {"source": run.record["framework"]}
+    reached, gone = run.record.iteration_reached, run.diverged_at()
+    named = {name: run.record.cell[name] for name in CELL} | {"source": run.record.framework}
     solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
     rows = []
     for seed, climb in solved.groupby("seed"):
@@ -102,7 +102,7 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     """The cells of a run's line."""
     found = pd.DataFrame(rows, columns=COLUMNS)
     values = {metric: part["value"] for metric, part in found.groupby("metric")}
-    cell, count = run.record["cell"], len(run.record["seeds"])
+    cell, count = run.record.cell, len(run.record.seeds)
     name = CHANGES.get(cell["change"], cell["change"])
     means = {metric: float(values[metric].iloc[0]) for metric in AVERAGED if metric in values}
     written = {metric: "–" if math.isnan(mean) else f"{mean:.2f}" for metric, mean in means.items()}
@@ -114,5 +114,5 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     if gone := run.diverged_at():
         written[LONGEST] = f"{written.get(LONGEST, '')} ({len(gone)} diverged)".strip()
     numbers = [written.get(metric, "") for metric in HEADINGS]
-    named = [str(cell["truncation_length"]), captions.RECURRENT_METHODS[cell["method"]], name or "nothing"]
-    return [*named, FRAMEWORKS[run.record["framework"]], *numbers]
+    named = [str(cell["truncation_length"]), RECURRENT_METHODS[cell["method"]], name or "nothing"]
+    return [*named, FRAMEWORKS[run.record.framework], *numbers]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper_figures.claims.judging import judge, read_claims
-from paper_figures.drawing import captions, table_files
-from paper_figures.runs import read_runs
+from paper_figures.claims.judging import judged_claims
+from paper_figures.drawing import table_files
+from paper_figures.names import DATASETS
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "Penn Treebank: data that dni_aux with T = 5 needs for the result of bptt with T = 20 (text of the paper)"
 OUTPUT = "tables/text_ptb.csv"
@@ -21,16 +22,16 @@ COLUMNS = {
 }
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
-    claims = read_claims().set_index("id", drop=False).loc[list(COLUMNS)]
-    runs = read_runs(results, claims["experiment"].iloc[0])
-    judged = judge(claims, runs)
-    judged = judged.assign(Data=judged["dataset"].map(captions.DATASETS), column=judged["id"].map(COLUMNS))
+    judged, runs = judged_claims(results, "table_rnn", Path(__file__).stem)
+    judged = judged[judged["id"].isin(COLUMNS)]
+    judged = judged.assign(Data=judged["dataset"].map(DATASETS), column=judged["id"].map(COLUMNS))
     return table_files.table_files(
         __file__,
         "Data until the result of BPTT with T = 20",
         results,
+        request,
         runs,
         judged,
         lines=["Data"],

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paper_figures.claims.judging import OPEN, judge
+from paper_figures.claims.judging import judged_claims
+from paper_figures.claims.matching import OPEN
 from paper_figures.drawing import table_files
+from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "stale gradients in place of synthetic ones: test error by depth and decay (text of the paper)"
 OUTPUT = "tables/text_stale_gradients.csv"
@@ -17,19 +19,20 @@ OUTPUT = "tables/text_stale_gradients.csv"
 BEST = "Best decay"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
-    claims, runs = table_files.read(Path(__file__).stem, results)
-    decays = sorted({run.record["cell"]["stale_decay"] for run in runs})
+    judged, runs = judged_claims(results, Path(__file__).stem)
+    decays = sorted({run.record.cell["stale_decay"] for run in runs})
     cells = [f"stale_decay~{decay}" for decay in (*decays, OPEN)]
-    shown = [{"layers": layers, "cell": cell} for layers in claims["layers"] for cell in cells]
-    judged = judge(table_files.numbers(claims, shown), runs)
+    shown = [{"layers": layers, "cell": cell} for layers in judged["layers"].unique() for cell in cells]
+    judged = table_files.rows_of_cells(judged, runs, shown)
     headings = {cell: f"Decay {decay}" for cell, decay in zip(cells, decays, strict=False)} | {cells[-1]: BEST}
     judged = judged.assign(Layers=judged["layers"].astype(str), column=judged["cell"].map(headings))
     return table_files.table_files(
         __file__,
         "Stale gradients in place of synthetic ones",
         results,
+        request,
         runs,
         judged,
         lines=["Layers"],

@@ -15,15 +15,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from paper_figures.claims.judging import judge, read_claims
+from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.statistics import TWO_SIDED
 from paper_figures.drawing.latex import escape
 from paper_figures.drawing.table_files import paper_text
 from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import short, stamp
+from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.publish.macro_names import in_letters
-from paper_figures.runs import read_experiments
 
 TITLE = "every number as a LaTeX macro, with interval, replicas and verdict"
 OUTPUT = "values.tex"
@@ -59,13 +58,11 @@ def macro(claim: str, source: str, variant: str = "") -> str:
     return f"dni{in_letters(place)}{in_letters(cell)}{source.capitalize()}{variant}"
 
 
-def make(results: Path) -> dict[str, bytes]:
+def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of values.tex, and of the .json with its stamp, by suffix."""
-    claims = read_claims()
-    runs = read_experiments(results, set(claims["experiment"]))
-    judged = judge(claims, runs)
+    judged, runs = judged_claims(results)
     used = [run for run in runs if run.path in set(judged["run"])]
-    mark = stamp(Path(__file__).stem, results, used)
+    mark = request.stamp(Path(__file__).stem, results, used)
     lines = [HEAD.format(results=mark["command"].rpartition(" ")[2], stamp=short(mark))]
     for claim, rows in judged.groupby("id", sort=False):
         first = rows.iloc[0]

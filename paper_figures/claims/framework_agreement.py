@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from impls.engine.record import RunRecord
 from paper_figures.claims.curriculum import to_lengths, to_steps
-from paper_figures.claims.judging import FRAMEWORKS, fits
+from paper_figures.claims.matching import fits
 from paper_figures.claims.measures import MEASURES, Measure
 from paper_figures.claims.single_run import Reading, at_iteration
 from paper_figures.claims.statistics import (
@@ -28,6 +29,7 @@ from paper_figures.claims.statistics import (
     paired_differences,
     t_interval,
 )
+from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run
 
 VERDICTS = {
@@ -111,7 +113,7 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
     and the means are task lengths. NaN where there is nothing to compute.
     """
     outcome = next((one for one in OUTCOMES if one.is_of(torch) or one.is_of(jax)), None)
-    named = {"experiment": torch.record["experiment"], "cell": _cell(torch)}
+    named = {"experiment": torch.record.experiment, "cell": _cell(torch)}
     runs = {"torch_run": torch.path, "jax_run": jax.path}
     if outcome is None:
         return {**named, **_nothing("no metric that is known here was recorded"), **_speeds(torch, jax), **runs}
@@ -120,7 +122,7 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
     gaps = dict.fromkeys(reading.gap for reading in readings if reading.gap)
     if gaps:
         return {**named, **_nothing("; ".join([*obstacles, *gaps])), **_speeds(torch, jax), **runs}
-    dataset = torch.record["cell"]["dataset"]
+    dataset = torch.record.cell["dataset"]
     values = [_in_steps(outcome, dataset, reading.values) for reading in readings]
     shared = sorted(set(values[0].index) & set(values[1].index))
     whole = [np.isfinite(found[shared]) for found in values]
@@ -193,7 +195,7 @@ def _readings(outcome: Outcome, torch: Run, jax: Run) -> list[Reading]:
     """At the last iteration that both have come to; on text, where training ends by itself, of the best snapshots."""
     end = None
     if outcome.metric != "test_bits_per_character":
-        end = min(run.record["iteration_reached"] for run in (torch, jax))
+        end = min(run.record.iteration_reached for run in (torch, jax))
     return [outcome.measure.read(run, outcome.measure, end) for run in (torch, jax)]
 
 
@@ -203,7 +205,7 @@ def _in_steps(outcome: Outcome, dataset: str, values: pd.Series) -> pd.Series:
 
 def _resolution(outcome: Outcome, torch: Run, jax: Run) -> float:
     """The least step between two values of the metric in the curves of both, such as one image of the test set."""
-    measure, dataset = outcome.measure, torch.record["cell"]["dataset"]
+    measure, dataset = outcome.measure, torch.record.cell["dataset"]
     curves = pd.concat([torch.curves, jax.curves])
     recorded = curves[(curves["split"] == measure.split) & (curves["metric"] == measure.metric)]["value"]
     values = np.unique(_in_steps(outcome, dataset, recorded.dropna()).round(6))
@@ -220,32 +222,32 @@ def _margin(outcome: Outcome, run: Run, claims: pd.DataFrame, mean: float) -> tu
     return outcome.default_margin(mean), "default"
 
 
-def _obstacles(torch: dict, jax: dict) -> list[str]:
+def _obstacles(torch: RunRecord, jax: RunRecord) -> list[str]:
     """What keeps the results of two records from being compared, in words with both values, PyTorch's first."""
     absent = "not in the record"
-    names = dict.fromkeys([*torch["spec"], *jax["spec"]])
-    pairs = [(name, torch["spec"].get(name, absent), jax["spec"].get(name, absent)) for name in names]
-    pairs.append(("precision", torch["precision"], jax["precision"]))
+    names = dict.fromkeys([*torch.spec, *jax.spec])
+    pairs = [(name, torch.spec.get(name, absent), jax.spec.get(name, absent)) for name in names]
+    pairs.append(("precision", torch.precision, jax.precision))
     # One that has ended by its own rule is at its end, wherever that is.
-    if not torch["status"] == jax["status"] == "complete":
-        pairs.append(("iteration reached", torch["iteration_reached"], jax["iteration_reached"]))
+    if not torch.status == jax.status == "complete":
+        pairs.append(("iteration reached", torch.iteration_reached, jax.iteration_reached))
     found = [f"{name} {mine} and {its}" for name, mine, its in pairs if mine != its]
     if _data(torch) != _data(jax):
         found.append("other data")
     return found
 
 
-def _data(record: dict) -> list[tuple]:
-    return [(entry["name"], entry["source"], entry["files"]) for entry in record["data"]]
+def _data(record: RunRecord) -> list[tuple]:
+    return [(entry.name, entry.source, entry.files) for entry in record.data]
 
 
 def _speeds(torch: Run, jax: Run) -> dict[str, Any]:
     """Model-steps per second of both, and their ratio, PyTorch's over JAX's, where it is one of frameworks alone."""
-    speeds = [run.record["model_steps_per_second"] or math.nan for run in (torch, jax)]
+    speeds = [run.record.model_steps_per_second or math.nan for run in (torch, jax)]
     records = [run.record for run in (torch, jax)]
-    names = dict.fromkeys(name for record in records for name in record["device"])
-    pairs = [(f"device {name}", *(record["device"].get(name) for record in records)) for name in names]
-    pairs.append(("replicas", *(len(record["seeds"]) for record in records)))
+    names = dict.fromkeys(name for record in records for name in record.device)
+    pairs = [(f"device {name}", *(record.device.get(name) for record in records)) for name in names]
+    pairs.append(("replicas", *(len(record.seeds) for record in records)))
     found = [f"{name} {mine} and {its}" for name, mine, its in pairs if mine != its]
     found += [note for note in _obstacles(*records) if not note.startswith("iteration reached")]
     if any(math.isnan(speed) for speed in speeds):
@@ -259,4 +261,4 @@ def _speeds(torch: Run, jax: Run) -> dict[str, Any]:
 
 
 def _cell(run: Run) -> str:
-    return "/".join(f"{name}~{value}" for name, value in run.record["cell"].items())
+    return "/".join(f"{name}~{value}" for name, value in run.record.cell.items())

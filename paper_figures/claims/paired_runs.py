@@ -38,7 +38,7 @@ def difference(run: Run, measure: Measure, iteration: int | None, reference: Run
 def steps_further(run: Run, measure: Measure, iteration: int, reference: Run) -> Reading:
     """By how many steps of the curriculum a replica has climbed further than the reference's replica of its seed."""
     both = _where_both_are(run, reference, measure, iteration, last_until)
-    dataset = run.record["cell"]["dataset"]
+    dataset = run.record.cell["dataset"]
     own, goal = (
         replace(found, values=pd.Series(to_steps(dataset, found.values), found.values.index)) for found in both
     )
@@ -79,7 +79,7 @@ def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference:
     if gap:
         return without_values(gap, found)
     curves, goal_curves = (one.curve(measure.split, measure.metric) for one in (run, reference))
-    guess, streams = constant_guess(reference, measure.metric), reference.record["spec"]["evaluation_streams"]
+    guess, streams = constant_guess(reference, measure.metric), reference.record.spec["evaluation_streams"]
     untaught = goal_curves.iloc[0].clip(upper=guess - 2 * np.sqrt(guess * (100 - guess) / streams))
     learnt = [seed for seed in seeds if goal.values[seed] < untaught[seed]]
     if len(learnt) < len(seeds):
@@ -88,7 +88,7 @@ def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference:
         return without_values(found[-1], found)
 
     def digits(one: Run, curve: pd.Series, seed: int) -> float:
-        return _first_at_or_below(curve, goal.values[seed]) * one.record["facts"]["digits_per_iteration"]
+        return _first_at_or_below(curve, goal.values[seed]) * one.record.facts["digits_per_iteration"]
 
     pairs = {
         seed: (digits(run, curves.loc[: own.iteration, seed], seed), digits(reference, goal_curves[seed], seed))
@@ -112,7 +112,7 @@ def _where_both_are(
     read: Callable[[Run, Measure, int], Reading],
 ) -> tuple[Reading, Reading]:
     """Readings of both at the last iteration that both have come to, at most `iteration`, which they are asked for."""
-    reached = [one.record["iteration_reached"] for one in (run, reference)]
+    reached = [one.record.iteration_reached for one in (run, reference)]
     end = min([*reached, *([] if iteration is None else [iteration])])
     return tuple(replace(read(one, measure, end), obstacles=obstacles(one, iteration)) for one in (run, reference))
 
@@ -133,8 +133,8 @@ def _pairs(run: Run, reference: Run, own: Reading, goal: Reading) -> tuple[list[
 def _named(run: Run, reference: Run) -> str:
     """The reference by the fields in which its cell is another than the run's, such as "method~bprop"."""
     own, its = run.record, reference.record
-    experiment = {} if its["experiment"] == own["experiment"] else {"experiment": its["experiment"]}
-    fields = {name: value for name, value in its["cell"].items() if own["cell"].get(name) != value}
+    experiment = {} if its.experiment == own.experiment else {"experiment": its.experiment}
+    fields = {name: value for name, value in its.cell.items() if own.cell.get(name) != value}
     return "/".join(f"{name}~{value}" for name, value in {**experiment, **fields}.items())
 
 

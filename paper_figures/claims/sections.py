@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 
 ADDITIONS = "Additions of this suite"
 # Plots of which the paper gives no number, so that no claim names their section.

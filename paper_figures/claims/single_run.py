@@ -48,7 +48,7 @@ class Measure:
 
     def of_cell(self, run: Run) -> Measure:
         """With the cell's value for a field that the metric names."""
-        return replace(self, metric=self.metric.format(**run.record["cell"]))
+        return replace(self, metric=self.metric.format(**run.record.cell))
 
 
 def without_values(gap: str, obstacles: tuple[str, ...] = ()) -> Reading:
@@ -80,7 +80,7 @@ def last_until(run: Run, measure: Measure, iteration: int, _reference: Run | Non
     found = obstacles(run, iteration)
     if points.empty:
         return _not_recorded(measure, found)
-    until = min(iteration, run.record["iteration_reached"])
+    until = min(iteration, run.record.iteration_reached)
     values = points[points["iteration"] <= until].sort_values("iteration").groupby("seed")["value"].last()
     gone = [seed for seed, diverged_at in run.diverged_at().items() if diverged_at <= until]
     return Reading(values.mask(values.index.isin(gone)), until, found)
@@ -149,22 +149,22 @@ def excess_over_guess(run: Run, measure: Measure, iteration: int, _reference: Ru
 
 def constant_guess(run: Run, metric: str) -> float:
     """The error, in percent, of the best guess of one who reads no digit; `metric` is error_a or error_b."""
-    return run.record["facts"][f"constant_guess_{metric}"]
+    return run.record.facts[f"constant_guess_{metric}"]
 
 
 def data_per_iteration(run: Run) -> int:
     """Time steps x batch that one iteration of a recurrent net consumes."""
-    return run.record["cell"]["truncation_length"] * run.record["spec"]["batch_size"]
+    return run.record.cell["truncation_length"] * run.record.spec["batch_size"]
 
 
 def obstacles(run: Run, iteration: int | None = None) -> tuple[str, ...]:
     """What keeps a run from being compared with the paper; `iteration`: what the claim asks for, where it says so."""
     record = run.record
     found = ["stand-in data"] if run.stand_in else []
-    found += record["differs_from_paper"] + record["changed_choices"]
-    reached = record["iteration_reached"]
+    found += record.differs_from_paper + record.changed_choices
+    reached = record.iteration_reached
     if iteration is not None and reached < iteration:
-        by_rule = record["status"] == "complete" and reached < record["iterations"]
+        by_rule = record.status == "complete" and reached < record.iterations
         found.append(f"{reached} of {iteration} iterations" + (", stopped by its own rule" if by_rule else ""))
     return tuple(found)
 

@@ -5,26 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from paper_figures.claims.judging import FRAMEWORKS
+from impls.engine.record import DataRecord
 from paper_figures.claims.statistics import VERDICTS
+from paper_figures.names import DATASETS, FRAMEWORKS
 from paper_figures.runs import Run
 
-DATASETS = {
-    "mnist": "MNIST",
-    "cifar10": "CIFAR-10",
-    "copy": "Copy",
-    "repeat_copy": "Repeat Copy",
-    "ptb": "Penn Treebank",
-}
-MODELS = {"fcn": "fully connected", "cnn": "convolutional"}
-METHODS = {"no_bprop": "No backprop", "bprop": "Backprop", "dni": "DNI", "cdni": "cDNI"}
-RECURRENT_METHODS = {"bptt": "BPTT", "dni": "DNI", "dni_aux": "DNI + Aux"}
-METRICS = {
-    "test_error": "test error in percent",
-    "max_solved_task_length": "longest task solved in time steps",
-    "test_bits_per_character": "test bits per character",
-    "data_fraction_to_reach_bptt20": "share of the data",
-}
 DEPTH_CHOSEN_ON_TEST = (
     "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
     "its DNI numbers, and ours at its sizes, are a little optimistic for that."
@@ -35,14 +20,14 @@ def data_line(runs: list[Run]) -> str:
     """Which data the runs used; starts with "STAND-IN DATA" where any of it stands in for the paper's."""
     if not runs:
         return "No runs found: only the paper's numbers are shown."
-    entries = [entry for run in runs for entry in run.record["data"]]
-    entries.sort(key=lambda entry: list(DATASETS).index(entry["name"]))
+    entries = [entry for run in runs for entry in run.record.data]
+    entries.sort(key=lambda entry: list(DATASETS).index(entry.name))
     kinds = {"generated": "drawn from the seed, as the paper draws it", "original": "original"}
     genuine = []
     for source, words in kinds.items():
-        names = dict.fromkeys(DATASETS[entry["name"]] for entry in entries if entry["source"] == source)
+        names = dict.fromkeys(DATASETS[entry.name] for entry in entries if entry.source == source)
         genuine += [f"{', '.join(names)} ({words})"] if names else []
-    stand_ins = dict.fromkeys(_describe(entry) for entry in entries if entry["source"] == "stand-in")
+    stand_ins = dict.fromkeys(_describe(entry) for entry in entries if entry.source == "stand-in")
     if not stand_ins:
         return f"Data: {'; '.join(genuine)}."
     count = sum(run.stand_in for run in runs)
@@ -59,17 +44,15 @@ def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
     """
     if not runs:
         return ""
-    parts = [f"Preset {', '.join(sorted({run.record['preset'] or 'none' for run in runs}))}"]
-    changes = Counter(
-        change for run in runs for change in run.record["differs_from_paper"] + run.record["changed_choices"]
-    )
+    parts = [f"Preset {', '.join(sorted({run.record.preset or 'none' for run in runs}))}"]
+    changes = Counter(change for run in runs for change in run.record.differs_from_paper + run.record.changed_choices)
     lengths = {change for change in changes if change.startswith("iterations = ")}  # said below
     parts += [
         _with_commas(text) + ("" if n == len(runs) else f" in {n} of {len(runs)} runs")
         for text, n in sorted(changes.items())
         if text not in lengths
     ]
-    reached = [run.record["iteration_reached"] for run in runs]
+    reached = [run.record.iteration_reached for run in runs]
     least, most = f"{min(reached):,}", f"{max(reached):,}"
     length = f"{least if least == most else f'{least} to {most}'} iterations"
     usual = {change.partition("(")[2] for change in lengths}  # "default: 2500000)"
@@ -77,7 +60,7 @@ def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
         parts.append(f"{length} ({_with_commas(usual.pop())}" if len(usual) == 1 else length)
     elif min(reached) < paper_iterations:
         parts.append(f"{length} (paper: {paper_iterations:,})")
-    partial = sum(run.record["status"] == "partial" for run in runs)
+    partial = sum(run.record.status == "partial" for run in runs)
     if partial:
         parts.append(f"{partial} of {len(runs)} runs unfinished")
     return "; ".join(parts) + "."
@@ -87,10 +70,10 @@ def machines_line(runs: list[Run]) -> str:
     """Frameworks with versions, devices and precision."""
     if not runs:
         return ""
-    frameworks = sorted({(run.record["framework"], run.record["versions"][run.record["framework"]]) for run in runs})
+    frameworks = sorted({(run.record.framework, run.record.versions[run.record.framework]) for run in runs})
     names = [f"{FRAMEWORKS[name]} {version}" for name, version in reversed(frameworks)]
-    devices = sorted({f"{run.record['device']['kind']} {run.record['device']['name']}" for run in runs})
-    precisions = sorted({run.record["precision"] for run in runs})
+    devices = sorted({run.device for run in runs})
+    precisions = sorted({run.record.precision for run in runs})
     return f"{', '.join(names)}; {', '.join(devices)}; {', '.join(precisions)}."
 
 
@@ -105,6 +88,6 @@ def _with_commas(text: str) -> str:
     return re.sub(r"(?<![\d.])\d{5,}(?![\d.])", lambda number: f"{int(number[0]):,}", text)
 
 
-def _describe(entry: dict) -> str:
-    description = re.sub("^stand-in[^:]*: *", "", entry["description"], flags=re.IGNORECASE)
-    return f"not {DATASETS[entry['name']]} but {description}"
+def _describe(entry: DataRecord) -> str:
+    description = re.sub("^stand-in[^:]*: *", "", entry.description, flags=re.IGNORECASE)
+    return f"not {DATASETS[entry.name]} but {description}"

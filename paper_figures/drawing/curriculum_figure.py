@@ -16,16 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures.claims.curriculum import LADDERS, to_steps
-from paper_figures.claims.judging import FRAMEWORKS, cell_of, read_claims
+from paper_figures.claims.matching import cell_of, read_claims
 from paper_figures.claims.measures import MEASURES, data_per_iteration
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.figure_files import figure_files
+from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
+from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run, of_cell, read_runs
 
 METRIC = "max_solved_task_length"
 TASKS = ("copy", "repeat_copy")
 METHODS = panels.Family(
-    "method", dict(zip(captions.RECURRENT_METHODS, style.THREE_SHADES, strict=True)), names=captions.RECURRENT_METHODS
+    "method", dict(zip(RECURRENT_METHODS, style.THREE_SHADES, strict=True)), names=RECURRENT_METHODS
 )
 SHIFT = dict(zip(METHODS.colours, (-0.16, 0.0, 0.16), strict=True))  # in steps, so that lines on one rung all show
 CELL = ["dataset", "method", "truncation_length"]
@@ -33,17 +35,24 @@ COLUMNS = [*CELL, "source", "obtained", "seed", "event", "iteration", "data", "v
 
 
 def make(
-    module_file: str, title: str, experiment: str, results: Path, about: str = "", *, addition: bool = False
+    module_file: str,
+    title: str,
+    experiment: str,
+    results: Path,
+    request: Request,
+    about: str = "",
+    *,
+    addition: bool = False,
 ) -> dict[str, bytes]:
     """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; `about` opens the caption."""
     claims = read_claims()
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
     runs = of_cell(read_runs(results, experiment), model="lstm")
-    runs = [run for run in runs if run.record["cell"]["dataset"] in TASKS]
+    runs = [run for run in runs if run.record.cell["dataset"] in TASKS]
     rows = [row for run in runs for row in _climbs(run)]
     points = pd.DataFrame([*rows, *_papers(claims)], columns=COLUMNS)
     points = points.astype({"seed": "Int64", "iteration": "Int64"})
-    counts = sorted({len(run.record["seeds"]) for run in runs})
+    counts = sorted({len(run.record.seeds) for run in runs})
     sentences = [
         about,
         f"Ours: a line for each replica ({' or '.join(map(str, counts)) or 'none'}), with a dot at each promotion to "
@@ -53,19 +62,19 @@ def make(
         "Only truncation lengths with a run have panels." if runs else "",
     ]
     return figure_files(
-        module_file, title, results, runs, points, sentences, _draw, addition=addition, length_stated=False
+        module_file, title, results, request, runs, points, sentences, _draw, addition=addition, length_stated=False
     )
 
 
 def _climbs(run: Run) -> list[list]:
     """Rows of `COLUMNS` for every replica: its start, its promotions, and where it ended or diverged."""
-    cell, measure, gone = run.record["cell"], MEASURES[METRIC], run.diverged_at()
-    named = [*(cell[name] for name in CELL), run.record["framework"], "run"]
+    cell, measure, gone = run.record.cell, MEASURES[METRIC], run.diverged_at()
+    named = [*(cell[name] for name in CELL), run.record.framework, "run"]
     curves = run.curves[(run.curves["split"] == measure.split) & (run.curves["metric"] == measure.metric)]
     rows = []
     for seed, climb in curves.dropna(subset="value").sort_values("iteration").groupby("seed"):
         points = [("promotion" if at else "start", at, value) for at, value in climb[["iteration", "value"]].to_numpy()]
-        end = ("diverged", gone[seed]) if seed in gone else ("end", run.record["iteration_reached"])
+        end = ("diverged", gone[seed]) if seed in gone else ("end", run.record.iteration_reached)
         points = [point for point in points if point[1] <= end[1]]
         for event, at, value in [*points, (*end, points[-1][2])]:
             rows.append([*named, seed, event, at, at * data_per_iteration(run), value])
@@ -82,7 +91,7 @@ def _papers(claims: pd.DataFrame) -> list[list]:
     ]
 
 
-def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     ours = points[points["obtained"] == "run"]
     lengths = sorted(set(ours["truncation_length"])) or sorted(set(points["truncation_length"]))
     points = points[points["truncation_length"].isin(lengths)]
@@ -98,7 +107,7 @@ def _draw(points: pd.DataFrame, head: list[str]) -> Figure:
         here = points[points["dataset"] == dataset]
         _rungs(column[0], dataset, here["value"].max(), height)
         for length, axes in zip(lengths, column, strict=True):
-            title = f"{captions.DATASETS[dataset]}, T = {length}"
+            title = f"{DATASETS[dataset]}, T = {length}"
             axes.set_title(title, loc="left", fontweight="bold", pad=4)
             _panel(axes, dataset, here[here["truncation_length"] == length])
     layout.label_axes(grid, "data consumed (million time steps × batch)", "task length solved")

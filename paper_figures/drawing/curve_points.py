@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.claims.statistics import summarise, t_interval
 from paper_figures.runs import Run
 
@@ -28,8 +28,8 @@ def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metr
     columns = [*fields, "source", "obtained", "split", "metric", *NUMBERS]
     rows = []
     for run in runs:
-        cell = run.record["cell"]
-        named = [*(cell[field] for field in fields), run.record["framework"], "run", split, metric]
+        cell = run.record.cell
+        named = [*(cell[field] for field in fields), run.record.framework, "run", split, metric]
         curve = run.curve(split, metric.format(**cell))
         for iteration, values in zip(curve.index, curve.to_numpy(), strict=True):
             rows.append([*named, iteration, *summary(values)])

@@ -16,7 +16,7 @@ from paper_figures.drawing import captions, style
 from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.files import table_csv
 from paper_figures.provenance.embedding import sealed
-from paper_figures.provenance.stamps import stamp
+from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run
 
 NO_RUNS = "No runs found: the panels are empty."
@@ -27,10 +27,11 @@ def figure_files(
     module_file: str,
     title: str,
     results: Path,
+    request: Request,
     runs: list[Run],
     points: pd.DataFrame,
     sentences: list[str],
-    draw: Callable[[pd.DataFrame, list[str]], Figure],
+    draw: Callable[[pd.DataFrame, style.Head], Figure],
     *,
     addition: bool = False,
     length_stated: bool = True,
@@ -39,18 +40,18 @@ def figure_files(
 
     Args:
         module_file: `__file__` of the figure's module, whose name is the artifact's.
+        request: how wide the figure is to be, and who stamps it.
         runs: those that the points are from, for the caption and the stamp.
         sentences: what the caption says besides data, settings and machines.
-        draw: makes the figure from the points and the two lines of its head.
+        draw: makes the figure from the points and its head.
         addition: the paper has no such figure; the head says so.
         length_stated: the paper says how long it trains these nets: as long as its feed-forward ones.
     """
-    head = [
-        captions.data_line(runs) if runs or (points["source"] == "paper").any() else NO_RUNS,
-        (ADDITION if addition else "") + captions.settings_line(runs, paper_iterations() if length_stated else None),
-    ]
-    caption = [*head, *sentences, captions.machines_line(runs)]
-    mark = stamp(Path(module_file).stem, results, runs)
+    data = captions.data_line(runs) if runs or (points["source"] == "paper").any() else NO_RUNS
+    settings = captions.settings_line(runs, paper_iterations() if length_stated else None)
+    head = style.Head(data, (ADDITION if addition else "") + settings, request.columns)
+    caption = [head.data, head.settings, *sentences, captions.machines_line(runs)]
+    mark = request.stamp(Path(module_file).stem, results, runs)
     with style.applied():
         images = style.save(draw(points, head), title, mark)
     contents = {**images, ".csv": table_csv(points)}
@@ -59,7 +60,7 @@ def figure_files(
 
 def replicas_sentence(runs: list[Run], shown: str) -> str:
     """How our lines or dots and their intervals came about; `shown` says what they are: "mean test error"."""
-    counts = sorted({len(run.record["seeds"]) for run in runs})
+    counts = sorted({len(run.record.seeds) for run in runs})
     count = " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
     return (
         f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean (of two replicas, "

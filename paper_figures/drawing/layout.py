@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from impls.errors import UserError
-from paper_figures.claims.judging import FRAMEWORKS
-from paper_figures.drawing import print_width, style
+from paper_figures.drawing import style
+from paper_figures.names import FRAMEWORKS
 
 # Inches.
 LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
@@ -22,7 +22,7 @@ BETWEEN_COLUMNS, BETWEEN_ROWS = 0.3, 0.34
 
 
 def grid(
-    head: list[str],
+    head: style.Head,
     rows: int,
     columns: int,
     row_height: float,
@@ -33,38 +33,39 @@ def grid(
     between_rows: float = BETWEEN_ROWS,
     between_columns: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, np.ndarray]:
-    """A figure as wide as the page with its head, its legend and empty panels [rows, columns] of `row_height` inches.
+    """A figure with its head, its legend and empty panels [rows, columns] of `row_height` inches.
 
     In one column of a page, one row of three panels is stacked, and panels side by side are lower.
 
     Args:
-        head: the two lines of `figures`: data and settings.
+        head: says how wide the figure is.
         legend: its lines, each with its handles; those too long for the figure are broken.
         between_rows, between_columns: inches, where panels need room between them for labels of their own.
 
     Raises:
         UserError: so many panels have no room in one column.
     """
-    legend, stacked = [part for line in legend for part in _broken(line)], print_width.narrow() and columns == MANY
-    if print_width.narrow():
+    narrow = head.columns == 1
+    legend, stacked = [part for line in legend for part in _broken(line, head.width)], narrow and columns == MANY
+    if narrow:
         if columns > MANY or (stacked and rows > 1):
             raise UserError(f"{columns} panels side by side have no room in one column; leave --columns out.")
         row_height *= LOWER if columns > 1 else 1
     down, across = (columns, 1) if stacked else (rows, columns)
-    above = style.head_height(*head)
+    above = style.head_height(head)
     below = BOTTOM + LEGEND_LINE * len(legend)
     height = above + below + down * row_height + (down - 1) * between_rows
-    figure = style.new_figure(print_width.width(), height)
-    width = (print_width.width() - LEFT - RIGHT - (across - 1) * between_columns) / across
+    figure = style.new_figure(head.width, height)
+    width = (head.width - LEFT - RIGHT - (across - 1) * between_columns) / across
     panels = figure.subplots(down, across, sharex=sharex, sharey=sharey, squeeze=False).reshape(rows, columns)
     figure.subplots_adjust(
-        left=LEFT / print_width.width(),
-        right=1 - RIGHT / print_width.width(),
+        left=LEFT / head.width,
+        right=1 - RIGHT / head.width,
         bottom=below / height,
         wspace=between_columns / width,
         hspace=between_rows / row_height,
     )
-    style.write_head(figure, *head)
+    style.write_head(figure, head)
     for number, handles in enumerate(reversed(legend)):
         place = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
         layout = {"ncols": len(handles), "columnspacing": SPACING, "handlelength": HANDLE}
@@ -89,29 +90,30 @@ def dots_legend(looks: dict[str, dict], colour: str = style.INK) -> list[Line2D]
 
 def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
     """Names the outer axes of a grid; one y label serves all rows, or each has its own."""
+    narrow = style.is_narrow(grid[0, 0].figure)
     stacked = grid.shape[1] > 1 and grid[0, 0].get_subplotspec().get_geometry()[1] == 1
-    for axes in grid[-1, -1:] if stacked else grid[-1, :1] if print_width.narrow() else grid[-1]:
+    for axes in grid[-1, -1:] if stacked else grid[-1, :1] if narrow else grid[-1]:
         axes.set_xlabel(x_label)
-    if print_width.narrow() and not stacked:  # one serves two panels, and stands in the middle
+    if narrow and not stacked:  # one serves two panels, and stands in the middle
         left, right = (axes.get_position() for axes in grid[-1, [0, -1]])
         grid[-1, 0].xaxis.label.set_x((right.x1 - left.x0) / 2 / left.width)
     for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
         for axes in row if stacked else row[:1]:
             axes.set_ylabel(label)
-    if print_width.narrow():
+    if narrow:
         for axes in grid.flat:
             title = _to_width(axes, axes.get_title(loc="left"), style.SMALL)
             axes.set_title(title, loc="left", fontsize=style.SMALL, fontweight="bold", pad=4)
     grid[0, 0].figure.align_ylabels(grid[:, 0])
 
 
-def _broken(handles: Sequence[Line2D]) -> list[list[Line2D]]:
-    """A legend's line, broken where it would be longer than the figure is wide."""
+def _broken(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
+    """A legend's line, broken where it would be longer than the figure, of `width` inches, is wide."""
     lines, room = [[]], 0.0
     for handle in handles:
         needed = (HANDLE + SPACING + 0.8 + 0.6 * len(handle.get_label())) * style.SMALL / 72
         if needed > room:
-            lines, room = ([*lines, []] if lines[-1] else lines), print_width.width() - 0.1
+            lines, room = ([*lines, []] if lines[-1] else lines), width - 0.1
         lines[-1].append(handle)
         room -= needed
     return lines

@@ -16,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.claims.judging import FRAMEWORKS, bin_of, fits, read_claims
+from paper_figures.claims.matching import bin_of, fits, read_claims
 from paper_figures.claims.measures import MEASURES, NEAR
-from paper_figures.drawing import captions, layout, panels, style
+from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.drawing.figure_files import figure_files
+from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
+from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run, read_runs
 
 METHODS = ("dni", "cdni")
@@ -50,7 +52,7 @@ PAPER_BAR = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
 DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
-def make(module_file: str, title: str, results: Path) -> dict[str, bytes]:
+def make(module_file: str, title: str, results: Path, request: Request) -> dict[str, bytes]:
     """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; its claims say which runs."""
     claims = read_claims()
     claims = claims[claims["artifact"] == Path(module_file).stem]
@@ -58,12 +60,12 @@ def make(module_file: str, title: str, results: Path) -> dict[str, bytes]:
     runs = read_runs(results, claims["experiment"].iloc[0])
     runs = [run for run in runs if any(fits(kind, run) for kind in kinds)]
     points = pd.concat([_our_points(runs), _paper_points(claims)], ignore_index=True)[COLUMNS]
-    return figure_files(module_file, title, results, runs, points, _sentences(runs), partial(_draw, runs=runs))
+    return figure_files(module_file, title, results, request, runs, points, _sentences(runs), partial(_draw, runs=runs))
 
 
 def at_paper_scale(runs: list[Run]) -> bool:
     """Whether the panels are the paper's snapshots, and not the same fractions of runs that end before the first."""
-    return not runs or max(run.record["iterations"] for run in runs) >= SNAPSHOTS[0]
+    return not runs or max(run.record.iterations for run in runs) >= SNAPSHOTS[0]
 
 
 def _our_points(runs: list[Run]) -> pd.DataFrame:
@@ -74,7 +76,7 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
         for framework in FRAMEWORKS:
             named = {"method": method, "source": framework, "obtained": "run"}
             cell = (method, framework)
-            found = [run for run in runs if (run.record["cell"]["method"], run.record["framework"]) == cell]
+            found = [run for run in runs if (run.record.cell["method"], run.record.framework) == cell]
             for snapshot in SNAPSHOTS:
                 points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
                 rows += [{**named, "snapshot": snapshot, **point} for point in points]
@@ -83,10 +85,10 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
 
 def _snapshot(run: Run, snapshot: int, scaled: bool) -> list[dict]:
     """One run at one of the paper's snapshots, or (scaled) at the same fraction of its own length."""
-    length = run.record["iterations"] if scaled else paper_iterations()
+    length = run.record.iterations if scaled else paper_iterations()
     wanted = max(1, round(snapshot / paper_iterations() * length))
-    if wanted > run.record["iteration_reached"]:
-        return [{"note": f"not reached ({run.record['iteration_reached']:,} of {wanted:,})"}]
+    if wanted > run.record.iteration_reached:
+        return [{"note": f"not reached ({run.record.iteration_reached:,} of {wanted:,})"}]
     curve = run.curve(MEASURE.split, MEASURE.metric)
     evaluated = curve.index[curve.index > 0].to_numpy()
     nearest = int(evaluated[np.argmin(np.abs(evaluated - wanted))])
@@ -108,7 +110,7 @@ def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sentences(runs: list[Run]) -> list[str]:
-    replicas = sorted({len(run.record["seeds"]) for run in runs})
+    replicas = sorted({len(run.record.seeds) for run in runs})
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
     sentences = [
         f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",
@@ -123,7 +125,7 @@ def _sentences(runs: list[Run]) -> list[str]:
     return sentences
 
 
-def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
+def _draw(points: pd.DataFrame, head: style.Head, runs: list[Run]) -> Figure:
     dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
     bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
     figure, grid = layout.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
@@ -137,7 +139,7 @@ def _draw(points: pd.DataFrame, head: list[str], runs: list[Run]) -> Figure:
     for axes, snapshot in zip(grid[0], SNAPSHOTS, strict=True):
         title = _panel_title(snapshot, points[points["snapshot"] == snapshot], at_paper_scale(runs))
         axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
-    layout.label_axes(grid, "p_update", *(f"{captions.METHODS[method]}: test error (%)" for method in METHODS))
+    layout.label_axes(grid, "p_update", *(f"{FEEDFORWARD_METHODS[method]}: test error (%)" for method in METHODS))
     return figure
 
 

@@ -14,9 +14,9 @@ from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from paper_figures.claims.judging import FRAMEWORKS
-from paper_figures.drawing import print_width, style
+from paper_figures.drawing import style
 from paper_figures.drawing.curve_points import FEW, at_the_end, paper_iterations, shown_range
+from paper_figures.names import FRAMEWORKS
 
 End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
 Found = dict[str, dict[str, list]]  # by framework and by what is said of them: values of a family
@@ -79,7 +79,7 @@ def log_iterations(
     )
     # One evaluation alone would have an axis of no length.
     low, high = low * 0.9, max(high, low * 2)
-    label_room = min(0.5, label_room * (NARROWER if print_width.narrow() else 1))
+    label_room = min(0.5, label_room * (NARROWER if style.is_narrow(axes.figure) else 1))
     axes.set_xscale("log")
     axes.set_xlim(low, high * (high / low) ** (label_room / (1 - label_room)))
     plain_ticks(axes.xaxis)

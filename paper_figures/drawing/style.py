@@ -6,6 +6,7 @@ import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -17,11 +18,11 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
 
-from paper_figures.drawing import print_width
 from paper_figures.provenance import embedding
 from paper_figures.provenance.stamps import short
 
 DPI = 200
+WIDTHS = {1: 3.35, 2: 7.0}  # inches of a figure, by the columns of a page that it is as wide as
 SMALL, NORMAL = 6.5, 8.0  # points
 HEAD_MARGIN, PANEL_TITLE = 0.08, 0.27  # inches
 HEAD_LINES = (NORMAL * 1.4 / 72, SMALL * 1.3 * 1.17 / 72)  # inches: of a line of data, and of one of settings
@@ -77,6 +78,30 @@ _RC = {
     "svg.hashsalt": "paper_figures",
     "path.simplify": False,
 }
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above the panels of a figure, and how wide the figure is.
+
+    Attributes:
+        data: the first line; `settings`: the second, in small print.
+        columns: of a page, 1 or 2. Letters are equally large in both, so one for one column is drawn anew, not shrunk.
+    """
+
+    data: str
+    settings: str
+    columns: int = 2
+
+    @property
+    def width(self) -> float:
+        """Inches of the figure."""
+        return WIDTHS[self.columns]
+
+
+def is_narrow(figure: Figure) -> bool:
+    """Whether a figure is as wide as one column."""
+    return figure.get_figwidth() == WIDTHS[1]
 
 
 @contextmanager
@@ -181,26 +206,26 @@ def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tupl
     axes.annotate(text, point, xytext=offset, textcoords="offset points", **look)
 
 
-def write_head(figure: Figure, data: str, settings: str) -> None:
+def write_head(figure: Figure, head: Head) -> None:
     """Above the panels: the data (in red and bold where it is a stand-in) and the settings; makes room for them."""
     height, (data_line, _) = figure.get_figheight(), HEAD_LINES
-    wrapped_data, wrapped_settings = _wrapped_head(data, settings)
-    weight, colour = ("bold", ALARM) if data.startswith(ALARM_WORD) else ("normal", INK)
+    wrapped_data, wrapped_settings = _wrapped(head)
+    weight, colour = ("bold", ALARM) if head.data.startswith(ALARM_WORD) else ("normal", INK)
     left, top = figure.subplotpars.left, height - HEAD_MARGIN
     below = top - data_line * (wrapped_data.count("\n") + 1)
     figure.text(left, top / height, wrapped_data, va="top", fontsize=NORMAL, fontweight=weight, color=colour)
     figure.text(left, below / height, wrapped_settings, va="top", fontsize=SMALL, color=FAINT, linespacing=1.3)
-    figure.subplots_adjust(top=1 - head_height(data, settings) / height)
+    figure.subplots_adjust(top=1 - head_height(head) / height)
 
 
-def head_height(data: str, settings: str) -> float:
+def head_height(head: Head) -> float:
     """Inches from the top of a figure with a head to its panels, whose titles are in between."""
-    counts = (text.count("\n") + bool(text) for text in _wrapped_head(data, settings))
+    counts = (text.count("\n") + bool(text) for text in _wrapped(head))
     return HEAD_MARGIN + sum(count * line for count, line in zip(counts, HEAD_LINES, strict=True)) + PANEL_TITLE
 
 
-def _wrapped_head(data: str, settings: str) -> tuple[str, str]:
+def _wrapped(head: Head) -> tuple[str, str]:
     # Letters are about half as wide as high; bold ones, and those of the settings, with their names and digits, more.
-    points = 72 * (print_width.width() - 0.75)
-    letters = points / NORMAL / (0.57 if data.startswith(ALARM_WORD) else 0.49)
-    return textwrap.fill(data, int(letters)), textwrap.fill(settings, int(points / SMALL / 0.53))
+    points = 72 * (head.width - 0.75)
+    letters = points / NORMAL / (0.57 if head.data.startswith(ALARM_WORD) else 0.49)
+    return textwrap.fill(head.data, int(letters)), textwrap.fill(head.settings, int(points / SMALL / 0.53))

@@ -1,8 +1,8 @@
 """What every table does: its numbers from claims and runs, three lines a net (paper, PyTorch, JAX), notes and stamp.
 
 A table file is a module of this package called `table_*` or `text_*` (numbers that the paper gives in its text), found
-by its name. It has `TITLE`, `OUTPUT` and a `make` that names the cells shown (`numbers`), says how a reader calls them,
-and ends in `table_files`.
+by its name. It has `TITLE`, `OUTPUT` and a `make` that takes its rows from the judged claims, says how a reader calls
+them, and ends in `table_files`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import math
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from paper_figures.claims.judging import FRAMEWORKS, read_claims
+from paper_figures.claims.judging import judge
 from paper_figures.claims.measures import MEASURES
 from paper_figures.drawing import captions, latex
 from paper_figures.files import table_csv
+from paper_figures.names import FRAMEWORKS, METRICS
 from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import short, stamp
-from paper_figures.runs import Run, read_runs
+from paper_figures.provenance.stamps import Request, short
+from paper_figures.runs import Run
 
 HOW_TO_READ = (
     "{}: mean ± half-width of its 95% t interval (replicas; one alone has no interval), and the verdict on the paper's "
@@ -31,38 +33,34 @@ NARROW = 12  # characters of the lines below a number and its interval in LaTeX,
 KEYS = ["id", "dataset", "model", "layers", "method", "cell"]
 
 
-def read(artifact: str, results: Path) -> tuple[pd.DataFrame, list[Run]]:
-    """The claims of a table, and all runs of its experiment."""
-    claims = read_claims()
-    claims = claims[claims["artifact"] == artifact]
-    return claims, read_runs(results, claims["experiment"].iloc[0])
-
-
-def numbers(claims: pd.DataFrame, cells: list[dict]) -> pd.DataFrame:
-    """One row for each of `cells`, in their order: its claim, or a row with no published number where it has none.
+def rows_of_cells(judged: pd.DataFrame, runs: list[Run], cells: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows of each of `cells`, in their order: its judged claim, or ours alone where the paper has no number.
 
     Args:
-        claims: of one table; those of no cell are dropped.
+        judged: of one table, and `runs`: both as `judged_claims` returns them.
         cells: columns of the claims that name a cell, such as {"method": "dni", "cell": "cut_after~3"}; those that are
             not given are as in the first claim.
     """
     rows = []
     for cell in cells:
-        found = claims[(claims[list(cell)] == pd.Series(cell)).all(axis=1)]
-        if len(found):
-            rows.append(found.iloc[0].to_dict())
-            continue
-        row = {**claims.iloc[0].to_dict(), **cell, "value": math.nan, "margin": math.nan, "reading_error": math.nan}
-        layers = "" if pd.isna(row["layers"]) else str(row["layers"])
-        place = [row["artifact"], row["dataset"], row["model"], layers, row["method"], row["cell"]]
-        rows.append({**row, "id": "/".join(filter(None, place))})
-    return pd.DataFrame(rows)
+        claim = judged[(judged[list(cell)] == pd.Series(cell)).all(axis=1)]
+        rows.append(judge(_without_number({**judged.iloc[0], **cell}), runs) if claim.empty else claim)
+    return pd.concat(rows, ignore_index=True)
+
+
+def _without_number(claim: dict[str, Any]) -> pd.DataFrame:
+    """The claim's cell as a claim without a published number; its id is made of the cell."""
+    layers = "" if pd.isna(claim["layers"]) else str(claim["layers"])
+    place = [claim["artifact"], claim["dataset"], claim["model"], layers, claim["method"], claim["cell"]]
+    absent = dict.fromkeys(("value", "margin", "reading_error"), math.nan)
+    return pd.DataFrame([{**claim, **absent, "id": "/".join(filter(None, place))}])
 
 
 def table_files(
     module_file: str,
     heading: str,
     results: Path,
+    request: Request,
     runs: list[Run],
     judged: pd.DataFrame,
     lines: list[str],
@@ -87,10 +85,10 @@ def table_files(
     """
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
-    mark = stamp(artifact, results, used)
+    mark = request.stamp(artifact, results, used)
     # No one length where some of the trainings end by a rule of their own.
     paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
-    metrics = ", ".join(captions.METRICS[metric] for metric in judged["metric"].unique())
+    metrics = ", ".join(METRICS[metric] for metric in judged["metric"].unique())
     how_to_read = HOW_TO_READ.format(metrics[0].upper() + metrics[1:])
     notes = [
         captions.data_line(used),

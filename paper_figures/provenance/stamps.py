@@ -9,9 +9,7 @@ import json
 import platform
 import subprocess
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -19,22 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from impls.sources import with_imports
-from paper_figures.drawing import print_width
 from paper_figures.files import CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pillow")
 CLAIMS = CLAIMS_FILE.relative_to(ROOT).as_posix()
-_redrawn: ContextVar[Redrawing | None] = ContextVar("redrawn", default=None)
+ONE_COLUMN = " --columns 1"  # at the end of a command that makes a figure for one column of a page
 
-
-@dataclass
-class Redrawing:
-    """The stamp that a drawing is given again, and the one that it would have by itself, once it is drawn."""
-
-    recorded: dict[str, Any] | None
-    found: dict[str, Any] | None = None
+Stamp = dict[str, Any]
 
 
 def sources(artifact: str) -> list[str]:
@@ -48,7 +39,7 @@ def module_sources(module: str) -> list[str]:
     return with_imports([PACKAGE / module, CLAIMS_FILE.resolve()], ("paper_figures", "impls"))
 
 
-def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
+def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> Stamp:
     """Everything that a drawing of `artifact` came from.
 
     `git_commit` is the last commit that changed this package (None outside git) and `git_dirty` whether it was edited
@@ -59,7 +50,7 @@ def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
     commit, dirty = _git_state()
     contents = {
         "artifact": artifact,
-        "command": f"python -m paper_figures {artifact} --results {_portable(results)}{print_width.option()}",
+        "command": f"python -m paper_figures {artifact} --results {_portable(results)}{ONE_COLUMN * (columns == 1)}",
         "git_commit": commit,
         "git_dirty": dirty,
         "sources_sha256": _hash(files),
@@ -69,26 +60,37 @@ def stamp(artifact: str, results: Path, runs: list[Run]) -> dict[str, Any]:
         "data": _data(runs),
         "runs": [_describe(run) for run in runs],
     }
-    found = {"stamp_sha256": _hash(contents), **contents}
-    if redrawing := _redrawn.get():
-        redrawing.found = found
-        return redrawing.recorded or found
-    return found
+    return {"stamp_sha256": _hash(contents), **contents}
 
 
-def is_whole(stamp: dict[str, Any]) -> bool:
+@dataclass(frozen=True)
+class Request:
+    """How a table or figure is to be made.
+
+    Attributes:
+        columns: of a page, that a figure is as wide as: 1 or 2. Letters are equally large in both.
+        stamped_by: takes what `stamp` takes, and returns the stamp that the files will carry.
+    """
+
+    columns: int = 2
+    stamped_by: Callable[[str, Path, list[Run], int], Stamp] = stamp
+
+    def stamp(self, artifact: str, results: Path, runs: list[Run]) -> Stamp:
+        """The stamp for the files of an artifact that shows these runs."""
+        return self.stamped_by(artifact, results, runs, self.columns)
+
+
+USUAL = Request()
+
+
+def columns_of(stamp: Stamp) -> int:
+    """The columns that the figure with this stamp is as wide as."""
+    return 1 if stamp["command"].endswith(ONE_COLUMN) else 2
+
+
+def is_whole(stamp: Stamp) -> bool:
     """Whether a stamp that was read from a file is as it was written."""
     return stamp["stamp_sha256"] == _hash({name: value for name, value in stamp.items() if name != "stamp_sha256"})
-
-
-@contextmanager
-def redrawing(recorded: dict[str, Any] | None) -> Iterator[Redrawing]:
-    """Within it a drawing is given the stamp `recorded` (None: its own), so that what it draws can be compared."""
-    token = _redrawn.set(Redrawing(recorded))
-    try:
-        yield _redrawn.get()
-    finally:
-        _redrawn.reset(token)
 
 
 def versions() -> dict[str, str]:
@@ -102,12 +104,12 @@ def git(*arguments: str) -> bytes:
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
 
-def commit(stamp: dict[str, Any]) -> str:
+def commit(stamp: Stamp) -> str:
     """The commit that drew, and whether its files were edited; "none" outside git."""
     return stamp["git_commit"][:10] + ("+edits" if stamp["git_dirty"] else "") if stamp["git_commit"] else "none"
 
 
-def short(stamp: dict[str, Any]) -> str:
+def short(stamp: Stamp) -> str:
     """One line for places with little room: a file's metadata, a table's foot."""
     codes = sorted({run["source_sha256"][:10] for run in stamp["runs"]})
     runs = f"{len(stamp['runs'])} runs" + (f" (code {', '.join(codes)})" if codes else "")
@@ -127,21 +129,19 @@ def _describe(run: Run) -> dict[str, Any]:
         "path": run.path,
         "sha256": run.record_sha256,
         "curves_sha256": run.curves_sha256,
-        "status": record["status"],
-        "iteration_reached": record["iteration_reached"],
-        "data": [f"{entry['name']} ({entry['source']})" for entry in record["data"]],
-        "device": f"{record['device']['kind']} {record['device']['name']}",
-        "precision": record["precision"],
-        "framework": f"{record['framework']} {record['versions'][record['framework']]}",
-        "git_commit": record["code"]["git_commit"],
-        "source_sha256": record["code"]["source_sha256"],
+        "status": record.status,
+        "iteration_reached": record.iteration_reached,
+        "data": [f"{entry.name} ({entry.source})" for entry in record.data],
+        "device": run.device,
+        "precision": record.precision,
+        "framework": f"{record.framework} {record.versions[record.framework]}",
+        "git_commit": record.code.git_commit,
+        "source_sha256": record.code.source_sha256,
     }
 
 
 def _data(runs: list[Run]) -> list[dict[str, Any]]:
-    entries = [
-        {name: entry[name] for name in ("name", "source", "files")} for run in runs for entry in run.record["data"]
-    ]
+    entries = [entry.model_dump(include={"name", "source", "files"}) for run in runs for entry in run.record.data]
     return [json.loads(entry) for entry in sorted({json.dumps(entry, sort_keys=True) for entry in entries})]
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from impls.errors import UserError
 from paper_figures import artifacts
-from paper_figures.drawing import print_width
 from paper_figures.files import sha256
 from paper_figures.provenance import diff, embedding, stamps
 from paper_figures.runs import ROOT
@@ -117,14 +116,23 @@ class Verifier:
             if self.progress:
                 print(f"{self.progress}: remaking {artifact} of {_shown(results)}", file=sys.stderr, flush=True)
             try:
-                columns = print_width.columns_of(stamp["command"]) if stamp else 2
-                with stamps.redrawing(stamp) as redrawing, print_width.printed_in(columns):
-                    files = artifacts.module(artifact).make(results)
-                self._remade[key] = Remade(files, redrawing.found)
+                self._remade[key] = _remade(artifact, results, stamp)
             except Exception as error:  # the runs and the code at hand may be anything: what is wrong is the answer
                 kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
                 self._remade[key] = Remade({}, _what_is_left(stamp, results), f"{kind}{error}")
         return self._remade[key]
+
+
+def _remade(artifact: str, results: Path, stamp: dict[str, Any] | None) -> Remade:
+    """A drawing made again, with the stamp that its file carries, so that all else can be compared."""
+    own: list[stamps.Stamp] = []  # the stamp that it would have by itself
+
+    def same_stamp(*subject: Any) -> stamps.Stamp:
+        own.append(stamps.stamp(*subject))
+        return stamp or own[0]
+
+    request = stamps.Request(stamps.columns_of(stamp) if stamp else 2, same_stamp)
+    return Remade(artifacts.module(artifact).make(results, request), own[0])
 
 
 def verify(paths: list[Path], results: Path | None) -> int:

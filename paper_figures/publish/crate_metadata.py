@@ -58,7 +58,7 @@ def metadata(results: Path, runs: list[Run], files: dict[str, Path]) -> dict[str
     root["name"] = f"{project['name']} {project['version']}: {base}"
     root["description"] = f"{project['description']}. {machines_line(runs)}"
     root["license"], root["author"], root["version"] = licence, authors, project["version"]
-    root["datePublished"] = max(run.record["finished_at"] for run in runs)
+    root["datePublished"] = max(run.record.finished_at for run in runs)
     root["conformsTo"] = [
         _add(crate, profile, {"@type": "CreativeWork", "name": name, "version": version})
         for profile, (name, version) in PROFILES.items()
@@ -74,8 +74,8 @@ def _workflow_run(crate: ROCrate, base: str, runs: list[Run], workflow: Entity, 
         "@type": "CreateAction",
         "name": f"Run of the workflow into {base}",
         "description": "snakemake: every training below, and the tables, figures and claims drawn from them",
-        "startTime": min(run.record["started_at"] for run in runs),
-        "endTime": max(run.record["finished_at"] for run in runs),
+        "startTime": min(run.record.started_at for run in runs),
+        "endTime": max(run.record.finished_at for run in runs),
     }
     action = _add(crate, "#workflow-run", properties)
     action["instrument"], action["object"], action["result"] = workflow, list(data.values()), made
@@ -84,27 +84,26 @@ def _workflow_run(crate: ROCrate, base: str, runs: list[Run], workflow: Entity, 
 
 def _training(crate: ROCrate, base: str, run: Run, described: dict[str, Entity]) -> Entity:
     record, folder = run.record, run.path.rpartition("/")[0]
-    reached = f"{record['iteration_reached']} of {record['iterations']} iterations"
+    reached = f"{record.iteration_reached} of {record.iterations} iterations"
     properties = {
         "@type": "CreateAction",
-        "name": f"Training of {folder}: {reached}, {len(record['seeds'])} replicas",
-        "description": record["command"],
-        "startTime": record["started_at"],
-        "endTime": record["finished_at"],
+        "name": f"Training of {folder}: {reached}, {len(record.seeds)} replicas",
+        "description": record.command,
+        "startTime": record.started_at,
+        "endTime": record.finished_at,
     }
-    if record["status"] == "complete":
+    if record.status == "complete":
         properties["actionStatus"] = "http://schema.org/CompletedActionStatus"
     action = _add(crate, f"#train/{folder}", properties)
-    twin = f"impls/experiments/{implementation_folder(record['experiment'])}/{record['framework']}_impl.py"
-    software = [_software(crate, name, version) for name, version in record["versions"].items() if version]
+    twin = f"impls/experiments/{implementation_folder(record.experiment)}/{record.framework}_impl.py"
+    software = [_software(crate, name, version) for name, version in record.versions.items() if version]
     action["instrument"] = [described[twin], *software]
-    device = f"{record['device']['kind']} {record['device']['name']}"
     facts = {
-        "device": device,
-        "precision": record["precision"],
-        "seeds": ", ".join(map(str, record["seeds"])),
-        "git commit of the code": record["code"]["git_commit"] or "none",
-        "SHA-256 of the code": record["code"]["source_sha256"],
+        "device": run.device,
+        "precision": record.precision,
+        "seeds": ", ".join(map(str, record.seeds)),
+        "git commit of the code": record.code.git_commit or "none",
+        "SHA-256 of the code": record.code.source_sha256,
     }
     action["object"] = [*_data(crate, run), *(_fact(crate, name, value) for name, value in facts.items())]
     action["result"] = [described[f"{base}/{folder}/{file}"] for file in ("curves.parquet", "run.json")]
@@ -114,10 +113,10 @@ def _training(crate: ROCrate, base: str, run: Run, described: dict[str, Entity])
 def _data(crate: ROCrate, run: Run) -> list[Entity]:
     """The files that a data set was read from; or the data set itself, where the seed draws it."""
     found = []
-    for entry in run.record["data"]:
-        for name, checksum in (entry["files"] or {"": None}).items():
-            place = "/".join(filter(None, ("#data", entry["source"], entry["name"], name, (checksum or "")[:10])))
-            properties = {"@type": "CreativeWork", "name": name or entry["name"], "description": entry["description"]}
+    for entry in run.record.data:
+        for name, checksum in (entry.files or {"": None}).items():
+            place = "/".join(filter(None, ("#data", entry.source, entry.name, name, (checksum or "")[:10])))
+            properties = {"@type": "CreativeWork", "name": name or entry.name, "description": entry.description}
             found.append(_add(crate, place, properties | ({"sha256": checksum} if checksum else {})))
     return found
 

@@ -9,20 +9,21 @@ import pandas as pd
 
 from impls.errors import UserError
 from paper_figures.artifacts.claims import OUTPUT
-from paper_figures.claims.judging import FRAMEWORKS, cell_of, judge, read_claims
+from paper_figures.claims.judging import judged_claims
+from paper_figures.claims.matching import cell_of
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.drawing.table_files import in_one_line, our_text, paper_text
+from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, MODELS
 from paper_figures.report.claims import statement
-from paper_figures.runs import ROOT, read_experiments
+from paper_figures.runs import ROOT
 
 PUBLISHED = ROOT / "results" / "published"
 FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
 UNJUDGED = ("not comparable", "missing")
 MOST = 6  # numbers of one artifact on a page; its table has them all
-METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
-METRICS = {
+LONGER_METRICS = {
     "data_fraction_to_reach_bptt20": "share of the data until BPTT's result with T = 20",
     "steps_fraction_a": "network A: share of joint backprop's steps until its final error",
     "steps_fraction_b": "network B: share of joint backprop's steps until its final error",
@@ -46,14 +47,13 @@ class Summary:
     """
 
     def __init__(self, published_runs: Path = PUBLISHED) -> None:
-        claims = read_claims()
         self.folders = sorted(folder for folder in published_runs.glob("*/") if next(folder.rglob("run.json"), None))
         if not self.folders:
             raise UserError(f"{published_runs}: holds no run; it is where the committed results stand.")
         judged, runs = [], []
         for folder in self.folders:
-            found = read_experiments(folder, set(claims["experiment"]))
-            judged.append(judge(claims, found).assign(device=folder.name))
+            of_device, found = judged_claims(folder)
+            judged.append(of_device.assign(device=folder.name))
             runs += found
         everything = pd.concat(judged, ignore_index=True)
         everything["waits"] = everything["verdict"].map({word: rank for rank, word in enumerate(UNJUDGED, 1)}).fillna(0)
@@ -61,7 +61,7 @@ class Summary:
             ["waits", "ours_iteration", "n"], ascending=[True, False, False], kind="stable", na_position="last"
         ).drop_duplicates(["id", "framework"])
         furthest = furthest.sort_index()  # PyTorch before JAX
-        order = {claim: place for place, claim in enumerate(claims["id"])}
+        order = {claim: place for place, claim in enumerate(everything["id"].unique())}
         furthest = furthest.drop(columns="waits").sort_values("id", key=lambda ids: ids.map(order), kind="stable")
         is_finding = furthest["artifact"] == FINDINGS
         self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
@@ -197,10 +197,10 @@ def describe(claim: pd.Series) -> str:
     names = {"truncation_length": "T = {}", "period": "T = {}", "cut_after": "cut after layer {}"}
     if cell.get("cut_after") == "0":
         names["cut_after"] = "no cut"
-    parts = [captions.DATASETS[cell["dataset"]], captions.MODELS.get(cell["model"], "")]
+    parts = [DATASETS[cell["dataset"]], "" if cell["model"] == "lstm" else MODELS[cell["model"]]]
     parts += [f"{cell['depth']} layers" if "depth" in cell else "", METHODS[cell["method"]]]
     parts += [names[name].format(value) for name, value in cell.items() if name in names]
-    parts += [claim["replicas"], METRICS.get(claim["metric"], "")]
+    parts += [claim["replicas"], LONGER_METRICS.get(claim["metric"], "")]
     if claim["obtained"] == "digitised" and not pd.isna(claim["iteration"]):
         parts.append(f"{claim['iteration']:,} iterations")
     said = f"{statement(claim)}: " if claim["artifact"] == FINDINGS else ""

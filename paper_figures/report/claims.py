@@ -10,47 +10,35 @@ import pandas as pd
 
 from impls.errors import UserError
 from paper_figures.artifacts.claims import OUTPUT
-from paper_figures.claims.judging import FRAMEWORKS, OPEN, WHOLE, cell_of
+from paper_figures.claims.judging import judged_claims
+from paper_figures.claims.matching import OPEN, cell_of
 from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
-from paper_figures.drawing import captions
 from paper_figures.drawing.table_files import paper_text
+from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, METRICS, MODELS
 
-METHODS = {**captions.METHODS, **captions.RECURRENT_METHODS, "stale": "Stale gradients"}
-MODELS = {**captions.MODELS, "lstm": "LSTM"}
 # Statements whose name is not in their id.
 STATEMENTS = {
     "steps_fraction_a": "network A comes to its final error in less than half the steps",
     "steps_fraction_b": "network B learns faster",
 }
-NAMES = {"dni": "DNI", "cdni": "cDNI", "bptt": "BPTT", "bprop": "backprop"}  # as they are written in a statement
+IN_A_SENTENCE = {name: METHODS[name] for name in ("dni", "cdni", "bptt")} | {"bprop": METHODS["bprop"].lower()}
 WAITING = ("missing", "not comparable", "inconclusive")  # verdicts that a further run could settle
-TEXT = [
-    "cell",
-    "reference",
-    "replicas",
-    "obtained",
-    "direction",
-    "reason",
-    "verdict",
-    "why",
-    "chosen",
-    "run",
-    "section",
-]
 
 
-def read_judged(results: Path) -> pd.DataFrame:
-    """The rows of <results>/claims.csv, each with its `heading`, the section of the paper; empty text cells are ""."""
+def claims_with_headings(results: Path) -> pd.DataFrame:
+    """The judged claims, each with its `heading`, the section of the paper.
+
+    Raises:
+        UserError: there is no <results>/claims.csv yet, which the report leads to and which has the same verdicts.
+    """
+    judged, _ = judged_claims(results)
     path = results / OUTPUT
     if not path.is_file():
         raise UserError(
             f"{path}: not there yet. Judge the claims first: python -m paper_figures claims --results {results}"
         )
-    judged = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=False, na_values=[""])
-    judged = judged.assign(**{name: judged[name].astype(object).fillna("") for name in TEXT if name in judged})
-    judged = judged.astype(dict.fromkeys([*WHOLE, "ours_iteration"], "Int64"))
     return judged.assign(heading=judged["section"].map(section))
 
 
@@ -97,7 +85,7 @@ def statement(claim: dict[str, Any]) -> str:
     if claim["direction"] == TWO_SIDED:
         return ""
     name = claim["id"].split("/")[1] if claim["id"].startswith("finding/") else claim["metric"]
-    return STATEMENTS.get(name, " ".join(NAMES.get(word, word) for word in name.split("_")))
+    return STATEMENTS.get(name, " ".join(IN_A_SENTENCE.get(word, word) for word in name.split("_")))
 
 
 def _counts(part: pd.DataFrame) -> dict[str, int]:
@@ -114,7 +102,7 @@ def describe(claim: dict[str, Any]) -> tuple[str, str]:
     """The cell of a claim and its metric, in words: ("MNIST, fully connected, 4 layers, DNI", "test error ...")."""
     layers = "" if pd.isna(claim["layers"]) else f"{int(claim['layers'])} layers"
     fields = [
-        captions.DATASETS.get(claim["dataset"], claim["dataset"]),
+        DATASETS.get(claim["dataset"], claim["dataset"]),
         MODELS.get(claim["model"], claim["model"]),
         layers,
         METHODS.get(claim["method"], claim["method"]),
@@ -122,7 +110,7 @@ def describe(claim: dict[str, Any]) -> tuple[str, str]:
         claim["replicas"].replace("_", " "),
     ]
     against = claim.get("reference", "").replace("~", " ").replace("_", " ").replace("/", ", ")
-    metric = captions.METRICS.get(claim["metric"], claim["metric"].replace("_", " "))
+    metric = METRICS.get(claim["metric"], claim["metric"].replace("_", " "))
     if claim["unit"] not in metric:
         metric += f", {claim['unit']}"
     at = "" if pd.isna(claim["iteration"]) else f", at {int(claim['iteration']):,} iterations"

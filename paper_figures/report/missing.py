@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from paper_figures.claims.judging import FRAMEWORKS, OPEN, cell_of
+from paper_figures.claims.matching import OPEN, cell_of
+from paper_figures.names import FRAMEWORKS
 from paper_figures.report.claims import WAITING, fill_id, folder_of
 from paper_figures.runs import Run
 
@@ -49,15 +50,15 @@ def _command(
     """How to settle the claims of one cell, in words, and the command."""
     experiment = claims[0]["experiment"]
     own = runs.get(f"{experiment}/{folder}/{framework}/run.json")
-    if own is not None and own.record["status"] != "complete":
-        return "goes on from its checkpoint", _resumed(own.record["command"])
+    if own is not None and own.record.status != "complete":
+        return "goes on from its checkpoint", _resumed(own.record.command)
     at_paper_size = f"{PAPER_PRESET} {' '.join(_targets(claims, folder, framework))}"
     if results.resolve().name == "paper" and own is not None:
         return "complete: raise `replicas` in config/paper.yaml, then", at_paper_size
     (other,) = set(FRAMEWORKS) - {framework}
     twin = runs.get(f"{experiment}/{folder}/{other}/run.json")
     if own is None and twin is not None:
-        return f"as the {FRAMEWORKS[other]} run beside it", _twin(twin.record["command"], other, framework)
+        return f"as the {FRAMEWORKS[other]} run beside it", _twin(twin.record.command, other, framework)
     return "at the paper's size, into results/paper", at_paper_size
 
 

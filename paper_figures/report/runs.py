@@ -11,7 +11,7 @@ from paper_figures.runs import Run
 
 def cell_text(run: Run) -> str:
     """The fields of a run's cell, in the order of its path."""
-    return ", ".join(f"{name} {value}" for name, value in run.record["cell"].items())
+    return ", ".join(f"{name} {value}" for name, value in run.record.cell.items())
 
 
 def run_rows(runs: list[Run]) -> list[dict[str, Any]]:
@@ -19,17 +19,17 @@ def run_rows(runs: list[Run]) -> list[dict[str, Any]]:
     return [
         {
             "path": run.path,
-            "experiment": run.record["experiment"],
+            "experiment": run.record.experiment,
             "cell": cell_text(run),
-            "framework": run.record["framework"],
-            "status": run.record["status"],
+            "framework": run.record.framework,
+            "status": run.record.status,
             "diverged": len(run.diverged_at()),
-            "replicas": len(run.record["seeds"]),
-            "reached": run.record["iteration_reached"],
-            "iterations": run.record["iterations"],
-            "seconds": run.record["wall_seconds"],
-            "speed": run.record["model_steps_per_second"],
-            "device": f"{run.record['device']['kind']} {run.record['device']['name']}",
+            "replicas": len(run.record.seeds),
+            "reached": run.record.iteration_reached,
+            "iterations": run.record.iterations,
+            "seconds": run.record.wall_seconds,
+            "speed": run.record.model_steps_per_second,
+            "device": run.device,
         }
         for run in runs
     ]
@@ -45,11 +45,11 @@ def troubles(runs: list[Run]) -> list[dict[str, str]]:
             first = min(diverged.values())
             seeds = ", ".join(map(str, sorted(diverged)))
             what.append(
-                f"{len(diverged)} of {len(run.record['seeds'])} replicas diverged "
+                f"{len(diverged)} of {len(run.record.seeds)} replicas diverged "
                 f"(seeds {seeds}; seen first at iteration {first:,})"
             )
-        if run.record["status"] != "complete":
-            what.append(f"stopped at iteration {run.record['iteration_reached']:,} of {run.record['iterations']:,}")
+        if run.record.status != "complete":
+            what.append(f"stopped at iteration {run.record.iteration_reached:,} of {run.record.iterations:,}")
         if what:
             found.append({"path": run.path, "what": "; ".join(what)})
     return found
@@ -80,8 +80,8 @@ def changes(runs: list[Run]) -> dict[str, list[dict[str, Any]]]:
 def _changes(runs: list[Run], field: str) -> list[dict[str, Any]]:
     places: dict[str, list[str]] = defaultdict(list)
     for run in runs:
-        for change in run.record[field]:
-            places[change].append(run.record["experiment"])
+        for change in getattr(run.record, field):
+            places[change].append(run.record.experiment)
     return [
         {"change": change, "n": len(experiments), "experiments": ", ".join(sorted(set(experiments)))}
         for change, experiments in sorted(places.items())

@@ -10,9 +10,7 @@ import pandas as pd
 
 from paper_figures.artifacts import OTHERS
 from paper_figures.artifacts.claims import OUTPUT
-from paper_figures.claims.judging import FRAMEWORKS
-from paper_figures.drawing import captions
-from paper_figures.report.claims import METHODS
+from paper_figures.names import DATASETS, FRAMEWORKS, METHODS
 
 NONE = "none"  # the file does not say so, or no run of ours is in it
 
@@ -27,7 +25,7 @@ def labels(results: Path, artifact: str) -> dict[str, str]:
     found = _of_figure(results, artifact) if artifact.startswith("fig_") else _of_table(results, artifact)
     return {
         "name": artifact,
-        "data set": _words(captions.DATASETS, found.get("dataset", [])),
+        "data set": _words(DATASETS, found.get("dataset", [])),
         "method": _words(METHODS, found.get("method", [])),
         "framework": _words(FRAMEWORKS, found.get("framework", [])),
         "verdict": ", ".join(found.get("verdict", [])) or NONE,

@@ -17,7 +17,8 @@ import yaml
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
-from paper_figures.claims.judging import judge, read_claims
+from paper_figures.claims.judging import judge
+from paper_figures.claims.matching import read_claims
 from paper_figures.report.missing import waiting
 
 TABLES = (
@@ -150,15 +151,25 @@ def test_published_figures_need_no_training_and_neither_framework(snakemake, wit
 
 
 def test_all_that_is_published_is_drawn_where_training_is_impossible(root: Path, without_training, tmp_path: Path):
-    """In one process, to be fast. test_smoke.py draws some of them as jobs of the workflow."""
+    """In one process, to be fast. test_smoke.py draws some of them as jobs of the workflow.
+
+    Each committed .csv must come out the same to the byte, so that no change of code changes a published number.
+    """
     program = f"""
 import sys
 from pathlib import Path
 from paper_figures import artifacts
 from paper_figures.publish import readme_blocks
 for folder in Path("results/published").glob("*/"):
+    committed = {{path: path.read_bytes() for path in folder.rglob("*.csv")}}
+    assert committed, folder
     for name in artifacts.names():
-        assert artifacts.module(name).make(folder), name
+        module = artifacts.module(name)
+        made = module.make(folder)
+        assert made, name
+        path = (folder / module.OUTPUT).with_suffix(".csv")
+        assert committed.pop(path, made.get(".csv")) == made.get(".csv"), f"{{path}} is another one when made again"
+    assert not committed, f"nothing makes {{list(committed)}}"
 assert readme_blocks.main(["--check"]) == 0
 try:
     import torch

@@ -14,10 +14,16 @@ from paper_figures.runs import ROOT, read_runs
 from tests.support.runs_on_disk import edit_curves, edit_record, write_run
 
 DAMAGE = {
-    "cut record": (lambda run: (run / "run.json").write_text('{"schema_version'), "run.json", "not a JSON file"),
-    "no status": (lambda run: edit_record(run, status=None), "run.json", "'status' is a required property"),
-    "odd status": (lambda run: edit_record(run, status="done"), "run.json", "status: 'done'"),
+    "cut record": (lambda run: (run / "run.json").write_text('{"schema_version'), "run.json", "Invalid JSON"),
+    "no status": (lambda run: edit_record(run, status=None), "run.json", "status: Field required"),
+    "odd status": (lambda run: edit_record(run, status="done"), "run.json", "(given: 'done')"),
     "odd schema": (lambda run: edit_record(run, schema_version=99), "run.json", "schema_version"),
+    "number as text": (
+        lambda run: edit_record(run, iterations="100"),
+        "run.json",
+        "iterations: Input should be a valid",
+    ),
+    "unknown key": (lambda run: edit_record(run, surprise=1), "run.json", "surprise: Extra inputs are not permitted"),
     "another cell": (lambda run: edit_record(run, framework="jax"), "run.json", "another folder"),
     "no curves": (lambda run: (run / "curves.parquet").unlink(), "curves.parquet", "missing"),
     "no parquet": (lambda run: (run / "curves.parquet").write_bytes(b"PAR1 cut"), "curves.parquet", "not a readable"),

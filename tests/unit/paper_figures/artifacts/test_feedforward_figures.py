@@ -11,7 +11,7 @@ import pytest
 
 from paper_figures import artifacts
 from paper_figures.artifacts import fig_feedforward_curves
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import layout, panels, style
 from paper_figures.runs import ROOT
 from tests.support.feedforward_runs import ARTIFACTS, cells, quality, write_cells
@@ -265,7 +265,7 @@ def test_target_scale_has_a_panel_for_dni_where_it_was_run(tmp_path, draw):
 
 def test_a_long_head_makes_the_figure_taller_and_no_panel_smaller():
     def heights(*head):
-        figure, grid = layout.grid(list(head), 2, 3, 1.5, legend=[layout.frameworks_legend()])
+        figure, grid = layout.grid(style.Head(*head), 2, 3, 1.5, legend=[layout.frameworks_legend()])
         return {round(axes.get_position().height * figure.get_figheight(), 6) for axes in grid.flat}
 
     assert heights("Data.", "") == heights("STAND-IN DATA: " + "digits " * 40, "changed; " * 60) == {1.5}

@@ -9,6 +9,7 @@ import pytest
 
 from paper_figures import artifacts
 from paper_figures.drawing import captions, style
+from paper_figures.names import RECURRENT_METHODS
 from paper_figures.runs import read_runs
 from tests.support.figure_assertions import assert_legible, notes
 from tests.support.recurrent_runs import (
@@ -111,7 +112,7 @@ def test_generated_data_is_no_stand_in_and_is_named(tmp_path):
     assert captions.data_line(runs) == f"Data: {genuine}."
     write_ptb(tmp_path, stand_in=True)
     runs = read_runs(tmp_path, "recurrent")
-    assert [run.stand_in for run in runs] == [run.record["cell"]["dataset"] == "ptb" for run in runs]
+    assert [run.stand_in for run in runs] == [run.record.cell["dataset"] == "ptb" for run in runs]
     stand_in = "not Penn Treebank but text of a Markov chain over 50 symbols"
     assert captions.data_line(runs) == f"STAND-IN DATA in 1 of 3 runs: {stand_in}; else {genuine}."
 
@@ -121,7 +122,7 @@ def test_generated_data_is_no_stand_in_and_is_named(tmp_path):
 
 def complete(results, **changes):
     """All cells in both frameworks; each replica of Copy one step further than the one before."""
-    for framework, method in itertools.product(("torch", "jax"), captions.RECURRENT_METHODS):
+    for framework, method in itertools.product(("torch", "jax"), RECURRENT_METHODS):
         for dataset, length in itertools.product(RUNGS, (2, 3, 4, 5)):
             best = {"bptt": 3, "dni": 9, "dni_aux": 10}[method] + length
             solved = [RUNGS[dataset][best - 1 + replica] for replica in range(3)]
@@ -144,7 +145,7 @@ def proof(results):
 
 def stand_in(results):
     """The quick preset: reduced sizes, and a text with a known limit."""
-    for framework, method in itertools.product(("torch", "jax"), captions.RECURRENT_METHODS):
+    for framework, method in itertools.product(("torch", "jax"), RECURRENT_METHODS):
         for dataset in RUNGS:
             write_copy(results, framework, dataset, method, 3, [4, 5], iterations=2000, seeds=(0, 1), **NOT_THE_PAPERS)
         falling = curves(method, 5, ENTROPY_RATE, evaluations=11, replicas=2)

@@ -8,7 +8,8 @@ import pytest
 
 from paper_figures.artifacts import values
 from paper_figures.artifacts.values import MISSING, VARIANTS, macro
-from paper_figures.claims import judging
+from paper_figures.claims.matching import read_claims
+from paper_figures.names import FRAMEWORKS
 from paper_figures.publish.macro_names import in_letters, number_word
 from paper_figures.runs import ROOT
 from tests.support.runs_on_disk import write_run
@@ -35,10 +36,10 @@ def printed(macros, framework="torch", claim=FOUR):
 
 
 def test_every_claim_has_its_macros_in_letters_alone(empty):
-    ids = judging.read_claims()["id"]
+    ids = read_claims()["id"]
     names = {macro(claim, "paper") for claim in ids}
-    names |= {macro(claim, source, variant) for claim in ids for source in judging.FRAMEWORKS for variant in VARIANTS}
-    assert len(names) == len(ids) * (1 + len(judging.FRAMEWORKS) * len(VARIANTS))
+    names |= {macro(claim, source, variant) for claim in ids for source in FRAMEWORKS for variant in VARIANTS}
+    assert len(names) == len(ids) * (1 + len(FRAMEWORKS) * len(VARIANTS))
     assert empty.keys() == names | {"dniMissing", "dniNotComparable", "dniStandIn"}
     assert all(re.fullmatch("[A-Za-z]+", name) for name in empty)
     assert macro(FOUR, "jax", "HalfWidth") == "dniFeedforwardMnistFcnFourDniJaxHalfWidth"

@@ -7,7 +7,7 @@ import pytest
 
 from impls.errors import UserError
 from paper_figures.artifacts import claims
-from paper_figures.claims.judging import Bin, bin_of
+from paper_figures.claims.matching import Bin, bin_of
 from tests.support.judged_claims import judged, row
 from tests.support.runs_on_disk import edit_record, write_run
 

@@ -11,8 +11,7 @@ from scipy import stats
 from impls.presets import cells, load_preset
 from impls.registry import experiments, spec_class
 from paper_figures import artifacts
-from paper_figures.claims import judging
-from paper_figures.claims.judging import OPEN, cell_of, fields_of
+from paper_figures.claims.matching import OPEN, cell_of, fields_of, fits, read_claims, reference_of
 from paper_figures.claims.statistics import AT_MOST, TWO_SIDED
 from paper_figures.runs import ROOT
 from tests.support.published_numbers import (
@@ -90,7 +89,7 @@ def two_network_margin_rule(claim):
 
 def published_numbers():
     """The claims that are numbers of the paper; its findings in words: test_findings.py."""
-    table = judging.read_claims()
+    table = read_claims()
     return table[~table["id"].str.startswith("finding/")]
 
 
@@ -137,7 +136,7 @@ def test_every_number_has_a_margin_and_its_reason():
 
 
 def test_published_numbers_are_the_papers():
-    table = judging.read_claims()
+    table = read_claims()
     printed = table[table["artifact"] == "table_feedforward"]
     for (dataset, model), rows in printed.groupby(["dataset", "model"]):
         by_method = rows.pivot(index="layers", columns="method", values="value")
@@ -162,7 +161,7 @@ def test_published_numbers_are_the_papers():
 
 def test_published_numbers_of_recurrent_nets_are_the_papers():
     """Each has exactly one claim. Where training stops by its own rule, the claim has no iteration."""
-    found = {artifact: rows.to_dict("records") for artifact, rows in judging.read_claims().groupby("artifact")}
+    found = {artifact: rows.to_dict("records") for artifact, rows in read_claims().groupby("artifact")}
     printed, read = {}, {}
     for claim in found["table_rnn"]:
         assert (claim["iteration"] == 2_500_000) if claim["dataset"] != "ptb" else pd.isna(claim["iteration"])
@@ -191,7 +190,7 @@ def test_published_numbers_of_recurrent_nets_are_the_papers():
 
 def test_what_the_text_says_of_two_networks_are_four_claims():
     """At 200,000 updates of the joint system, which is this suite's choice."""
-    table = judging.read_claims()
+    table = read_claims()
     found = table[table["artifact"] == "fig_two_network"].set_index("metric")
     rows = zip(found["method"], found["value"], found["direction"], strict=True)
     assert dict(zip(found.index, rows, strict=True)) == TWO_NETWORK
@@ -201,7 +200,7 @@ def test_what_the_text_says_of_two_networks_are_four_claims():
 
 def test_every_claim_names_a_cell_that_can_be_trained():
     """With the fields of its experiment's spec, in the order of the path, and values that the spec accepts."""
-    for claim in judging.read_claims().to_dict("records"):
+    for claim in read_claims().to_dict("records"):
         asked = cell_of(claim)
         closed = {name: value for name, value in asked.items() if value != OPEN}
         spec = spec_class(claim["experiment"])(**closed)
@@ -214,17 +213,17 @@ def test_the_paper_preset_makes_every_claims_cells():
     """Each claim's own cell, and the cell that it is compared with."""
     preset = load_preset(ROOT / "config/paper.yaml")
     trained = [
-        SimpleNamespace(record={"experiment": name, "cell": spec_class(name)(**cell).cell()})
+        SimpleNamespace(record=SimpleNamespace(experiment=name, cell=spec_class(name)(**cell).cell()))
         for name in experiments()
         for cell in cells(preset, name)
     ]
-    for claim in judging.read_claims().to_dict("records"):
-        own = [run for run in trained if judging.fits(claim, run)]
+    for claim in read_claims().to_dict("records"):
+        own = [run for run in trained if fits(claim, run)]
         assert own, claim["id"]
         for run in own if claim["reference"] else []:
-            reference = judging.reference_of(claim, run, trained)
+            reference = reference_of(claim, run, trained)
             assert reference is not None and reference is not run, claim["id"]
             named = fields_of(claim["reference"])
-            assert named.pop("experiment", claim["experiment"]) == reference.record["experiment"], claim["id"]
-            found = {name: str(value) for name, value in reference.record["cell"].items()}
+            assert named.pop("experiment", claim["experiment"]) == reference.record.experiment, claim["id"]
+            found = {name: str(value) for name, value in reference.record.cell.items()}
             assert named.items() <= found.items(), claim["id"]

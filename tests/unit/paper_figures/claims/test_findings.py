@@ -3,13 +3,11 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from paper_figures.claims import judging
+from paper_figures.claims.matching import cell_of, fields_of, read_claims
 from paper_figures.claims.statistics import AT_LEAST, AT_MOST
-from paper_figures.runs import read_runs
 from tests.support.judged_claims import judged, row
 from tests.support.recurrent_runs import write_copy, write_ptb
 from tests.support.runs_on_disk import write_run
@@ -43,7 +41,7 @@ WORDS = {0.5: "half", 0.9: "lower by a tenth"}  # bounds that a reason names in 
 
 
 def findings():
-    table = judging.read_claims()
+    table = read_claims()
     return table[table["id"].str.startswith("finding/")]
 
 
@@ -67,14 +65,14 @@ def test_every_finding_has_a_bound_and_its_reason():
 
 def test_a_finding_is_what_the_papers_own_numbers_say():
     """Where the paper's tables have both cells, their difference is on the right side of the bound."""
-    table = judging.read_claims()
+    table = read_claims()
     numbers = table[
         table["artifact"].isin(["table_feedforward", "table_rnn", "text_single_dni", "text_stale_gradients"])
     ]
-    by_cell = {tuple(sorted(judging.cell_of(claim).items())): claim["value"] for claim in numbers.to_dict("records")}
+    by_cell = {tuple(sorted(cell_of(claim).items())): claim["value"] for claim in numbers.to_dict("records")}
     checked = 0
     for claim in findings().to_dict("records"):
-        own, others = judging.cell_of(claim), judging.fields_of(claim["reference"])
+        own, others = cell_of(claim), fields_of(claim["reference"])
         if claim["replicas"] or not others or claim["metric"] == "train_error_difference":
             continue
         if others.pop("experiment", None) == "feedforward":
@@ -308,14 +306,3 @@ def test_bits_are_those_of_the_best_snapshots(tmp_path):
     write_ptb(tmp_path / "still", method="bptt", valid=[[2.0, 1.5, 1.4]] * 3)
     found = finding(tmp_path / "still", "dni_below_bptt/ptb/lstm/truncation_length~5")
     assert found["why"] == "3 of 3 replicas' validation had not risen by iteration 10000"
-
-
-def test_claims_by_section(tmp_path):
-    write_depths(tmp_path, [2.0, 6.0, 10.0], [1.0, 5.0, 9.0])
-    table = judging.judge(judging.read_claims(), read_runs(tmp_path, "feedforward"))
-    sections = judging.of_sections(table)
-    assert list(sections) == list(dict.fromkeys(judging.read_claims()["section"]))
-    assert sum(len(rows) for rows in sections.values()) == len(table) == 2 * len(judging.read_claims())
-    first = sections["Every layer DNI, table of test errors"]
-    assert {"finding/" + DEPTH, "table_feedforward/mnist/fcn/3/no_bprop"} <= set(first["id"])
-    assert set(first["verdict"]) > {"missing", "reproduced"} and not pd.isna(first["why"]).any()

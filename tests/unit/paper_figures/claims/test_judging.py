@@ -4,9 +4,13 @@ import math
 from dataclasses import replace
 
 import pytest
+from pandas.testing import assert_frame_equal
 
+from impls.errors import UserError
 from paper_figures.artifacts import table_feedforward
-from paper_figures.claims import judging
+from paper_figures.claims import matching
+from paper_figures.claims.judging import judge, judged_claims
+from paper_figures.claims.matching import experiments_of, read_claims
 from paper_figures.claims.measures import MEASURES
 from paper_figures.runs import read_runs
 from tests.support.judged_claims import judged, row
@@ -16,10 +20,10 @@ from tests.support.runs_on_disk import EQUAL, write_run
 def test_changing_a_published_number_changes_the_verdict(tmp_path, monkeypatch):
     write_run(tmp_path, final=EQUAL)
     assert row(judged(tmp_path))["verdict"] == "reproduced"
-    table = judging.read_claims()
+    table = read_claims()
     table.loc[table["id"] == "table_feedforward/mnist/fcn/4/dni", "value"] = 3.2
     table.to_csv(tmp_path / "changed.csv", index=False)
-    monkeypatch.setattr(judging, "CLAIMS_FILE", tmp_path / "changed.csv")
+    monkeypatch.setattr(matching, "CLAIMS_FILE", tmp_path / "changed.csv")
     assert row(judged(tmp_path))["verdict"] == "differs (better)"
 
 
@@ -156,8 +160,32 @@ def test_the_best_follows_the_metrics_direction(tmp_path, monkeypatch):
 
 def test_what_has_no_published_number_is_shown_without_a_verdict(tmp_path):
     write_run(tmp_path, final=EQUAL)
-    table = judging.read_claims()
+    table = read_claims()
     table.loc[table["id"] == "table_feedforward/mnist/fcn/4/dni", ["value", "margin", "reading_error"]] = math.nan
-    found = row(judging.judge(table, read_runs(tmp_path, "feedforward")))
+    found = row(judge(table, read_runs(tmp_path, "feedforward")))
     assert (found["verdict"], found["why"], found["n"]) == ("", "no published number", 3)
     assert found["low"] < found["ours"] < found["high"] and found["ours"] == pytest.approx(2.2)
+
+
+def test_the_claims_of_one_artifact_are_judged_as_all_are_by_its_experiment_alone(tmp_path):
+    """At full precision, with the runs that decide them and no others."""
+    write_run(tmp_path, final=[1.9, 2.2, 2.6])
+    place = {"experiment": "stale_gradients", "cell": {"stale_decay": 0.9}}
+    other = write_run(tmp_path, method="stale", **place)
+    everything, runs = judged_claims(tmp_path)
+    assert {run.record.experiment for run in runs} == {"feedforward", "stale_gradients"}
+    table, runs = judged_claims(tmp_path, "table_feedforward")
+    assert [run.record.experiment for run in runs] == ["feedforward"]
+    assert_frame_equal(table, everything[everything["artifact"] == "table_feedforward"].reset_index(drop=True))
+    assert row(table)["ours"] == pytest.approx(6.7 / 3, rel=1e-15)
+    (other / "run.json").write_text("damaged")
+    assert_frame_equal(judged_claims(tmp_path, "table_feedforward")[0], table)
+    with pytest.raises(UserError, match=r"stale_decay~0.9"):
+        judged_claims(tmp_path)
+
+
+def test_experiments_that_a_claim_compares_with_are_read_too():
+    claims = read_claims()
+    abroad = claims[claims["reference"].str.startswith("experiment~")]
+    assert set(abroad["experiment"]) == {"linear_dni", "stale_gradients"}
+    assert experiments_of(abroad) == {"linear_dni", "stale_gradients", "feedforward"}

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
-from paper_figures.drawing import curve_points, latex, layout, panels, print_width, style
+from paper_figures.drawing import curve_points, latex, layout, panels, style
 from tests.support.drawn_figures import draw_figure
 from tests.support.feedforward_runs import ARTIFACTS, write_cells
 from tests.support.figure_assertions import assert_nothing_overlaps
@@ -66,8 +66,7 @@ def draw():
     """draw(artifact, results, columns) -> the figure; no image files are written."""
 
     def drawing(artifact, results, columns=2):
-        with print_width.printed_in(columns):
-            return draw_figure(artifact, results)[0]
+        return draw_figure(artifact, results, columns)[0]
 
     return drawing
 
@@ -100,7 +99,7 @@ def assert_named(figure):
         assert axes.get_ylabel() or not place.is_first_col() or any(re.match("DNI|BPTT", name) for name in names)
 
 
-@pytest.mark.parametrize("columns", print_width.WIDTHS)
+@pytest.mark.parametrize("columns", style.WIDTHS)
 @pytest.mark.parametrize("artifact", FIGURES)
 def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
     if columns == 1 and artifact in WIDE:
@@ -108,7 +107,7 @@ def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
             draw(artifact, results, columns)
         return
     figure = draw(artifact, results, columns)
-    assert figure.get_figwidth() == print_width.WIDTHS[columns]
+    assert figure.get_figwidth() == style.WIDTHS[columns]
     assert figure.get_figheight() <= 9.5  # of a page
     assert_readable_in_print(figure)
     assert_named(figure)
@@ -147,7 +146,7 @@ def test_one_replica_is_named_as_having_no_interval(tmp_path, draw):
 
 def test_labels_of_ours_and_of_the_papers_are_told_apart():
     with style.applied():
-        _, grid = layout.grid(["", ""], 1, 1, 2.0, legend=[])
+        _, grid = layout.grid(style.Head("", ""), 1, 1, 2.0, legend=[])
         axes = grid[0, 0]
         axes.set(xlim=(0, 10), ylim=(0, 10))
         ours = [(9, 5, "3", "black"), (9, 1, "4", "black")]

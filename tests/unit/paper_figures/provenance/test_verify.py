@@ -310,13 +310,8 @@ def clones(tmp_path_factory):
     folders, processes = [], []
     for name, environment in zip(("a", "of another name/b"), environments, strict=True):
         clone = tmp_path_factory.mktemp("clones") / name
-        for part in ("paper_figures", "impls/engine/run_record.schema.json"):
-            place = clone / part
-            place.parent.mkdir(parents=True, exist_ok=True)
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / part, place, ignore=ignored) if part == "paper_figures" else shutil.copy(
-                ROOT / part, place
-            )
+        for package in ("paper_figures", "impls"):
+            shutil.copytree(ROOT / package, clone / package, ignore=shutil.ignore_patterns("__pycache__"))
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
             subprocess.run(["git", *command], cwd=clone, env=os.environ | fixed, check=True)
         write_runs(clone / "results/a")

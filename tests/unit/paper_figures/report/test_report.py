@@ -12,13 +12,13 @@ from impls.__main__ import build_parser
 from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
-from paper_figures.claims.judging import read_claims
+from paper_figures.claims.matching import read_claims
 from paper_figures.claims.sections import ADDITIONS, in_order, section_of, sections
-from paper_figures.report.claims import WAITING, claim_rows, read_judged, statements
+from paper_figures.report.claims import WAITING, claim_rows, claims_with_headings, statements
 from paper_figures.report.missing import waiting
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.runs import all_runs
-from tests.support.report_results import Page, draw, write_results, write_stand_ins
+from tests.support.report_results import FULL_SIZE, Page, draw, write_results, write_stand_ins
 from tests.support.runs_on_disk import write_run
 
 CLAIM = "table_feedforward/mnist/fcn/4/dni"
@@ -54,7 +54,7 @@ def test_counts_are_those_of_the_claims(results, page):
 
 
 def test_what_the_paper_says_in_words_is_counted_by_statement(results):
-    judged = read_judged(results).query("metric in ('steps_fraction_a', 'steps_fraction_b')").copy()
+    judged = claims_with_headings(results).query("metric in ('steps_fraction_a', 'steps_fraction_b')").copy()
     judged["id"] = [f"finding/dni_comes_sooner/{name}" for name in judged["id"]]
     judged["ours"] = [0.4, 0.9, 1.2, math.nan]
     (row,) = statements(judged)
@@ -64,7 +64,7 @@ def test_what_the_paper_says_in_words_is_counted_by_statement(results):
 
 
 def test_every_claim_has_a_row_with_margin_reason_and_why(results, page):
-    judged = read_judged(results)
+    judged = claims_with_headings(results)
     rows = [row for row in page.all("tr", "data-verdict")]
     assert [(row["data-framework"], row["data-verdict"]) for row in rows] == list(
         zip(judged["framework"], judged["verdict"], strict=True)
@@ -74,6 +74,15 @@ def test_every_claim_has_a_row_with_margin_reason_and_why(results, page):
     assert "mean inside 2.2 ± 0.3" in page.text
     assert "1 diverged" in page.text
     assert re.search(r"2\.20 \[2\.08, 2\.32\] n = 3 ", page.text)
+
+
+def test_a_mean_is_rounded_once(tmp_path):
+    """As in the tables: claims.csv has six digits, 3.825, and that would be 3.83 with two decimals."""
+    write_run(tmp_path, final=[3.8249999] * 3, **FULL_SIZE)
+    draw(tmp_path, "claims")
+    (row,) = [row for row in claim_rows(claims_with_headings(tmp_path)) if row["ours"] and row["id"] == CLAIM]
+    assert row["ours"] == "3.82"
+    assert "3.82 ± 0.00 (3)" in artifacts.module("table_feedforward").make(tmp_path)[".md"].decode()
 
 
 def test_one_file_that_asks_for_nothing_else(results, page):
@@ -120,7 +129,7 @@ def test_runs_in_trouble_are_named(page):
 
 
 def test_what_is_missing_has_a_command(results):
-    rows = waiting(read_judged(results), all_runs(results), results)
+    rows = waiting(claims_with_headings(results), all_runs(results), results)
     commands = {row["id"]: row["command"] for part in rows.values() for row in part}
     fill = "fill-feedforward-dataset-mnist-model-fcn-depth-"
     assert commands[f"{fill}3-method-dni-torch"].endswith("--depth 3 --method dni --data original --resume")
@@ -135,14 +144,14 @@ def test_what_is_missing_has_a_command(results):
     )
     for command in (twin, commands[f"{fill}3-method-dni-torch"]):
         build_parser().parse_args(shlex.split(command)[3:])
-    reproduced = read_judged(results).query("verdict == 'reproduced'")
+    reproduced = claims_with_headings(results).query("verdict == 'reproduced'")
     assert CLAIM in set(reproduced["id"]) and set(reproduced["framework"]) == {"torch"}
-    waits = {row["fill"] for row in claim_rows(read_judged(results)) if row["verdict"] in WAITING}
+    waits = {row["fill"] for row in claim_rows(claims_with_headings(results)) if row["verdict"] in WAITING}
     assert waits == set(commands)
 
 
 def test_what_a_claim_is_held_against_is_made_with_it(results):
-    judged = read_judged(results)
+    judged = claims_with_headings(results)
     claim = judged[judged["id"] == "table_feedforward/mnist/fcn/6/dni"].head(1)
     paths = "'results/paper/feedforward/dataset~mnist/model~fcn/depth~6/method~{}/torch/run.json'"
     (row,) = waiting(claim.assign(reference="method~bprop"), [], results)["feedforward"]
@@ -156,7 +165,7 @@ def test_an_inconclusive_run_wants_more_replicas(tmp_path):
     results = tmp_path / "paper"
     write_run(results, seeds=(0,))
     draw(results, "claims")
-    rows = waiting(read_judged(results), all_runs(results), results)["feedforward"]
+    rows = waiting(claims_with_headings(results), all_runs(results), results)["feedforward"]
     (row,) = [row for row in rows if row["id"].endswith("mnist-model-fcn-depth-4-method-dni-torch")]
     assert row["how"] == "complete: raise `replicas` in config/paper.yaml, then"
 
