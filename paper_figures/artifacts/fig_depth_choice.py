@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,7 +99,7 @@ def _most_common(depths: list[int]) -> str:
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    dot = {"linestyle": "none", **style.DOT}
+    dot: dict[str, Any] = {"linestyle": "none", **style.DOT}
     legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, _, inside in CHOICES.values()]
     figure, grid = layout.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
     first = grid[0, 0]

@@ -6,6 +6,7 @@ One panel per method, one colour per depth. The paper's curves were read off its
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ OUTPUT = "figures/fig_feedforward_curves.pdf"
 EXPERIMENT = "feedforward"
 
 ARTIFACTS = [Path(__file__).stem, "table_feedforward"]  # whose claims it shows
-NET = {"dataset": "mnist", "model": "fcn"}
+NET: dict[str, Any] = {"dataset": "mnist", "model": "fcn"}
 DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 
 
@@ -45,7 +46,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    ink = {"color": style.INK}
+    ink: dict[str, Any] = {"color": style.INK}
     legend = [
         *layout.frameworks_legend(),
         Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE),

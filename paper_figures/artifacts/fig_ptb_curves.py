@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def _entropy_rates(runs: list[Run]) -> list[float]:
 
 
 def _draw(points: pd.DataFrame, head: style.Head, limits: list[float]) -> Figure:
-    ink = {"color": style.INK}
+    ink: dict[str, Any] = {"color": style.INK}
     legend = layout.frameworks_legend()
     if (points["source"] == "paper").any():
         legend.append(Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -39,8 +40,14 @@ READ, WRITE = "explained_variance.read", "explained_variance.write"
 PHASES = {READ: ("M, reading", style.THREE_SHADES[0], -0.2), WRITE: ("M, writing", style.THREE_SHADES[2], 0.2)}
 LOWEST = -0.5  # of what the right axis shows; an explained variance has no lower bound
 SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES[1:])
-END = {"marker": "|", "markersize": 4, "color": style.FAINT, "linestyle": "none", "label": "end of training"}
-CROSS = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
+END: dict[str, Any] = {
+    "marker": "|",
+    "markersize": 4,
+    "color": style.FAINT,
+    "linestyle": "none",
+    "label": "end of training",
+}
+CROSS: dict[str, Any] = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
 HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of rows, and from one number to the next
 
 
@@ -109,7 +116,11 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     late = points[points["event"] == "second half"].dropna(subset="value")
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
         _, colour, shift = PHASES[row.metric]
-        look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
+        look: dict[str, Any] = {
+            **style.FRAMEWORK_DOTS[row.source],
+            "color": colour,
+            "marker": "o" if row.value >= LOWEST else "<",
+        }
         low, high = shown_range(pd.Series(row._asdict()))
         right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
         right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)

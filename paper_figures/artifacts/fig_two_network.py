@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ TITLE = "two networks at two rates: test error of both against the digits consum
 OUTPUT = "figures/fig_two_network.pdf"
 EXPERIMENT = "two_network"
 
-CELL = {"dataset": "mnist", "model": "lstm", "period": 4}
+CELL: dict[str, Any] = {"dataset": "mnist", "model": "lstm", "period": 4}
 TITLES = {
     "error_a": "Network A: how many of the last 4 digits are odd",
     "error_b": "Network B: how many of the last 16 digits are threes",
@@ -33,7 +34,7 @@ NAMES = {"bprop": "joint backprop", "dni": "decoupled with DNI", "no_bprop": "de
 COLOURS = dict(zip(NAMES, style.THREE_SHADES, strict=True))
 METHODS = panels.Family("method", COLOURS, names={"bprop": "joint", "dni": "DNI", "no_bprop": "without"})
 CLOCKS = ("digits", "updates_of_a")
-GUESS = {"color": style.FAINT, **style.DOTTED}
+GUESS: dict[str, Any] = {"color": style.FAINT, **style.DOTTED}
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:

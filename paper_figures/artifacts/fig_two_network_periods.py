@@ -6,6 +6,7 @@ Network A on the left, network B on the right; in digits consumed and in seconds
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ TITLE = "two networks, an addition of ours: digits and seconds until DNI has joi
 OUTPUT = "figures/fig_two_network_periods.pdf"
 EXPERIMENT = "two_network"
 
-NET = {"dataset": "mnist", "model": "lstm"}
+NET: dict[str, Any] = {"dataset": "mnist", "model": "lstm"}
 PERIODS = panels.Family("period", dict.fromkeys((2, 4, 8), style.INK), "T\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{}")
 NETWORKS = {"a": "Network A: odd digits among T", "b": "Network B: threes among T²"}
 # What is measured: its name, its colour, and its shift along the axis.
@@ -35,7 +36,7 @@ CLOCKS = {
 # `n` pairs of replicas are in the mean; in `n_never` DNI never came so low, in `n_no_goal` joint backprop set no goal.
 COLUMNS = ["network", "period", "clock", "source", "obtained", "iteration", "value", "low", "high"]
 COUNTS = ["n", "n_never", "n_no_goal"]
-CROSS = {"color": style.INK, **style.DIVERGED_MARK}
+CROSS: dict[str, Any] = {"color": style.INK, **style.DIVERGED_MARK}
 NOTES = 0.35  # the share of a panel's height that is kept for its notes
 TOP = 0.95  # where the crosses of means that there are not stand, as a share of a panel's height
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def grid(
     )
     style.write_head(figure, head)
     for number, handles in enumerate(reversed(legend)):
-        place = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
+        place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
         layout = {"ncols": len(handles), "columnspacing": SPACING, "handlelength": HANDLE}
         layout |= {"borderpad": 0, "borderaxespad": 0}
         figure.legend(handles=list(handles), frameon=False, **layout, **place)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ COLUMNS = [
 COLOUR = style.DEPTHS[4]  # these nets have four layers
 # On top of the dots, with a white rim: it must be seen among a hundred of them.
 RIM = [patheffects.withStroke(linewidth=3, foreground="white")]
-PAPER_BAR = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
+PAPER_BAR: dict[str, Any] = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
 DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
@@ -162,7 +163,12 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         values = ours["value"].astype(float).clip(lower=axes.get_ylim()[0])
         axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **style.REPLICA_DOTS[framework])
         diverged = ours.loc[ours["note"] == DIVERGED, "p_update"]
-        on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
+        on_top: dict[str, Any] = {
+            "transform": axes.get_xaxis_transform(),
+            "clip_on": False,
+            "color": COLOUR,
+            **DIVERGED_DOT,
+        }
         axes.plot(diverged, np.ones(len(diverged)), **on_top)
         said = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
         said += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []

@@ -242,7 +242,11 @@ def write_note(axes: Axes, lines: Sequence[str], corner: str = "lower left") -> 
         return
     vertical, horizontal = corner.split()
     x, y = {"left": 0.015, "right": 0.985}[horizontal], {"lower": 0.015, "upper": 0.985}[vertical]
-    place = {"ha": horizontal, "va": {"lower": "bottom", "upper": "top"}[vertical], "transform": axes.transAxes}
+    place: dict[str, Any] = {
+        "ha": horizontal,
+        "va": {"lower": "bottom", "upper": "top"}[vertical],
+        "transform": axes.transAxes,
+    }
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
     axes.text(x, y, text, fontsize=style.SMALL, color=style.FAINT, linespacing=1.3, bbox=box, zorder=7, **place)
 

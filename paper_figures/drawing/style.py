@@ -37,26 +37,47 @@ TRUNCATION_LENGTHS = dict(zip((2, 3, 4, 5, 8, 20, 40), SEVEN_SHADES, strict=True
 ALARM_WORD = "STAND-IN"  # a head that starts with it is red
 INK, FAINT, GRID, ALARM = "#222222", "#666666", "#e4e4e4", "#a3200d"
 # PyTorch is a broad pale line and JAX a thin dark one with dots, so that both show where they coincide.
-FRAMEWORK_LINES = {
+FRAMEWORK_LINES: dict[str, Any] = {
     "torch": {"linewidth": 2.6, "alpha": 0.55, "solid_capstyle": "butt"},
     "jax": {"linewidth": 0.8, "marker": "o", "markersize": 2.4, "markevery": 0.05},
 }
-DOTTED = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
-DOT = {"marker": "o", "markersize": 4.5}
+DOTTED: dict[str, Any] = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
+DOT: dict[str, Any] = {"marker": "o", "markersize": 4.5}
 FRAMEWORK_DOTS = {"torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45}, "jax": {"marker": "o", "markersize": 3}}
 # Of single replicas, of which there are many.
 REPLICA_LINES = {"torch": {"linewidth": 2.0, "alpha": 0.45, "solid_capstyle": "butt"}, "jax": {"linewidth": 0.7}}
-REPLICA_DOTS = {
+REPLICA_DOTS: dict[str, Any] = {
     "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
     "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
 }
-BAND = {"alpha": 0.1, "linewidth": 0}  # so pale that several on top of each other still show their lines
+BAND: dict[str, Any] = {
+    "alpha": 0.1,
+    "linewidth": 0,
+}  # so pale that several on top of each other still show their lines
 TWO_REPLICAS = {"linewidth": 0.4, "alpha": 0.7}
-PAPER_LINE = {"linewidth": 0.9, "linestyle": (0, (4, 2)), "marker": "s", "markersize": 2.6, "markerfacecolor": "white"}
-PAPER_MARK = {"linestyle": "none", "marker": "D", "markersize": 4.2, "markerfacecolor": "white", "markeredgewidth": 1.0}
-DIVERGED_MARK = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
+PAPER_LINE: dict[str, Any] = {
+    "linewidth": 0.9,
+    "linestyle": (0, (4, 2)),
+    "marker": "s",
+    "markersize": 2.6,
+    "markerfacecolor": "white",
+}
+PAPER_MARK: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "D",
+    "markersize": 4.2,
+    "markerfacecolor": "white",
+    "markeredgewidth": 1.0,
+}
+DIVERGED_MARK: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "X",
+    "markersize": 7.5,
+    "markeredgecolor": "white",
+    "zorder": 5,
+}
 
-_RC = {
+_RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": NORMAL,
     "axes.titlesize": NORMAL,
@@ -195,14 +216,14 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
         rise = max(0, floor + SMALL / 2 - min(places) + sink) - sink
         for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
             text_offset = (offset, place + rise - height)
-            look = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
+            look: dict[str, Any] = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
             write_beside(axes, text, (x, y), text_offset, **look)
 
 
 def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
     """A label `offset` points from a point of the data, with a halo that keeps it legible on top of a line."""
     halo = [patheffects.withStroke(linewidth=2, foreground="white")]
-    look = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo, **look}
+    look: dict[str, Any] = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo, **look}
     axes.annotate(text, point, xytext=offset, textcoords="offset points", **look)
 
 
