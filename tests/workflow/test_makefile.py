@@ -136,9 +136,10 @@ def test_plain_make_shows_every_target(make, tmp_path: Path):
 def test_ci_lints_and_then_ends_with_the_tests(make):
     result, calls = make(".ci/run")
     assert result.returncode == 0, result.stderr
-    assert calls[-6:] == [
+    assert calls[-7:] == [
         "-m ruff check .",
         "-m ruff format --check .",
+        "-m mypy",
         "-m snakefmt --check Snakefile workflows",
         "-m snakemake --lint",
         SPHINX,
