@@ -13,6 +13,8 @@ from impls.engine import torch_compile
 from impls.registry import spec_class
 from tests.support.harness import IDS, ROWS, SEEDS, inputs_of, runner
 
+pytestmark = pytest.mark.slow("compiles PyTorch's steps to C++, some ten seconds each")
+
 # For each twin, the method that uses most of its code: compiling takes about ten seconds each.
 CELLS = [
     next(i for i in IDS if i.startswith(start) and "-dni" in i)

@@ -12,13 +12,12 @@ import torch
 from impls.engine.state import flatten
 from impls.experiments.feedforward.spec import Spec
 from impls.registry import implementation
-from tests.support.harness import EXAMPLES, SEEDS, runner
+from tests.support.harness import EXAMPLES, SEEDS, jax_slow_axis, runner
 from tests.support.plain_net import (
     EXACT,
     TINY,
     PlainNet,
     assert_close,
-    framework_axis,
     gradients_of,
     model_axis,
     parameters_off_zero,
@@ -28,7 +27,7 @@ from tests.support.plain_net import (
 )
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("depth", [2, 4])
 @model_axis
 def test_bprop_is_backpropagation(framework, depth, sizes):
@@ -47,7 +46,7 @@ def test_bprop_is_backpropagation(framework, depth, sizes):
             assert_close(value[replica], net.p[name].grad, name)
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("method", ["dni", "cdni"])
 @pytest.mark.parametrize("target_scale", ["example", "batch_mean"])
 @model_axis
@@ -83,7 +82,7 @@ def test_every_layer_dni_is_the_textbook_loop(framework, method, target_scale, s
             assert_close(value[replica], net.p[name].grad, name)
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("method", ["dni", "cdni"])
 def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, method, monkeypatch):
     """Also the updates: after a step of Adam the net's parameters are bprop's."""
@@ -116,7 +115,7 @@ def test_dni_with_the_true_gradient_in_place_of_m_is_backpropagation(framework, 
         np.testing.assert_allclose(after[path], wanted[path], rtol=EXACT, atol=EXACT, err_msg=path)
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("method", ["dni", "cdni"])
 def test_the_first_step_of_dni_is_that_of_no_bprop_below_the_last_cut(framework, method):
     """The last map of every M starts at zero, so the first synthetic gradients are zero."""
@@ -133,7 +132,7 @@ def test_the_first_step_of_dni_is_that_of_no_bprop_below_the_last_cut(framework,
     assert dni["parameters.synthetic_gradient3.output.weight"].any(), "M learns from the first step on"
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize(("method", "unlocked"), [("dni", True), ("cdni", True), ("bprop", False)])
 def test_a_layer_is_unlocked_from_the_layers_above(framework, method, unlocked):
     """A change to layer 3's and the classifier's weights leaves this iteration's updates of layers 1 and 2 alone."""
@@ -150,7 +149,7 @@ def test_a_layer_is_unlocked_from_the_layers_above(framework, method, unlocked):
     assert not np.array_equal(before["layer3.weight"], after["layer3.weight"])
 
 
-@framework_axis
+@jax_slow_axis
 def test_bprop_agrees_with_finite_differences(framework):
     """Central differences of the training loss, with the batch's own statistics."""
     spec = Spec(method="bprop", depth=3, **TINY)

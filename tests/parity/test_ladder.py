@@ -11,17 +11,33 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tests.support.harness import DEVICE, FRAMEWORKS, IDS, ROWS, SEEDS, assert_same, inputs_of, iterate, on_host, runner
+from tests.support.harness import (
+    DEVICE,
+    FIRST_ROWS,
+    FRAMEWORKS,
+    IDS,
+    ROWS,
+    SEEDS,
+    assert_same,
+    inputs_of,
+    iterate,
+    on_host,
+    runner,
+)
 
 STEPS = 20
 LAUNCH = 4  # the same in all tests, since every other length is compiled anew
 
-# With pytest-xdist, the tests of one row run in one process and share its compiled programs.
-pytestmark = pytest.mark.parametrize(
-    ("experiment", "spec"),
-    [pytest.param(*row, id=name, marks=pytest.mark.xdist_group(name)) for row, name in zip(ROWS, IDS, strict=True)],
-)
 
+def marks(n: int) -> list[pytest.MarkDecorator]:
+    """With pytest-xdist, the tests of one row run in one process and share its compiled programs."""
+    slow = [] if n in FIRST_ROWS else [pytest.mark.slow("compiles the cell in JAX; one cell of each twin is not slow")]
+    return [pytest.mark.xdist_group(IDS[n]), *slow]
+
+
+pytestmark = pytest.mark.parametrize(
+    ("experiment", "spec"), [pytest.param(*row, id=IDS[n], marks=marks(n)) for n, row in enumerate(ROWS)]
+)
 
 shared = partial(runner, share=True, device=DEVICE)
 

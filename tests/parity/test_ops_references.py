@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from impls.registry import FRAMEWORKS
-
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
+from tests.support.harness import framework_axis
 
 
 def ops(framework: str):

@@ -8,12 +8,10 @@ import torch
 
 from impls.engine.state import Leaves, flatten
 from impls.experiments.recurrent.spec import SYMBOLS, Spec
-from impls.registry import FRAMEWORKS
-from tests.support.harness import EXAMPLES, SEEDS, inputs_of, observe, runner
+from tests.support.harness import EXAMPLES, SEEDS, inputs_of, jax_slow_axis, observe, runner
 from tests.support.plain_recurrent import PlainRecurrent, plain_chunk
 
 EXACT = 1e-10
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 # A single long sequence, the only one of its level. If T is its length, truncated backpropagation is the full one.
 WHOLE = {"phase": "shared", "solved_bits": 1e-9, "levels": 1}
@@ -48,7 +46,7 @@ def assert_near(found: np.ndarray, expected: np.ndarray, name: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=EXACT, atol=EXACT * max(1.0, np.abs(expected).max()), err_msg=name)
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("model", ["lstm", "rnn", "leaky_rnn"])
 def test_bptt_over_a_whole_sequence_is_full_backpropagation(framework, model):
     """The truncation length is the sequence's. Compared with finite differences of the loss of the whole sequence."""
@@ -75,7 +73,7 @@ def test_bptt_over_a_whole_sequence_is_full_backpropagation(framework, model):
             np.testing.assert_allclose(found[name][at], difference, rtol=1e-5, atol=1e-8, err_msg=name)
 
 
-@framework_axis
+@jax_slow_axis
 def test_with_the_true_future_gradient_for_m_dni_is_full_backpropagation(framework, monkeypatch):
     """In chunks of one step (T = 1), every boundary receives the gradient of all that is still to come, so that the
     chunks' gradients add up to the whole one.
@@ -138,7 +136,7 @@ TEXTBOOK = [
 ]
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("fields", TEXTBOOK, ids=lambda fields: "-".join(map(str, fields.values())))
 def test_six_chunks_equal_a_textbook_loop(framework, fields):
     """States, synthetic gradients, targets, gradients and parameters, by plain autograd and PyTorch's own Adam."""
@@ -211,7 +209,7 @@ class TextbookLoop:
         return expected | {"end": end}
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("dataset", ["copy", "ptb"])
 def test_dni_without_what_it_adds_is_bptt(framework, dataset):
     """A factor of 0, and an M that is still zero, leave nothing of the synthetic gradient."""
@@ -230,7 +228,7 @@ def test_dni_without_what_it_adds_is_bptt(framework, dataset):
         assert_near(found[name], value, name)
 
 
-@framework_axis
+@jax_slow_axis
 def test_dni_aux_of_weight_zero_is_dni(framework):
     dni = runner("recurrent", Spec.tiny(method="dni"), framework)
     aux = runner("recurrent", Spec.tiny(method="dni_aux", auxiliary_weight=0.0), framework)
@@ -244,7 +242,7 @@ def test_dni_aux_of_weight_zero_is_dni(framework):
         assert_near(found[name], value, name)
 
 
-@framework_axis
+@jax_slow_axis
 def test_the_lstm_is_that_of_torch(framework):
     spec = Spec.tiny(method="bptt", dataset="ptb", truncation_length=6)
     run = started(spec, framework)
@@ -267,7 +265,7 @@ def test_the_lstm_is_that_of_torch(framework):
         assert_near(observed["end"][replica], torch.cat([h[0], c[0]], 1).numpy(), "state after six steps")
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize(("rows", "warm_up"), [(1, 0), (3, EXAMPLES), (7, EXAMPLES)])
 def test_evaluation_of_a_text_counts_every_character_once(framework, rows, warm_up):
     """Each with the state of a pass over the whole text.

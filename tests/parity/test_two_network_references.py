@@ -10,14 +10,12 @@ import torch
 
 from impls.engine.state import Leaves, flatten
 from impls.experiments.two_network.spec import THREE, Spec
-from impls.registry import FRAMEWORKS
 from tests.support import harness
-from tests.support.harness import SEEDS, assert_same, inputs_of, observe, runner
+from tests.support.harness import SEEDS, assert_same, inputs_of, jax_slow_axis, observe, runner
 from tests.support.plain_two_network import Block, PlainTwoNetwork, plain_block
 
 EXACT = 1e-10
 STREAMS = 300  # so many that a slightly different net classifies some of them differently
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 # The decoupled methods have three windows of three digits: with two, many wrong orders give the right result by chance.
 SPECS = {
@@ -63,7 +61,7 @@ def assert_near(found: np.ndarray, expected: np.ndarray, name: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=EXACT, atol=EXACT * max(1.0, np.abs(expected).max()), err_msg=name)
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_three_blocks_equal_a_literal_loop(framework, spec):
     """Parameters, running statistics and Adam's whole state, against a literal loop with plain autograd."""
@@ -76,10 +74,11 @@ def test_three_blocks_equal_a_literal_loop(framework, spec):
         run.advance(inputs)
         found, expected = run.leaves(), {}
         for name in plain[0].p:
-            adam = f"adam_of_{name.split('.')[0]}"
+            module, _, rest = name.partition(".")
+            adam = f"adam_of_{module}"
             expected[f"parameters.{name}"] = np.stack([net.p[name].detach().numpy() for net in plain])
-            expected[f"{adam}.m.{name}"] = np.stack([net.adam_of[name][0].numpy() for net in plain])
-            expected[f"{adam}.v.{name}"] = np.stack([net.adam_of[name][1].numpy() for net in plain])
+            expected[f"{adam}.m.{rest}"] = np.stack([net.adam_of[name][0].numpy() for net in plain])
+            expected[f"{adam}.v.{rest}"] = np.stack([net.adam_of[name][1].numpy() for net in plain])
             expected[f"{adam}.t"] = np.array(float(plain[0].adam_of[name][2]))
         for name, values in stacked(net.statistics() for net in plain).items():
             moved = values[:, 1:] if ".recurrent." in name else values  # the twins do not project the first state
@@ -93,7 +92,7 @@ def stacked(replicas: Iterable[Leaves]) -> Leaves:
     return {name: np.stack([values[name] for values in each]) for name in each[0]}
 
 
-@framework_axis
+@jax_slow_axis
 def test_evaluation_uses_the_running_statistics_of_each_time_step(framework):
     """Evaluation normalises with them. Those of two time steps are much alike, so they are moved apart at random; the
     nets are such that their reports vary by stream.
@@ -134,7 +133,7 @@ def running_of(leaves: Leaves, replica: int) -> dict[tuple[str, int], list[torch
     return found
 
 
-@framework_axis
+@jax_slow_axis
 def test_the_joint_gradient_is_that_of_the_loss_by_finite_differences(framework):
     """Gradients of both networks' summed loss by every parameter. Adam's first mean is the gradient, scaled."""
     run = started(SPECS["bprop"], framework)
@@ -165,11 +164,11 @@ def first_gradients(run) -> Leaves:
     (first, _), found = run.spec.adam_decays, {}
     for path, value in run.leaves().items():
         if path.startswith(("adam_of_a.m.", "adam_of_b.m.")):
-            found[path.split("/")[-1]] = value / (1 - first)
+            found[path.removeprefix("adam_of_").replace(".m.", ".", 1)] = value / (1 - first)
     return found
 
 
-@framework_axis
+@jax_slow_axis
 def test_with_the_true_gradient_for_m_dni_has_the_joint_gradient(framework, monkeypatch):
     """The decoupled networks A and B both do, with the parameters that hold at the block's start.
 
@@ -198,7 +197,7 @@ def test_with_the_true_gradient_for_m_dni_has_the_joint_gradient(framework, monk
         assert_near(observed[f"gradient.{name}"], expected, name)
 
 
-@framework_axis
+@jax_slow_axis
 def test_dni_without_what_it_adds_is_no_bprop(framework):
     """A factor of 0, and in the first block an M that is still zero, leave A with nothing from its messages."""
     spec = SPECS["dni"]
@@ -220,7 +219,7 @@ def test_dni_without_what_it_adds_is_no_bprop(framework):
     assert np.abs(nothing.leaves()["parameters.synthetic_gradient.output.weight"]).max() > 0, "M is taught all the same"
 
 
-@framework_axis
+@jax_slow_axis
 def test_m_is_measured_against_what_b_sent_down(framework):
     """By hand, from the messages and the gradients that they should receive by autograd."""
     run = started(SPECS["dni"], framework)

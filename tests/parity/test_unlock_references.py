@@ -17,8 +17,8 @@ from impls.engine.state import Leaves, flatten
 from impls.experiments.feedforward import spec as feedforward
 from impls.experiments.unlock.spec import Spec
 from impls.registry import implementation
-from tests.support.harness import EXAMPLES, SEEDS
-from tests.support.plain_net import EXACT, PlainNet, framework_axis, parameters_off_zero, plain_batch, run_with
+from tests.support.harness import EXAMPLES, SEEDS, jax_slow_axis
+from tests.support.plain_net import EXACT, PlainNet, parameters_off_zero, plain_batch, run_with
 
 STEPS = 6
 MANY = 2000  # iterations whose visits are counted
@@ -124,7 +124,7 @@ def visits_in_order(seed: int, inputs: Leaves, k: int, replica: int) -> list[int
     return [i for i in order if visited[i - 1]]
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell['unlock']}-{cell['method']}")
 def test_the_twins_equal_a_loop_that_visits_one_layer_after_the_other(framework, cell):
     """Parameters, running statistics and each module's own count of updates, after every one of a few iterations."""
@@ -154,7 +154,7 @@ def test_the_twins_equal_a_loop_that_visits_one_layer_after_the_other(framework,
     assert asked_late > len(SEEDS), "hardly any layer came after its successor: other seeds tell more"
 
 
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("cell", [{"method": "dni"}, {"method": "cdni", "depth": 3}], ids=["dni", "cdni"])
 def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
     """Its whole state. Only Adam's count of updates differs: here each parameter and replica has one.
@@ -176,7 +176,7 @@ def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
         np.testing.assert_allclose(found[path], value, rtol=EXACT, atol=EXACT, err_msg=path)
 
 
-@framework_axis
+@jax_slow_axis
 def test_without_updates_nothing_changes(framework):
     """p_update 0 leaves every bit where it is. Evaluation connects the layers and needs no input models."""
     spec = tiny(unlock="complete", method="cdni", p_update=0.0)
@@ -198,7 +198,7 @@ def test_without_updates_nothing_changes(framework):
     assert not np.array_equal(run.evaluate("train", None)["loss"], errors["loss"])
 
 
-@framework_axis
+@jax_slow_axis
 def test_complete_unlock_with_perfect_input_models_is_sparse_updates(framework, monkeypatch):
     """If I returns what the layer below sends, layers, models M and Adam's moments equal those of sparse updates."""
     sparse = tiny(**CELLS[2])

@@ -8,14 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from impls.experiments.feedforward.spec import Spec
-from tests.support.harness import EXAMPLES, SEEDS
+from tests.support.harness import EXAMPLES, SEEDS, jax_slow_axis
 from tests.support.plain_net import (
     EXACT,
     TINY,
     PlainNet,
     assert_close,
     channels_last,
-    framework_axis,
     gradients_of,
     model_axis,
     parameters_off_zero,
@@ -34,7 +33,7 @@ def trained(spec: Spec, framework: str, parameters: dict[str, np.ndarray]) -> di
     return run.leaves()
 
 
-@framework_axis
+@jax_slow_axis
 @model_axis
 @pytest.mark.parametrize("method", ["dni", "cdni"])
 def test_bp_lambda_1_is_backpropagation(framework, sizes, method):
@@ -46,7 +45,7 @@ def test_bp_lambda_1_is_backpropagation(framework, sizes, method):
             np.testing.assert_allclose(found[path], value, rtol=EXACT, atol=EXACT, err_msg=path)
 
 
-@framework_axis
+@jax_slow_axis
 def test_bp_lambda_0_is_dni_and_what_lies_between_is_neither(framework):
     parameters = parameters_off_zero(Spec(method="dni", **TINY))
     dni, none, half, all_ = (
@@ -57,7 +56,7 @@ def test_bp_lambda_0_is_dni_and_what_lies_between_is_neither(framework):
     assert not np.allclose(half, dni) and not np.allclose(half, all_)
 
 
-@framework_axis
+@jax_slow_axis
 @model_axis
 @pytest.mark.parametrize("bp_lambda", [0.25, 0.75])
 def test_bp_lambda_is_its_recursion(framework, sizes, bp_lambda):
@@ -84,7 +83,7 @@ def test_bp_lambda_is_its_recursion(framework, sizes, bp_lambda):
             assert_close(found[f"layer{i}.weight"][replica], of_weight / spec.batch_size, f"layer{i}.weight")
 
 
-@framework_axis
+@jax_slow_axis
 @model_axis
 @pytest.mark.parametrize("cut", [1, 2, 3])
 @pytest.mark.parametrize("method", ["no_bprop", "dni", "cdni"])
@@ -114,7 +113,7 @@ def test_one_cut_splits_the_net_in_two(framework, sizes, cut, method):
             assert_close(value[replica], net.p[name].grad, name)
 
 
-@framework_axis
+@jax_slow_axis
 @model_axis
 def test_stale_gradients_are_averages_of_past_true_ones(framework, sizes):
     """What a layer receives: the average, over the iterations before this one, of each batch's mean true gradient."""
@@ -141,7 +140,7 @@ def test_stale_gradients_are_averages_of_past_true_ones(framework, sizes):
         run.advance(inputs)
 
 
-@framework_axis
+@jax_slow_axis
 @model_axis
 @pytest.mark.parametrize("target_scale", ["example", "batch_mean"])
 def test_gradient_quality_by_hand(framework, sizes, target_scale):
@@ -169,7 +168,7 @@ def test_gradient_quality_by_hand(framework, sizes, target_scale):
             assert found[f"h2.{name}"][replica] == pytest.approx(value, rel=1e-10), name
 
 
-@framework_axis
+@jax_slow_axis
 def test_a_perfect_model_has_no_error_and_a_silent_one_the_whole(framework):
     """The first synthetic gradients are zero: their error is the gradient's norm, and they have no direction."""
     spec = Spec(method="dni", cut_after=1, **TINY)
@@ -182,7 +181,7 @@ def test_a_perfect_model_has_no_error_and_a_silent_one_the_whole(framework):
     np.testing.assert_array_equal(found["h1.sign_error"], 100)
 
 
-@framework_axis
+@jax_slow_axis
 @model_axis
 def test_evaluation_normalises_with_the_running_statistics(framework, sizes):
     spec = Spec(method="bprop", depth=3, **sizes)

@@ -8,6 +8,7 @@ from functools import cache, partial
 
 import jax
 import numpy as np
+import pytest
 import torch
 
 from impls.engine.spec import CellSpec
@@ -24,18 +25,28 @@ ROWS = [(experiment, spec) for experiment in experiments() for spec in spec_clas
 IDS = [
     f"{experiment}-{'-'.join(str(v) for v in spec.cell().values())}-{n}" for n, (experiment, spec) in enumerate(ROWS)
 ]
+# The number of the first row of each twin: variants of an experiment share its implementation.
+FIRST_ROWS = {implementation(experiment, "torch"): n for n, (experiment, _) in reversed([*enumerate(ROWS)])}.values()
+
+framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
+jax_slow_axis = pytest.mark.parametrize(
+    "framework", ["torch", pytest.param("jax", marks=pytest.mark.slow("compiles each cell in JAX"))]
+)
 
 __all__ = [
     "DEVICE",
     "EXAMPLES",
+    "FIRST_ROWS",
     "FRAMEWORKS",
     "IDS",
     "ROWS",
     "SEEDS",
     "TOLERANCE",
     "assert_same",
+    "framework_axis",
     "inputs_of",
     "iterate",
+    "jax_slow_axis",
     "observe",
     "on_host",
     "runner",

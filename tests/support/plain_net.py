@@ -12,14 +12,12 @@ import torch.nn.functional as F
 
 from impls.engine.state import stack_replicas
 from impls.experiments.feedforward.spec import Spec
-from impls.registry import FRAMEWORKS
 from tests.support.harness import SEEDS, observe, runner
 
 EXACT = 1e-12
 TINY = {"hidden_units": 7, "synthetic_gradient_units": 5, "batch_size": 8}
 TINY_CNN = {"model": "cnn", "hidden_units": 3, "synthetic_gradient_units": 2, "batch_size": 4}
 model_axis = pytest.mark.parametrize("sizes", [TINY, TINY_CNN], ids=["fcn", "cnn"])
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
 def parameters_off_zero(spec: Spec, seeds: list[int] = SEEDS) -> dict[str, np.ndarray]:

@@ -252,6 +252,7 @@ def run(repository: Path, monkeypatch, capsys) -> Callable[..., tuple[int, str, 
     return run
 
 
+@pytest.mark.slow("measures revisions in worktrees and processes of their own")
 def test_a_slower_revision_is_found_and_saved(run, tmp_path, capsys):
     """BASE has no benchmarks: HEAD's harness measures both. The saved file gives the same verdict again."""
     code, out, err = run("old", "slower", "--save", str(tmp_path / "saved.json"))
@@ -269,6 +270,7 @@ def test_a_slower_revision_is_found_and_saved(run, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0] == out.splitlines()[0]
 
 
+@pytest.mark.slow("measures revisions in worktrees and processes of their own")
 def test_the_working_tree_is_measured_as_it_is(run, repository, tmp_path, capsys):
     engine = repository / "impls/engine/torch_engine.py"
     committed = engine.read_text()
@@ -283,6 +285,7 @@ def test_the_working_tree_is_measured_as_it_is(run, repository, tmp_path, capsys
         engine.write_text(committed)
 
 
+@pytest.mark.slow("measures revisions in worktrees and processes of their own")
 @pytest.mark.parametrize(
     ("base", "head", "reason"),
     [
@@ -327,6 +330,7 @@ def test_a_process_that_takes_too_long_is_stopped(repository, tmp_path, monkeypa
         git(repository, "worktree", "remove", "--force", str(tmp_path / "tree"))
 
 
+@pytest.mark.slow("measures revisions in worktrees and processes of their own")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_leaves_nothing_behind(repository, root, tmp_path, number):
     """No worktree, folder or process may be left."""

@@ -216,6 +216,7 @@ def test_the_table_takes_what_the_budget_allows(monkeypatch):
         timings.table()
 
 
+@pytest.mark.slow("compiles several cells in three precisions")
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_parts_run_on_a_cpu(monkeypatch, framework):
     """With tiny cells. The programs are those that run on a GPU, except for `gaps`."""

@@ -62,6 +62,7 @@ def test_a_process_measures_ceilings_cases_and_plain_loops(monkeypatch, small, f
     assert "case 2 of 3, feedforward/tiny/x2: " in capsys.readouterr().err
 
 
+@pytest.mark.slow("measures a case in another process")
 def test_a_case_is_measured_in_a_process_of_its_own():
     row = measurements.in_own_process("feedforward/small_dni/x1", "jax", "fp32", "cpu")
     assert row["record"]["benchmark"] == "feedforward/small_dni/x1" and row["record"]["framework"] == "jax"

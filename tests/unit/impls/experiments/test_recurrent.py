@@ -15,8 +15,7 @@ from impls.experiments.carried_state.spec import Spec as CarriedState
 from impls.experiments.recurrent.spec import Spec
 from impls.experiments.small_copy.spec import CHANGES, SMALL
 from impls.experiments.small_copy.spec import Spec as SmallCopy
-from impls.registry import FRAMEWORKS
-from tests.support.harness import EXAMPLES, SEEDS, inputs_of, observe, runner
+from tests.support.harness import EXAMPLES, SEEDS, framework_axis, inputs_of, jax_slow_axis, observe, runner
 
 CHUNKS = 60
 LADDER = [4, 5, 7, 9, 12, 15, 19, 23, 28, 33, 39, 45, 52, 59, 67]  # of Repeat Copy, as published
@@ -40,7 +39,6 @@ CLIMBS = (
     ],
 )
 PROMOTED_AT = [[3, 8, 0], [5, 9, 0]]
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
 def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
@@ -54,8 +52,7 @@ def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in names}
 
 
-@pytest.mark.slow("compiles recurrent nets in JAX")
-@framework_axis
+@jax_slow_axis
 @pytest.mark.parametrize("dataset", ["copy", "repeat_copy"])
 def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
     """Parsed without the suite's arithmetic: a row is cut where a position is 0, and each piece is read by hand."""
@@ -87,8 +84,7 @@ def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
     assert levels == set(range(spec.levels))
 
 
-@pytest.mark.slow("compiles recurrent nets in JAX")
-@framework_axis
+@jax_slow_axis
 def test_sequences_spread_over_time_and_stay_spread_when_they_grow(framework):
     fields = {"method": "bptt", "batch_size": 64, "levels": 9, "solved_window": 4}
     own, shared = (stream(Spec.tiny(**fields, phase=phase), framework)["position"] for phase in ("own", "shared"))
@@ -98,7 +94,7 @@ def test_sequences_spread_over_time_and_stay_spread_when_they_grow(framework):
     assert all(len(np.unique(row)) > 0.7 * longest for row in at_the_end)
 
 
-@framework_axis
+@jax_slow_axis
 def test_promotions_are_those_of_a_count_by_hand(framework):
     """A replica goes up when its last W chunks at the level are good enough on average, whatever the others do."""
     spec = Spec.tiny(method="dni", solved_bits=3.5, solved_window=3, levels=4, learning_rate=0.02)

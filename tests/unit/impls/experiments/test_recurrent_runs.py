@@ -10,11 +10,9 @@ from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.train import train
 from impls.experiments.recurrent.spec import Spec
-from impls.registry import FRAMEWORKS
+from tests.support.harness import framework_axis
 
 pytestmark = pytest.mark.slow("trains recurrent nets in both frameworks")
-
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
 @framework_axis

@@ -13,10 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from impls.data import load
 from impls.engine.spec import Examples
 from impls.experiments.two_network.spec import Spec
-from impls.registry import FRAMEWORKS, implementation
-from tests.support.harness import SEEDS, inputs_of, runner
+from impls.registry import implementation
+from tests.support.harness import SEEDS, framework_axis, inputs_of, runner
 
-framework_axis = pytest.mark.parametrize("framework", FRAMEWORKS)
 method_axis = pytest.mark.parametrize("method", ["bprop", "dni", "no_bprop"])
 
 
