@@ -1,4 +1,4 @@
-"""The plain command line: every cell runs without Snakemake. `python -m impls --help` starts here."""
+"""The plain command line: runs every cell without Snakemake. Start with `python -m impls --help`."""
 
 from __future__ import annotations
 
@@ -33,22 +33,24 @@ EXAMPLES = """examples:
 """
 
 CAMPAIGN = """\
-Works through config/campaign.yaml, the most valuable cells first, several at once, and ends before the budget does.
-Stopped by Ctrl-C, a signal or the budget, every cell is at a checkpoint; a kill loses a minute. docs/campaign.md.
+Works through config/campaign.yaml, the most valuable cells first, several at once. It stops before the time runs out.
+Ctrl-C, a signal or the end of the time stops every cell at a checkpoint; a kill loses about a minute of training.
+See docs/campaign.md.
 
-  python -m impls campaign --dry-run --budget-minutes 600           what it would do, and how far it would come
-  python -m impls campaign --budget-minutes 600                     do it
+  python -m impls campaign --dry-run --budget-minutes 600           print the plan, with estimated times
+  python -m impls campaign --budget-minutes 600                     work through the plan
   python -m impls campaign --budget-minutes 600 --resume results/campaign
   python -m impls campaign --budget-minutes 30 --only 'mnist/*/depth~3' --framework jax --out results/depth3
 
-exit codes: 0 as planned (done, or the time is over), 1 a cell failed, 2 something must be changed, 130 stopped
+exit codes: 0 as planned (everything is done, or the time is over), 1 a cell failed, 2 something must be changed,
+130 stopped
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit code.
 
-    0 done, 1 a cell of a campaign failed, 2 the user must change something, 130 stopped.
+    0 done, 1 a cell of a campaign failed, 2 something must be changed, 130 stopped.
     """
     parsed = build_parser().parse_args(arguments)
     try:
@@ -58,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -85,9 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_fields(sub.add_argument_group("how to run it"), Options)
         sub.set_defaults(run=_train, experiment=experiment)
 
-    list_parser = commands.add_parser(
-        "list", help="every cell of a preset, how far it is, and the command that makes it"
-    )
+    list_parser = commands.add_parser("list", help="list every cell of a preset, its progress, and its command")
     list_parser.add_argument(
         "--configfile", type=Path, default=Path("config/quick.yaml"), help="the preset (%(default)s)"
     )
@@ -103,17 +103,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fields(campaign_parser, CampaignOptions)
     campaign_parser.set_defaults(run=_campaign)
 
-    evaluate_parser = commands.add_parser("evaluate", help="evaluate the stored parameters of a finished run again")
+    evaluate_parser = commands.add_parser("evaluate", help="evaluate a finished run again, from its stored parameters")
     evaluate_parser.add_argument("folder", type=Path, help="the folder that `train` wrote")
     evaluate_parser.set_defaults(run=_evaluate)
 
-    data_parser = commands.add_parser("data", help="find or download a data set, check it, and say what it is")
-    data_parser.add_argument("dataset", choices=data_names(), help="which one")
+    data_parser = commands.add_parser("data", help="find or download a data set, check it, and describe it")
+    data_parser.add_argument("dataset", choices=data_names(), help="name of the data set")
     _add_fields(data_parser, Options, only="data")
-    data_parser.add_argument("--output", type=Path, help="write the manifest there as JSON")
+    data_parser.add_argument("--output", type=Path, help="file for the manifest, as JSON")
     data_parser.set_defaults(run=_data)
 
-    sources_parser = commands.add_parser("sources", help="the source files that a training job depends on")
+    sources_parser = commands.add_parser("sources", help="list the source files that a training job depends on")
     sources_parser.add_argument("experiment", choices=experiments())
     sources_parser.add_argument("framework", choices=FRAMEWORKS)
     sources_parser.set_defaults(run=lambda a: print(*training_sources(a.experiment, a.framework), sep="\n"))
@@ -135,7 +135,7 @@ def _add_fields(parser: argparse._ActionsContainer, model: type[BaseModel], only
             )
             continue
         kind = field.annotation
-        if typing.get_origin(kind) in (types.UnionType, typing.Union):  # `X | None`: given, it is an X
+        if typing.get_origin(kind) in (types.UnionType, typing.Union):  # `X | None`: a given value is an X
             kind = next(part for part in typing.get_args(kind) if part is not type(None))
         choices = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else None
         many = typing.get_origin(kind) is tuple
@@ -157,7 +157,7 @@ def _add_fields(parser: argparse._ActionsContainer, model: type[BaseModel], only
 
 
 def _from_flags(model: type[BaseModel], parsed: argparse.Namespace) -> BaseModel:
-    """Check the given flags against their model; a bad value is one line per flag."""
+    """Check the given flags against their model; every bad value is listed."""
     given = {name: value for name, value in vars(parsed).items() if name in model.model_fields}
     try:
         return model.model_validate(given)
@@ -166,7 +166,7 @@ def _from_flags(model: type[BaseModel], parsed: argparse.Namespace) -> BaseModel
 
 
 def _in_words(error: ErrorDetails) -> str:
-    """One error of a model: of a flag, or of several that do not fit together, which has no place of its own."""
+    """One error of a model as text: of one flag, or (without a location) of several flags that do not fit together."""
     if not error["loc"]:
         return error["msg"]
     return f"--{str(error['loc'][0]).replace('_', '-')}: {error['msg']} (given: {error['input']})"

@@ -1,4 +1,4 @@
-"""The one exception that the command lines turn into a message, and the hint that many of its messages hold."""
+"""The exception that the command lines print as a message, and the hint that many of its messages contain."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something outside the code is wrong; the message says what, and what to do about it."""
+    """Something outside the code is wrong. The message names the problem and what to do about it."""
 
 
 def nearest(given: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like the given one, or None if none is at all like it."""
+    """The known name that is closest to the given one, or None if none is close."""
     matches = difflib.get_close_matches(str(given).lower(), list(known), n=1, cutoff=0.5)
     return matches[0] if matches else None
 

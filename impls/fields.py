@@ -1,6 +1,6 @@
-"""How the suite's pydantic models are declared, and how their errors read.
+"""Base class and fields of the suite's pydantic models, and the text of their errors.
 
-Models are closed and frozen, and each field says where its default comes from.
+Models are closed and frozen, and each field is marked with the source of its default.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 
 
 class ClosedModel(BaseModel):
-    """A model that refuses keys it does not know and never changes."""
+    """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,12 +28,12 @@ def paper(default: Any, description: str, **constraints: Any) -> Any:
 
 
 def choice(default: Any, description: str, **constraints: Any) -> Any:
-    """A field that the paper leaves open: the default is this suite's choice, and shown as such with the results."""
+    """A field that the paper leaves open: the default is this suite's choice, and is marked so with the results."""
     return Field(default, description=description, json_schema_extra={"mark": "choice"}, **constraints)
 
 
 def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
-    """One line for each wrong value: where it stands, what it is, what it should be."""
+    """One line for each wrong value: its place, its value, and what is allowed."""
     lines = []
     for detail in error.errors():
         location = [part for part in detail["loc"] if part != "experiments"]

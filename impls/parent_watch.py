@@ -1,7 +1,7 @@
-"""Stops a training at a checkpoint when the campaign that started it is gone.
+"""Stops a training at a checkpoint when the campaign that started it has ended.
 
-A campaign stops its trainings by a signal. If it is killed itself, it cannot send one. So each of its trainings checks
-once a second whether its parent is still there.
+A campaign stops its trainings by a signal. If it is killed, it cannot send one. So each of its trainings checks once a
+second whether its parent still exists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PARENT = "DNI_CAMPAIGN_PROCESS"  # the campaign's process number, in the environ
 
 
 def watch_parent() -> None:
-    """Watch the parent that the environment names, if any: within a second of its end this process gets SIGTERM."""
+    """Watch the parent named in the environment, if any: within a second of its end this process gets SIGTERM."""
     if PARENT in os.environ:
         threading.Thread(target=_stop_without, args=(int(os.environ[PARENT]),), daemon=True).start()
 

@@ -27,24 +27,28 @@ class Block(ClosedModel):
     """The product of `cells`, each trained with the same `settings`."""
 
     cells: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
-        description="for each field that names a cell, the values to take"
+        description="the values of each field that names a cell"
     )
     settings: dict[str, Any] = Field(default={}, description="other fields of the experiment's spec")
-    replicas: PositiveInt | None = Field(None, description="trainings of each of these cells, if not the preset's")
+    replicas: PositiveInt | None = Field(None, description="replicas of each of these cells, if not the preset's")
 
 
 class Preset(ClosedModel):
-    """One file of `config/`. In the file, each experiment is a key of its own beside these, with its list of blocks."""
+    """One file of `config/`. In the file, each experiment is a further key, with its list of blocks."""
 
     preset: str = Field(description="name of the folder under results/", pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    source: Literal["runs", "published"] = Field("runs", description="train here, or draw from results/published alone")
+    source: Literal["runs", "published"] = Field(
+        "runs", description="runs: train; published: draw from results/published alone"
+    )
     data: Literal["embedded", "original"] = Field(description="embedded stand-ins, or the original data sets")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
     frameworks: list[Literal["torch", "jax"]] = Field(description="which implementations to train", min_length=1)
-    replicas: PositiveInt = Field(description="independent trainings of each cell, all at once")
+    replicas: PositiveInt = Field(description="independent trainings of each cell, all at once, each with its own seed")
     first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others count up from it")
     precision: Precision = Field("fp32", description="arithmetic of training")
-    max_minutes: PositiveFloat | None = Field(None, description="stop each cell cleanly after so many minutes")
+    max_minutes: PositiveFloat | None = Field(
+        None, description="stop each cell at a checkpoint after this many minutes"
+    )
     experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
 
     @field_validator("preset")
@@ -67,10 +71,11 @@ def load_preset(source: str | Path | Mapping[str, Any], where: str | None = None
 
     Args:
         source: path of a YAML file, or its content.
-        where: how messages call it; by default the path.
+        where: its name in messages; by default the path.
 
     Raises:
-        UserError: unreadable, or with an unknown key, a wrong value or a cell listed twice; names all that is wrong.
+        UserError: the preset is unreadable, has an unknown key or a wrong value, or lists a cell twice. The message
+            lists every problem.
     """
     content = source if isinstance(source, Mapping) else read_yaml(Path(source))
     where = where or ("preset" if isinstance(source, Mapping) else str(source))
@@ -99,7 +104,7 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
     """The fields of every cell of an experiment: those that name it (first, in the order of its path) and its settings.
 
     Raises:
-        UserError: a value that the experiment's spec refuses, or a cell listed twice.
+        UserError: the experiment's spec refuses a value, or a cell is listed twice.
     """
     spec = spec_class(experiment)
     found: dict[tuple, dict[str, Any]] = {}
@@ -112,7 +117,7 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
                 checked = spec(**fields)
             except ValidationError as error:
                 parts = {name: f"{here}.{'cells' if name in spec.cell_fields else 'settings'}." for name in fields}
-                parts[""] = here  # a check of several fields together has no place of its own
+                parts[""] = here  # a check of several fields together has no location
                 raise UserError("\n".join(readable(error, parts))) from None
             key = tuple(checked.cell().values())
             if key in found:
@@ -120,7 +125,7 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
                     f"{here}: the cell {checked.path()} is listed twice "
                     f"(also in {experiment}[{block_of[key]}]); list each cell once"
                 )
-            # In the spec's order: another order of keys in the preset changes no command, so nothing becomes stale.
+            # In the spec's order: then the order of keys in the preset changes no command, and no job becomes stale.
             settings = [name for name in spec.model_fields if name in block.settings]
             found[key] = {name: getattr(checked, name) for name in (*spec.cell_fields, *settings)}
             block_of[key] = number
@@ -128,7 +133,7 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
 
 
 def replicas(preset: Preset, experiment: str, cell: Mapping[str, Any]) -> int:
-    """How many replicas of a cell are trained: as its block says, or the preset."""
+    """The number of replicas of a cell: its block's, or else the preset's."""
     for block in preset.experiments[experiment]:
         if block.replicas and all(cell[name] in values for name, values in block.cells.items()):
             return block.replicas
@@ -136,7 +141,7 @@ def replicas(preset: Preset, experiment: str, cell: Mapping[str, Any]) -> int:
 
 
 def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
-    """Where the results of one cell go, relative to the repository's root."""
+    """The folder of one cell's results, relative to the repository's root."""
     return f"results/{preset.preset}/{experiment}/{spec_class(experiment)(**cell).path()}/{framework}"
 
 
@@ -145,8 +150,7 @@ def train_command(
 ) -> str:
     """The shell command that trains one cell of `cells(preset, experiment)`, with every flag that decides its result.
 
-    How long and with how many threads it may run (`--max-minutes`, `--threads`) and `--resume` are the caller's to add.
-    `output` is another folder than the preset's.
+    The caller adds `--max-minutes`, `--threads` and `--resume`. `output` replaces the preset's folder.
     """
     values = {
         "framework": framework,
@@ -163,12 +167,12 @@ def train_command(
 
 
 def uses_gpu(preset: Preset) -> bool:
-    """Whether trainings take the GPU: asked for, or there and not ruled out (no framework is asked)."""
+    """Whether trainings use a GPU: `device` is cuda, or it is auto and there is one. No framework is imported."""
     return preset.device == "cuda" or (preset.device == "auto" and shutil.which("nvidia-smi") is not None)
 
 
 def describe_cells(path: str | Path) -> Iterator[str]:
-    """One line for each cell and framework of a preset: how far it is, and the command that makes it or goes on."""
+    """One line for each cell and framework of a preset: its progress, and the command that trains or resumes it."""
     preset = load_preset(path)
     for experiment in preset.experiments:
         for cell, framework in itertools.product(cells(preset, experiment), preset.frameworks):
@@ -192,7 +196,7 @@ def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework:
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The content of a file of `config/`; raises `UserError` where it is missing or no mapping."""
+    """The content of a file of `config/`; raises `UserError` if it is missing or not a mapping."""
     if not path.is_file():
         near = nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
         hint = f"did you mean {path.parent / near}?" if near else "name a preset, for example config/quick.yaml"
@@ -207,7 +211,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _block_problems(experiment: str, blocks: Any) -> list[str]:
-    """Unknown and missing keys of an experiment's blocks; values are left to the models."""
+    """Unknown and missing keys of an experiment's blocks; the models check the values."""
     if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
         return [f"{experiment}: must be a list of blocks, each with the keys cells and settings"]
     spec = spec_class(experiment)
@@ -235,7 +239,7 @@ def _block_problems(experiment: str, blocks: Any) -> list[str]:
 
 
 def unknown_keys(content: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
-    """One line for each key that is not known, with the nearest right one."""
+    """One line for each unknown key, with the closest known one."""
     problems = []
     for key in content:
         if key in known:

@@ -1,6 +1,6 @@
 """Experiments are found by their folder, `impls/experiments/<name>/`: spec.py, torch_impl.py, jax_impl.py are enough.
 
-One that sets other fields of another's spec has a spec.py only, whose `Spec.twins` names that other one.
+A variant of another experiment has a spec.py only, and its `Spec.twins` names the other experiment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which source files a training job depends on: the imports of its twin and its engine, followed through `impls`.
+"""The source files that a training job depends on: the imports of its twin and its engine, followed through `impls`.
 
-Workflow rules list them as inputs, because Snakemake does not see a change in an imported module; run records carry
-their hash. The twins and the engine are parsed, not imported, so asking needs neither torch nor jax.
+Workflow rules list them as inputs, because Snakemake does not see a change in an imported module. Run records contain
+their hash. The files are parsed, not imported, so this needs neither torch nor jax.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from impls.registry import implementation_folder
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@cache  # a workflow asks for every job
+@cache  # a workflow calls it for every job
 def training_sources(experiment: str, framework: str) -> list[str]:
     """Sorted paths, relative to the repository's root, of the files that decide what a training job computes."""
     pending = [
@@ -29,9 +29,9 @@ def training_sources(experiment: str, framework: str) -> list[str]:
 
 
 def with_imports(files: list[Path], packages: tuple[str, ...]) -> list[str]:
-    """Sorted paths, relative to the repository's root, of `files` and of all that they import from `packages`.
+    """Sorted paths, relative to the repository's root, of `files` and of everything they import from `packages`.
 
-    Imports are found by parsing, anywhere in a file: one inside a function counts too.
+    Imports anywhere in a file count, also those inside a function.
     """
     pending, found = list(files), set()
     while pending:

@@ -1,1 +1,1 @@
-"""Works through a list of paper-scale cells in a given time: `python -m impls campaign`, docs/campaign.md."""
+"""Trains as many paper-scale cells of a list as a given time allows: `python -m impls campaign`, docs/campaign.md."""

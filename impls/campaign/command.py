@@ -1,4 +1,4 @@
-"""`python -m impls campaign`: makes the plan, has it worked through, and tells what came of it."""
+"""`python -m impls campaign`: makes the plan, runs it, and reports the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from impls.data import load
 from impls.engine.files import exclusive
 from impls.errors import UserError
 
-END_SECONDS = 3.0  # kept free after the last training: the summary, and the start of this process
+END_SECONDS = 3.0  # reserved after the last training, for the summary and the start of this process
 PACK_SECONDS = 300.0  # between two packs
 
 
@@ -29,8 +29,8 @@ def campaign(options: CampaignOptions) -> int:
     """Run one call of the command; returns the exit code: 0 as planned, 1 if a cell failed.
 
     Raises:
-        UserError: a mistake in the list or on the command line, missing data, a folder in use.
-        KeyboardInterrupt: asked to stop, once everything is written.
+        UserError: a mistake in the list or on the command line, missing data, or a folder in use.
+        KeyboardInterrupt: a signal stopped the campaign; raised after everything is written.
     """
     started = time.monotonic()
     out = _output_folder(options)
@@ -56,7 +56,7 @@ def campaign(options: CampaignOptions) -> int:
 
 def _train(options: CampaignOptions, out: Path, jobs: list[Job], rates: Rates, at_once: int, started: float) -> int:
     assert options.budget_minutes is not None
-    # Read once before anything starts: a missing file is one message now, and no hundred failures.
+    # Read the data once before anything starts: a missing file then gives one message instead of a hundred failures.
     data = {name: load(name, jobs[0].preset.data).files for name in sorted({job.spec.dataset for job in jobs})}
     entries = _without_changed(make_plan(jobs, out, data), options, out, data)
     budget = options.budget_minutes
@@ -94,18 +94,18 @@ def _train(options: CampaignOptions, out: Path, jobs: list[Job], rates: Rates, a
 
 
 def _output_folder(options: CampaignOptions) -> Path:
-    """The folder that the campaign works in; an earlier one is only gone on with where that is asked for."""
+    """The folder of the campaign. An existing campaign is continued only with `--resume`."""
     out = options.out
     if options.resume is None:
         if not options.dry_run and out.is_dir() and any(path.name != ".lock" for path in out.iterdir()):
-            raise UserError(f"{out} holds a campaign already: go on with --resume {out}, or choose another --out")
+            raise UserError(f"{out} already holds a campaign: continue it with --resume {out}, or choose another --out")
         return out
     if options.resume.is_dir():
         if "out" in options.model_fields_set and out.resolve() != options.resume.resolve():
-            raise UserError(f"a campaign goes on in its own folder: leave --out away, or copy {options.resume} first")
+            raise UserError(f"a campaign is resumed in its own folder: omit --out, or copy {options.resume} first")
         return options.resume
     if options.dry_run:
-        raise UserError(f"{options.resume} is no folder: a dry run unpacks nothing")
+        raise UserError(f"{options.resume} is not a folder: a dry run unpacks nothing")
     unpack(options.resume, out)
     say(f"unpacked {options.resume} into {out}")
     return out
@@ -113,28 +113,32 @@ def _output_folder(options: CampaignOptions) -> Path:
 
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Hold the campaign's folder."""
+    """Lock the campaign's folder."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(exclusive(out))
         except UserError:
-            raise UserError(f"another campaign works in {out}: wait for it, or choose another --out") from None
+            raise UserError(f"another campaign is running in {out}: wait for it, or choose another --out") from None
         yield
 
 
 def _without_changed(
     entries: list[Entry], options: CampaignOptions, out: Path, data: dict[str, dict[str, str]]
 ) -> list[Entry]:
-    """The plan, once it is decided what becomes of folders that other code or settings made."""
+    """The plan, after `--changed` was applied to the folders that other code or settings made.
+
+    Raises:
+        UserError: there are such folders, and `--changed` was not given.
+    """
     others = [entry for entry in entries if entry.state.status == "other"]
     if not others:
         return entries
-    told = "\n".join(f"  {e.job.folder}: another {' and another '.join(e.state.differs)}" for e in others)
+    told = "\n".join(f"  {e.job.folder}: differs in {', '.join(e.state.differs)}" for e in others)
     if options.changed is None:
         raise UserError(
-            f"in {out} there is what was not made by what the list asks for now, and cannot be gone on from:\n"
-            f"{told}\nNothing was touched. --changed keep leaves them as they are and does the others; --changed "
-            "restart moves them to set-aside/ and trains them anew; or restore the code that made them"
+            f"{out} has runs that cannot be resumed, because other code or settings made them:\n"
+            f"{told}\nNothing was changed. --changed keep leaves these runs as they are and trains the others. "
+            "--changed restart moves them to set-aside/ and trains them again. Or restore the code that made them"
         )
     if options.changed == "keep":
         say(f"left as they are:\n{told}")
@@ -146,11 +150,11 @@ def _without_changed(
 
 
 class _Packer:
-    """Packs now and then, and knows how long that takes."""
+    """Packs the folder every `PACK_SECONDS`, and measures how long this takes."""
 
     def __init__(self, out: Path, jobs: list[Job], options: CampaignOptions) -> None:
         self.out, self.jobs, self.options = out, jobs, options
-        self.seconds = 5.0 if options.pack else 0.0  # of a pack, the longest
+        self.seconds = 5.0 if options.pack else 0.0  # to reserve for a pack
         self.last = time.monotonic()
 
     def tick(self) -> None:
@@ -158,7 +162,7 @@ class _Packer:
             started = time.monotonic()
             try:
                 _pack(self.out, self.jobs, self.options)
-            except UserError as error:  # said again at the end; the trainings go on
+            except UserError as error:  # raised again at the end; the trainings continue
                 say(f"not packed: {error}")
             self.last = time.monotonic()
             self.seconds = max(self.seconds, 2 * (self.last - started))

@@ -1,4 +1,4 @@
-"""The device that a campaign runs on, as the system tells it: no framework is asked, for one would take the GPU."""
+"""The device that a campaign runs on, as reported by the system: importing a framework would occupy the GPU."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from impls.campaign.job_list import Job
 from impls.engine.machine import cpu_name, nvidia_smi, usable_cpus
 from impls.presets import Preset, uses_gpu
 
-GPU_JOBS = 4  # more processes than this take turns on one GPU, and gain nothing
+GPU_JOBS = 4  # more processes than this take turns on one GPU, which is no faster
 SHARE_OF_MEMORY = 0.85
 PROCESS_BYTES = 1.2e9  # a framework with its libraries, a GPU's context, a data set
 
 
 class Device(NamedTuple):
-    """What trains, and the memory it has for it, in bytes, where the system says it."""
+    """The device that trains, and its available memory in bytes (None: unknown)."""
 
     kind: Literal["cpu", "cuda"]
     name: str
@@ -23,12 +23,12 @@ class Device(NamedTuple):
 
 
 def find_device(preset: Preset) -> Device:
-    """The GPU, where the campaign takes one, else the processor."""
+    """The GPU if the campaign uses one, else the processor."""
     return (_gpu() if uses_gpu(preset) else None) or Device("cpu", cpu_name(), _available_memory())
 
 
 def jobs_and_threads(device: Device, jobs: int | None, threads: int | None) -> tuple[int, int]:
-    """How many jobs at once, with how many threads each: what is given, and the cores shared out for the rest."""
+    """(jobs at once, threads of each): the given values; the others follow from the number of cores."""
     cores = usable_cpus()
     if jobs is None:
         jobs = min(GPU_JOBS, max(1, cores // 2)) if device.kind == "cuda" else max(1, cores // (threads or 1))
@@ -36,11 +36,11 @@ def jobs_and_threads(device: Device, jobs: int | None, threads: int | None) -> t
 
 
 def estimated_memory(job: Job) -> float:
-    """Bytes, roughly, of device memory that a job takes at its peak; for one that no record tells it of.
+    """A rough estimate of a job's peak device memory in bytes, used if no record has the measured value.
 
-    Parameters, gradients, and Adam's two averages; and eight arrays of the size of all activations. How many these are
-    follows from the counted operations: each is an output of a map, and takes two operations per input in the forward
-    pass, which is a third of the whole.
+    It counts the parameters, their gradients and Adam's two averages, and eight arrays of the size of all activations.
+    The number of activations follows from the counted operations: each activation is an output of a map and takes two
+    operations per input in the forward pass, and the forward pass is a third of all operations.
     """
     weights = job.spec.initial_parameters(job.seeds[0]).values()
     parameters = sum(weight.size for weight in weights)

@@ -1,8 +1,8 @@
 """The list of a campaign: which cells to train, the most valuable first, read from `config/campaign.yaml` and checked.
 
-A stage has blocks of cells like a preset's, and is checked as one. The same cell may come again in a later stage: with
-more replicas, which then replace the earlier result once they are complete; or as the same run, to go on from where
-`pause_at` let it rest.
+A stage has blocks of cells like a preset's, and is checked in the same way. A later stage may repeat a cell. If it has
+more replicas, its result replaces the earlier one once it is complete. If it is the same run, it continues from the
+`pause_at` of the earlier stage.
 """
 
 from __future__ import annotations
@@ -24,53 +24,53 @@ from impls.presets import Preset, cells, load_preset, read_yaml, replicas, unkno
 from impls.registry import experiments, implementation_folder, spec_class
 
 GENERAL = ("preset", "data", "device", "frameworks", "replicas", "first_seed", "precision")
-GROWING = "growing"  # the folder for runs with more replicas than the result that stands
+GROWING = "growing"  # the folder for runs with more replicas than the current result
 
 
 class Stage(ClosedModel):
-    """Cells that are trained for one purpose. In the file, each experiment is a key of its own beside these."""
+    """Cells that are trained for one purpose. In the file, each experiment is a further key of the stage."""
 
-    title: str = Field(description="what the stage is for")
-    replicas: PositiveInt | None = Field(None, description="trainings of each of its cells, if not the campaign's")
+    title: str = Field(description="the purpose of the stage")
+    replicas: PositiveInt | None = Field(None, description="replicas of each cell, if not the campaign's")
     pause_at: PositiveInt | None = Field(
-        None, description="leave each cell, as a partial result, once it is past this iteration; a later stage goes on"
+        None, description="stop each cell after this iteration, as a partial result; a later stage can resume it"
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One cell in one framework, as one stage asks for it."""
+    """One cell in one framework, as listed in one stage."""
 
     stage: Stage
     preset: Preset = field(repr=False)
     experiment: str
     cell: Mapping[str, Any] = field(repr=False)
     framework: str
-    grows: bool  # whether an earlier stage has the same cell with fewer replicas
+    grows: bool  # an earlier stage has the same cell with fewer replicas
 
     @cached_property
     def spec(self) -> CellSpec:
-        """What is computed."""
+        """The spec of the cell."""
         return spec_class(self.experiment)(**self.cell)
 
     @cached_property
     def name(self) -> str:
-        """Of the cell and framework, `<experiment>/<cell>/<framework>`: the folder of the result, below the output."""
+        """`<experiment>/<cell>/<framework>`: the folder of the result, relative to the output folder."""
         return f"{self.experiment}/{self.spec.path()}/{self.framework}"
 
     @cached_property
     def replicas(self) -> int:
-        """Trainings side by side."""
+        """The number of replicas."""
         return replicas(self.preset, self.experiment, self.cell)
 
     @property
     def listed_name(self) -> str:
-        """What `--only` is compared with: the name and the replicas."""
+        """The name and the number of replicas; `--only` is matched against it."""
         return f"{self.name}/x{self.replicas}"
 
     @property
     def label(self) -> str:
-        """For a person, such as `feedforward mnist fcn 4 dni, jax x5`."""
+        """A readable name, such as `feedforward mnist fcn 4 dni, jax x5`."""
         values = " ".join(map(str, self.spec.cell().values()))
         return f"{self.experiment} {values}, {self.framework} x{self.replicas}"
 
@@ -81,22 +81,22 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Where it trains, below the output: beside the result that stands, as long as it has fewer replicas."""
+        """The folder of the training, relative to the output folder: under `growing/` if an earlier result exists."""
         return f"{GROWING}/x{self.replicas}/{self.name}" if self.grows else self.name
 
     @property
     def last_iteration(self) -> int:
-        """Where this stage lets it rest."""
+        """Last iteration of this stage."""
         return self.stage.pause_at or self.spec.iterations
 
     @cached_property
     def operations_per_iteration(self) -> float:
-        """Of all replicas, as the spec counts them."""
+        """Floating-point operations of one iteration of all replicas, as counted by the spec."""
         return self.replicas * self.spec.operations_per_step()
 
     @cached_property
     def kind(self) -> tuple[str, ...]:
-        """What runs of like speed have in common, from coarse to fine."""
+        """The properties that decide the speed of a run, from coarse to fine."""
         spec = self.spec.model_dump()
         parts = [spec["model"], spec["dataset"], spec["method"]]
         return (self.framework, implementation_folder(self.experiment), *parts)
@@ -107,10 +107,10 @@ def load_campaign(source: str | Path | Mapping[str, Any], device: str | None = N
 
     Args:
         source: path of a YAML file, or its content.
-        device: another one than the file's.
+        device: replaces the file's device.
 
     Raises:
-        UserError: unreadable, or with an unknown key, a wrong value, or a cell listed again to no purpose.
+        UserError: the file is unreadable, has an unknown key or a wrong value, or repeats a cell without effect.
     """
     content = source if isinstance(source, Mapping) else read_yaml(Path(source))
     where = "campaign" if isinstance(source, Mapping) else str(source)
@@ -130,10 +130,10 @@ def load_campaign(source: str | Path | Mapping[str, Any], device: str | None = N
 
 
 def select(jobs: list[Job], framework: str | None, patterns: Iterable[str]) -> list[Job]:
-    """The jobs of one framework (None: both) whose listed name has one of the patterns in it (none given: all).
+    """The jobs of one framework (None: both) whose listed name contains one of the patterns (no patterns: all jobs).
 
     Raises:
-        UserError: a pattern that no job has.
+        UserError: a pattern matches no job.
     """
     jobs = [job for job in jobs if framework in (None, job.framework)]
     patterns = list(patterns)
@@ -141,7 +141,7 @@ def select(jobs: list[Job], framework: str | None, patterns: Iterable[str]) -> l
         if not any(_has(job, pattern) for job in jobs):
             some = "\n  ".join(dict.fromkeys(job.listed_name for job in jobs[::17]))
             raise UserError(
-                f"--only {pattern}: no cell of the campaign has that in its name. Names are such as\n  {some}"
+                f"--only {pattern}: no cell of the campaign has this in its name. Examples of names:\n  {some}"
             )
     return [job for job in jobs if not patterns or any(_has(job, pattern) for pattern in patterns)]
 
@@ -151,13 +151,13 @@ def _has(job: Job, pattern: str) -> bool:
 
 
 def _jobs_of_stage(content: Mapping[str, Any], general: Mapping[str, Any], where: str) -> list[Job]:
-    """In the order of the file: its experiments, their cells, and of each cell every framework."""
+    """The jobs of a stage in the order of the file: by experiment, cell and framework."""
     problems = unknown_keys(content, [*Stage.model_fields, *experiments()], where)
     if problems:
         raise UserError("\n".join(problems))
     named = [key for key in content if key in experiments()]
     if not named:
-        raise UserError(f"{where}: names no experiment; there are {', '.join(experiments())}")
+        raise UserError(f"{where}: has no experiment; the experiments are {', '.join(experiments())}")
     try:
         stage = Stage.model_validate({key: value for key, value in content.items() if key not in named})
     except ValidationError as error:
@@ -172,7 +172,7 @@ def _jobs_of_stage(content: Mapping[str, Any], general: Mapping[str, Any], where
 
 
 def _check_repetitions(jobs: list[Job], where: str) -> None:
-    """A cell that comes again must add something to what the earlier stage made of it."""
+    """Check that a repeated cell has more replicas or more iterations than in the earlier stage."""
     last: dict[str, Job] = {}
     for job in jobs:
         here = f"{where}: {job.name} in stage {job.stage.title!r}"
@@ -184,16 +184,18 @@ def _check_repetitions(jobs: list[Job], where: str) -> None:
         if earlier is None:
             continue
         if job.spec != earlier.spec:
-            raise UserError(f"{here}: has other settings than in stage {earlier.stage.title!r}; a cell has one folder")
+            raise UserError(
+                f"{here}: its settings differ from stage {earlier.stage.title!r}; a cell has only one folder"
+            )
         further = job.replicas == earlier.replicas and earlier.last_iteration < job.last_iteration
         if not (further or job.replicas > earlier.replicas):
             raise UserError(
-                f"{here}: is in stage {earlier.stage.title!r} already; "
-                "list it again only with more replicas, or to go on from a pause_at"
+                f"{here}: is already in stage {earlier.stage.title!r}; "
+                "repeat it only with more replicas, or to continue after a pause_at"
             )
 
 
 def _growing(jobs: list[Job]) -> list[Job]:
-    """The jobs, those marked that an earlier stage has with fewer replicas."""
+    """The jobs, with `grows` set for those that an earlier stage has with fewer replicas."""
     first: dict[str, int] = {}
     return [replace(job, grows=job.replicas > first.setdefault(job.name, job.replicas)) for job in jobs]

@@ -1,4 +1,4 @@
-"""How far a job of a campaign is, as its folder tells: complete, partial, or not made by what it asks for."""
+"""The state of a job, read from its folder: complete, partial, or made by other code or settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SET_ASIDE = "set-aside"
 
 
 class JobState(NamedTuple):
-    """How far a job is. `differs`: what its folder's content was made with another of."""
+    """The state of a job. `differs` names the entries of the folder's identity that are not the job's."""
 
     status: Literal["missing", "partial", "paused", "complete", "other"]
     iteration: int = 0
@@ -34,12 +34,12 @@ class JobState(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do for this stage."""
+        """Whether nothing is left to do in this stage."""
         return self.status in ("paused", "complete")
 
 
 def wanted_identity(job: Job, data: Mapping[str, dict[str, str]] | None = None) -> Identity:
-    """The identity of the run that a job asks for; `data`, if known: each data set's files by sha256."""
+    """The identity of a job's run. `data`, if known: the sha256 of each data set's files."""
     return identity(
         spec=job.spec.model_dump(mode="json"),
         seeds=job.seeds,
@@ -51,14 +51,15 @@ def wanted_identity(job: Job, data: Mapping[str, dict[str, str]] | None = None) 
 
 
 def state_of(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None = None) -> JobState:
-    """How far a job is in the output folder.
+    """The state of a job in the output folder.
 
-    A complete result stands whatever code made it (its record names it); a checkpoint of other code is no use to it.
+    A complete result is kept whatever code made it; its record names the code. A checkpoint of other code cannot be
+    resumed.
     """
     record = record_of(job, out)
     if record is not None and record.status == "complete":
         differs = _not_asked_for(job, record)
-        # A result with fewer replicas stays where it is, and the job trains beside it.
+        # A result with fewer replicas is kept, and the job trains in `growing/`.
         if not differs:
             return JobState("complete", record.iteration_reached)
         if not job.grows:
@@ -75,7 +76,7 @@ def state_of(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None = No
 
 
 def record_of(job: Job, out: Path) -> RunRecord | None:
-    """The record of the result that stands for the job's cell; one that has grown up is put in its place first."""
+    """The record of the cell's current result. A complete run with more replicas replaces this result first."""
     if job.grows and (out / job.folder / RECORD).is_file():
         grown = read_record(out / job.folder / RECORD)
         if grown.status == "complete":
@@ -85,7 +86,7 @@ def record_of(job: Job, out: Path) -> RunRecord | None:
 
 
 def set_aside(folder: str, out: Path, stamp: str) -> Path:
-    """Move a job's folder, with what is in it, out of the way; returns where to."""
+    """Move a job's folder to `set-aside/<stamp>/`; returns the new path."""
     target = out / SET_ASIDE / stamp / folder
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(out / folder, target)
@@ -93,7 +94,7 @@ def set_aside(folder: str, out: Path, stamp: str) -> Path:
 
 
 def _not_asked_for(job: Job, record: RunRecord) -> tuple[str, ...]:
-    """What a complete result has another of than the job asks for. More replicas than asked for are no fault."""
+    """The properties in which a complete result differs from the job. More replicas than needed are allowed."""
     stand_in = any(entry.source == "stand-in" for entry in record.data)
     made = {
         "spec": record.spec == job.spec.model_dump(mode="json"),
@@ -106,9 +107,9 @@ def _not_asked_for(job: Job, record: RunRecord) -> tuple[str, ...]:
 
 
 def _replace_result(grown: Path, result: Path) -> None:
-    """Put a grown run in the place of the result. Its record goes last, so that this can be done again after a kill."""
+    """Replace the result by a run with more replicas. The record is moved last, so a killed move can be repeated."""
     result.mkdir(parents=True, exist_ok=True)
-    (result / RECORD).unlink(missing_ok=True)  # must never stand beside curves that are not its own
+    (result / RECORD).unlink(missing_ok=True)  # a record must never lie beside the curves of another run
     (result / CHECKPOINT).unlink(missing_ok=True)
     for name in (CURVES, PARAMETERS, RECORD):
         if (grown / name).is_file():

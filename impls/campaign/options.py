@@ -1,4 +1,4 @@
-"""What the command line of a campaign takes."""
+"""The command-line options of a campaign."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ class CampaignOptions(ClosedModel):
     """One call of `python -m impls campaign`."""
 
     budget_minutes: PositiveFloat | None = Field(
-        None, description="minutes from now after which nothing runs any more; needed to train"
+        None, description="time for the whole campaign, in minutes from now; required for training"
     )
     out: Path = Field(Path("results/campaign"), description="new folder for results, checkpoints, logs and status.json")
     resume: Path | None = Field(
-        None, description="go on with this folder; or with a file of --pack, which is unpacked into --out first"
+        None, description="continue the campaign in this folder, or in a file of --pack, which is unpacked into --out"
     )
     configfile: Path = Field(Path("config/campaign.yaml"), description="the list of cells, the most valuable first")
     only: tuple[str, ...] = Field(
-        (), description="only runs with one of these patterns in their name, such as 'mnist/*/depth~3' or '/jax/x5'"
+        (), description="only runs whose name contains one of these patterns, such as 'mnist/*/depth~3' or '/jax/x5'"
     )
-    framework: Literal["torch", "jax"] | None = Field(None, description="only this one; not given: they take turns")
+    framework: Literal["torch", "jax"] | None = Field(None, description="only this framework; not given: both")
     dry_run: bool = Field(False, description="print the plan and train nothing")
-    device: Literal["auto", "cpu", "cuda"] | None = Field(None, description="not given: as the list says")
+    device: Literal["auto", "cpu", "cuda"] | None = Field(None, description="not given: as in the list")
     jobs: PositiveInt | None = Field(
-        None, description="cells at once; not given: cores / threads, on a GPU up to 4 while their memory fits"
+        None, description="cells at once; not given: cores / threads, or on a GPU up to 4 if they fit into its memory"
     )
     threads: PositiveInt | None = Field(
-        None, description="CPU threads of each; not given: 1, or the cores shared out among --jobs"
+        None, description="CPU threads of each cell; not given: 1, or with --jobs the cores divided by the jobs"
     )
-    checkpoint_minutes: NonNegativeFloat = Field(1.0, description="minutes between checkpoints, the most a kill loses")
+    checkpoint_minutes: NonNegativeFloat = Field(
+        1.0, description="minutes between checkpoints, the most that a kill loses"
+    )
     changed: Literal["keep", "restart"] | None = Field(
         None,
-        description="cells whose checkpoint or result was made by other code or settings. keep: leave them as they "
-        "are; restart: move them to set-aside/ and train anew; not given: ask, before anything is done",
+        description="for cells whose checkpoint or result was made by other code or settings. keep: leave them as "
+        "they are; restart: move them to set-aside/ and train them again; not given: stop and list them",
     )
     pack: Path | None = Field(
         None,
         description="also write the results, and the checkpoints that fit, into this .tar.gz, every five minutes and "
-        "at the end: for machines that keep nothing. Without --budget-minutes: pack --resume's folder, and no more",
+        "at the end: for machines that keep no files. Without --budget-minutes: only pack the folder of --resume",
     )
-    pack_checkpoints: bool = Field(True, description="pack checkpoints too, so that the file can be gone on from")
-    pack_mib: PositiveFloat = Field(16.0, description="the most that one packed file may have, in MiB")
-    pack_files: PositiveInt = Field(1, description="in how many files of that size the pack may be cut")
+    pack_checkpoints: bool = Field(True, description="also pack checkpoints, so that the campaign can be resumed")
+    pack_mib: PositiveFloat = Field(16.0, description="maximum size of one packed file, in MiB")
+    pack_files: PositiveInt = Field(1, description="maximum number of files of that size")

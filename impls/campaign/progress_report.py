@@ -1,4 +1,4 @@
-"""What a campaign says while it runs and at its end: a line a minute, `status.json`, and a summary."""
+"""The output of a campaign: a line a minute, `status.json`, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ LINE_SECONDS, STATUS_SECONDS = 60.0, 10.0
 
 
 class Report:
-    """Tells how the campaign goes.
+    """Reports the progress of a campaign.
 
     Args:
         entries: the whole plan.
-        started: on the clock `time.monotonic`.
+        started: time of the start, by `time.monotonic`.
     """
 
     def __init__(self, entries: list[Entry], out: Path, started: float, budget_minutes: float) -> None:
         self.entries, self.out, self.started, self.budget_minutes = entries, out, started, budget_minutes
-        self.told = 0  # outcomes that have had their line
+        self.told = 0  # outcomes that have been printed
         self.line_at, self.status_at = started, 0.0
 
     def tick(self, supervisor: Supervisor) -> None:
-        """Say what is new: an end at once, the rest once a minute."""
+        """Print what is new: the end of a job at once, the rest once a minute."""
         now = time.monotonic()
         for outcome in supervisor.outcomes[self.told :]:
             say(f"{self._clock()} {_ended(outcome)}")
@@ -44,7 +44,7 @@ class Report:
         self.told = len(supervisor.outcomes)
 
     def write_status(self, supervisor: Supervisor) -> None:
-        """Write `status.json`, for a person who looks in while the campaign runs."""
+        """Write `status.json`, which shows the state of the running campaign."""
         ended = supervisor.outcomes
         content = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -65,7 +65,7 @@ class Report:
         write_atomically(self.out / STATUS, (json.dumps(content, indent=1) + "\n").encode())
 
     def summary(self, supervisor: Supervisor) -> Iterator[str]:
-        """What was done, what failed and why, what remains and for how long."""
+        """Lines that list what was done, what failed and why, and the estimated time of the rest."""
         for state, words in (("complete", "complete"), ("paused", "left as an interim result"), ("partial", "partial")):
             found = [o for o in supervisor.outcomes if o.state == state]
             yield from (_ended(o) for o in found)
@@ -77,7 +77,7 @@ class Report:
                 yield from (f"    {line}" for line in outcome.text.splitlines())
         kept = [entry for entry in self.entries if entry.state.status == "other"]
         if kept:
-            yield f"{len(kept)} made by other code or settings, left as they are (--changed restart trains them anew)"
+            yield f"{len(kept)} made by other code or settings, left as they are (--changed restart trains them again)"
         complete, listed = self._complete(supervisor), len(self.entries)
         left = max(0.0, self.budget_minutes - self._minutes())
         yield (
@@ -85,7 +85,7 @@ class Report:
             f"by estimate; {left:.1f} of {self.budget_minutes:g} minutes left"
         )
         if complete < listed:
-            yield f"to go on: the same command with --resume {self.out}"
+            yield f"to continue: the same command with --resume {self.out}"
 
     def _line(self, supervisor: Supervisor) -> str:
         running = "; ".join(
@@ -102,7 +102,7 @@ class Report:
         return before + sum(o.state in ("complete", "paused") for o in supervisor.outcomes)
 
     def _left(self, supervisor: Supervisor) -> float:
-        """Minutes for what waits, what runs, and what was stopped; what failed is not counted."""
+        """Estimated minutes of the waiting, running and stopped jobs; failed jobs are not counted."""
         entries = list(supervisor.waiting)
         entries += [Entry(c.job, c.entry.state, c.iteration) for c in supervisor.running]
         stopped = {o.job: o.iteration for o in supervisor.outcomes if o.state == "partial"}
@@ -117,12 +117,12 @@ class Report:
 
 
 def say(line: str) -> None:
-    """A line for the person who watches, at once, also where the output is a file."""
+    """Print a line at once, even if the output is a file."""
     print(line, flush=True)
 
 
 def duration(minutes: float) -> str:
-    """In the unit that a person would use."""
+    """A duration as text, in minutes or hours."""
     return f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
 
 

@@ -1,4 +1,4 @@
-"""What a campaign has to do, in which order, and when by estimate: the plan that `--dry-run` prints."""
+"""The plan of a campaign, which `--dry-run` prints: the jobs in order, with estimated times."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from impls.campaign.job_list import Job
 from impls.campaign.job_state import JobState, state_of
 from impls.campaign.time_estimates import Rates
 
-START_SECONDS = 10.0  # of a process, until it trains; what is measured replaces it
+START_SECONDS = 10.0  # from the start of a process to its first step; measurements replace it
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One job of the plan: how far it is, and from which iteration to which it is to be trained."""
+    """One job of the plan: its state, and the iteration from which it is trained."""
 
     job: Job
     state: JobState
@@ -24,13 +24,13 @@ class Entry:
 
     @property
     def iterations(self) -> int:
-        """Still to do."""
+        """Iterations left to do."""
         return 0 if self.state.done else max(0, self.job.last_iteration - self.first)
 
 
 def make_plan(jobs: list[Job], out: Path, data: Mapping[str, dict[str, str]] | None = None) -> list[Entry]:
-    """Every job with how far it is in the output folder; `data`, if known: each data set's files by sha256."""
-    reached: dict[str, int] = {}  # by folder, once the jobs before are done
+    """Every job with its state in the output folder. `data`, if known: the sha256 of each data set's files."""
+    reached: dict[str, int] = {}  # by folder, after the earlier jobs
     entries = []
     for job in jobs:
         now = state_of(job, out, data)
@@ -41,7 +41,7 @@ def make_plan(jobs: list[Job], out: Path, data: Mapping[str, dict[str, str]] | N
 
 
 def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: float | None) -> Iterator[str]:
-    """The plan as lines: each job that is left, and where the budget would end."""
+    """The plan as lines: each job that is not done, and the place where the time runs out."""
     yield (
         f"{at_once} at once, {rates.threads} CPU {'thread' if rates.threads == 1 else 'threads'} each, "
         f"on {rates.device.name} ({rates.device.kind}), {rates.precision}"
@@ -52,8 +52,8 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     yield f"{len(entries)} runs in the list{': ' + told if told else ''}"
     yield (
-        "minutes are an estimate: counted operations over the rate of the cell before, of others of its method, "
-        "data set, model or framework, or a guess"
+        "minutes are estimates: counted operations / rate. The rate is that of the same cell, of other cells with the "
+        "same method, data set, model or framework, or a guess"
     )
     yield f"{'replicas':>8} {'iterations':>10} {'operations':>10} {'minutes':>9} {'in all':>9}  {'rate from':<9} cell"
     slots, over, title = [0.0] * at_once, False, None
@@ -65,7 +65,7 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
             title = job.stage.title
             yield f"-- {title}"
         if entry.state.status == "other":
-            yield f"{'made with another ' + ' and another '.join(entry.state.differs):>52}  {job.listed_name}"
+            yield f"{'differs in ' + ', '.join(entry.state.differs):>52}  {job.listed_name}"
             continue
         seconds = START_SECONDS + rates.seconds(job, entry.iterations)
         ends = heapq.heappop(slots) + seconds
@@ -81,6 +81,6 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
 
 
 def minutes_left(entries: list[Entry], rates: Rates, at_once: int) -> float:
-    """Until all entries are done, by estimate, if the work is shared out evenly."""
+    """Estimated minutes until all entries are done, if the jobs share the work evenly."""
     seconds = sum(START_SECONDS + rates.seconds(e.job, e.iterations) for e in entries if e.iterations)
     return seconds / 60 / at_once

@@ -1,4 +1,4 @@
-"""Runs the jobs of a plan, several at once, until all are done or the time is over; one that fails stops no other."""
+"""Runs the jobs of a plan, several at once, until all are done or the time is over. A failed job stops no other."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from impls.engine.run_folder import CHECKPOINT
 from impls.engine.train import STEPS_PER_LAUNCH
 
 POLL_SECONDS = 0.2
-STOP_SECONDS = 3.0  # of a process, beside what grows with its cell
-WRITE_BYTES_PER_SECOND = 50e6  # of a checkpoint: copied from the device, written, synchronised
-LOCK_SECONDS = 60.0  # how long a folder may be held by a training that an earlier campaign left behind
+STOP_SECONDS = 3.0  # time to stop a process, apart from the part that depends on its cell
+WRITE_BYTES_PER_SECOND = 50e6  # of a checkpoint, including the copy from the device and the synchronisation
+LOCK_SECONDS = 60.0  # how long a training of an earlier campaign may hold a folder
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Outcome(NamedTuple):
-    """How a job ended, in this call."""
+    """How a job ended in this call."""
 
     job: Job
     state: Literal["complete", "paused", "partial", "failed"]
     iteration: int
-    text: str  # why it failed; or which replicas diverged
+    text: str  # why it failed, or which replicas diverged
 
 
 class Supervisor:
     """The jobs that wait, run and have ended.
 
     Args:
-        deadline: on the clock `time.monotonic`, by which every training must have ended.
-        tick: called several times a second, to report.
+        deadline: gives the time, by `time.monotonic`, at which every training must have ended.
+        tick: called several times a second, for reports.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Supervisor:
         self.checkpoint_minutes, self.deadline, self.tick = checkpoint_minutes, deadline, tick
         self.running: list[Child] = []
         self.outcomes: list[Outcome] = []
-        self.start_seconds = START_SECONDS  # of a process, until it trains; the most that was seen
-        self.stop_factor = 1.0  # how many times longer than estimated a process took to stop, at the most
-        self.signals = 0  # that asked this process to stop
+        self.start_seconds = START_SECONDS  # from the start of a process to its first step; the longest so far
+        self.stop_factor = 1.0  # longest time to stop so far, relative to its estimate
+        self.signals = 0  # stop signals that this process has received
         self.held_since: dict[str, float] = {}  # folders that another process trains into
         self.waits_for_held = False
 
     def run(self) -> None:
-        """Returns when nothing runs any more; `signals` says whether it was asked to stop."""
+        """Run the jobs; returns when none runs any more. `signals` then counts the stop signals."""
         handlers = {
             number: signal.signal(number, self._note_signal)
             for number in STOP_SIGNALS
@@ -84,7 +84,7 @@ class Supervisor:
                     return
                 time.sleep(POLL_SECONDS)
         finally:
-            for child in self.running:  # only where this process itself fails
+            for child in self.running:  # only if this process itself fails
                 child.process.terminate()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -93,7 +93,7 @@ class Supervisor:
         self.signals += 1
 
     def _look(self, child: Child) -> None:
-        """Settle a training that has ended; learn from one that runs, and stop it where it is time."""
+        """Settle a training that has ended. Learn from one that runs, and stop it when its time is over."""
         if child.process.poll() is not None:
             self._settle(child)
             return
@@ -101,11 +101,11 @@ class Supervisor:
         left = self.deadline() - time.monotonic()
         if left <= 0:
             child.times_asked += 1
-            child.process.kill()  # what it has done since its last checkpoint is lost
+            child.process.kill()  # the work since its last checkpoint is lost
             return
         pause = child.job.stage.pause_at
         is_time = left <= self._stop_seconds(child.job) or (pause and child.iteration >= pause)
-        # A second signal is handed on, as from a person who cannot wait.
+        # A second signal is passed on: the user wants to stop at once.
         if child.times_asked < max(min(self.signals, 2), int(bool(is_time))):
             child.stop()
 
@@ -138,7 +138,7 @@ class Supervisor:
             self.outcomes.append(Outcome(job, "failed", now.iteration, child.why_failed()))
 
     def _start_what_fits(self) -> None:
-        """Start waiting jobs in their order, as far as places, memory and time allow."""
+        """Start waiting jobs in order, as far as the number of jobs, the memory and the time allow."""
         self.waits_for_held = False
         if self.deadline() - time.monotonic() < self.start_seconds:
             return
@@ -164,30 +164,30 @@ class Supervisor:
             )
 
     def _has_memory(self, job: Job) -> bool:
-        """Whether a job fits beside those that run; one alone is always tried."""
+        """Whether a job fits into memory beside the running ones. A single job is always tried."""
         if not self.running or self.rates.device.memory is None:
             return True
         needed = sum(self.rates.peak_memory(other) for other in (job, *(child.job for child in self.running)))
         return needed <= SHARE_OF_MEMORY * self.rates.device.memory
 
     def _seconds_for(self, entry: Entry) -> float:
-        """How long a job may train if it starts now; not above zero if it could not come to a checkpoint in time."""
+        """Seconds that a job may train if it starts now; zero if it could not reach a checkpoint in time."""
         left = self.deadline() - time.monotonic() - self._stop_seconds(entry.job)
         return left if left > self.start_seconds else 0.0
 
     def _stop_seconds(self, job: Job) -> float:
-        """How long before the end a job is told to stop."""
+        """How many seconds before the deadline a job is told to stop."""
         return self.stop_factor * self._stop_estimate(job)
 
     def _stop_estimate(self, job: Job) -> float:
-        """How long a job takes to stop, by estimate: the launch under way, an evaluation, the writing of all."""
+        """Estimated seconds that a job takes to stop: the current launch, an evaluation, and writing."""
         launch = self.rates.seconds(job, STEPS_PER_LAUNCH)
         path = self.out / job.folder / CHECKPOINT
         size = path.stat().st_size if path.is_file() else 0
         return STOP_SECONDS + 2 * launch + size / WRITE_BYTES_PER_SECOND
 
     def _is_held(self, entry: Entry) -> bool:
-        """Whether another process trains into the job's folder; after a minute of waiting the job has failed."""
+        """Whether another process trains into the job's folder. After a minute of waiting the job fails."""
         folder = self.out / entry.job.folder
         folder.mkdir(parents=True, exist_ok=True)
         try:

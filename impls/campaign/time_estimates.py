@@ -1,8 +1,8 @@
-"""How long jobs take, by estimate: counted operations over the rate at which this machine was seen to do them.
+"""Estimates how long jobs take: counted operations, divided by a rate measured on this machine.
 
-The nearest measurement counts: of the same cell, else of cells of like size of the same method, data set and model, and
-so on; and before anything was trained, a share of what a matrix product reaches. Rates are of training and evaluation
-together, so that minutes are; the start of a process and its compilation are no part of them.
+The closest measurement is used: of the same cell, else of cells of similar size with the same method, data set and
+model, and so on. Before anything was trained, the rate is a share of the speed of a matrix product. Rates include
+evaluation, but not the start of a process and its compilation.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from impls.registry import experiments, implementation_folder, spec_class
 from impls.sources import ROOT
 
 PUBLISHED = ROOT / "results" / "published"
-SHARE_OF_LIMIT = {"cpu": 0.3, "cuda": 0.1}  # where nothing is known: a guess, and shown as one
-# What of a job's kind and name a measurement must share, from the whole of it; and how that is called.
+SHARE_OF_LIMIT = {"cpu": 0.3, "cuda": 0.1}  # used without a measurement; shown as a guess
+# How many leading parts of a job's kind and name a measurement must share, and the name of this basis; closest first.
 BASES = ((6, "cell"), (5, "method"), (4, "data set"), (3, "model"), (1, "framework"))
-LIKE_SIZE = 8.0  # a small step reaches a small share of the limit: first asked are those of no more than this ratio
+LIKE_SIZE = 8.0  # ratio of sizes that count as similar; a smaller step reaches a smaller share of the limit
 
 
 class Rate(NamedTuple):
-    """Floating-point operations per second, and what it is taken from: one of `BASES`, or a guess."""
+    """Floating-point operations per second, and their basis: one of `BASES`, or a guess."""
 
     operations_per_second: float
     basis: str
@@ -40,11 +40,11 @@ class Rate(NamedTuple):
 
 class _Measured(NamedTuple):
     rate: float  # operations per second
-    size: float  # operations of an iteration
+    size: float  # operations per iteration
 
 
 class Rates:
-    """What was measured on this device, from records and as the campaign goes."""
+    """Rates measured on this device, from records and during the campaign."""
 
     def __init__(self, device: Device, threads: int, precision: str) -> None:
         self.device, self.threads, self.precision = device, threads, precision
@@ -53,20 +53,20 @@ class Rates:
         self.limits: dict[str, float] = {}
 
     def learn(self, job: Job, iterations: int, seconds: float) -> None:
-        """So many iterations of a job took so long."""
+        """Take over a measurement: `iterations` of a job took `seconds`."""
         if iterations > 0 and seconds > 0:
             size = job.operations_per_iteration
             self.measured[*job.kind, job.name] = _Measured(size * iterations / seconds, size)
 
     def read_records(self, folders: Iterable[Path]) -> None:
-        """Learn from every run in the folders that was made on this device in this precision."""
+        """Take over every run in the folders that was made on this device in this precision."""
         for path in (path for folder in folders for path in sorted(folder.glob("**/run.json"))):
             record = read_record(path)
             if record.experiment in experiments() and self._is_of_here(record):
                 self._learn_record(record)
 
     def rate(self, job: Job) -> Rate:
-        """From what is nearest to the job among what was measured."""
+        """The rate of the measurement that is closest to the job."""
         key = (*job.kind, job.name)
         for most in (LIKE_SIZE, math.inf):
             for shared, basis in BASES:
@@ -80,11 +80,11 @@ class Rates:
         return Rate(SHARE_OF_LIMIT[self.device.kind] * self._limit(job.framework), "guess")
 
     def seconds(self, job: Job, iterations: int) -> float:
-        """How long so many iterations of a job take, by estimate."""
+        """Estimated seconds of `iterations` of a job."""
         return job.operations_per_iteration * iterations / self.rate(job).operations_per_second
 
     def peak_memory(self, job: Job) -> float:
-        """Bytes: what the cell took before, in proportion to its replicas, else an estimate from its sizes."""
+        """Peak memory of a job in bytes: measured on the same cell, in proportion to its replicas, or estimated."""
         each = self.memory.get((*job.kind, job.name))
         return estimated_memory(job) if each is None else PROCESS_BYTES + each * job.replicas
 
@@ -98,7 +98,7 @@ class Rates:
             return
         try:
             spec = spec_class(record.experiment)(**record.spec)
-        except ValidationError:  # of an older version
+        except ValidationError:  # a record of an older version
             return
         model_steps = len(record.seeds) * record.iteration_reached
         seconds = model_steps / record.model_steps_per_second + record.evaluation_seconds
@@ -107,23 +107,23 @@ class Rates:
         key = (record.framework, implementation_folder(record.experiment), *parts, name)
         each = spec.operations_per_step()
         self.measured[key] = _Measured(each * model_steps / seconds, each * len(record.seeds))
-        if self.device.kind == "cuda":  # on the CPU it is the process's, most of which is the framework
+        if self.device.kind == "cuda":  # on the CPU it is the whole process's, mostly the framework
             self.memory[key] = record.peak_memory_bytes / len(record.seeds)
 
     def _limit(self, framework: str) -> float:
-        """Operations per second of a matrix product, measured once, in a process of its own."""
+        """Operations per second of a matrix product, measured once in a separate process."""
         if framework not in self.limits:
             words = ["benchmarks.roofline.machine_limits", framework, self.device.kind, str(self.threads)]
             done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise UserError(
-                    f"{framework} cannot multiply matrices here ({last}): install it, or leave it out with --framework"
+                    f"{framework} cannot multiply matrices here ({last}): install it, or exclude it with --framework"
                 )
             self.limits[framework] = float(done.stdout)
         return self.limits[framework]
 
 
 def _ratio(a: float, b: float) -> float:
-    """Of the larger to the smaller."""
+    """The ratio of the larger to the smaller."""
     return max(a, b) / min(a, b)

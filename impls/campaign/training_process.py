@@ -1,4 +1,4 @@
-"""One training of a campaign, in a process of its own."""
+"""One training of a campaign, in its own process."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ LOG_LINES = 5
 
 
 class Progress(NamedTuple):
-    """What a training has done: iterations, and seconds of training and evaluation."""
+    """The progress of a training: iterations, and seconds of training and evaluation."""
 
     iterations: int
     seconds: float
 
 
 class Child:
-    """A training that runs: where it stands, and how it is stopped.
+    """A training that runs.
 
     Args:
-        seconds: after which it must stop by itself, should nobody tell it to.
-        shares_gpu: whether other trainings are on the same GPU.
+        seconds: time after which it stops by itself.
+        shares_gpu: whether other trainings use the same GPU.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class Child:
         self.path = out / self.job.folder / CHECKPOINT
         self.log = log_of(self.job, out)
         self.started = time.monotonic()
-        self.asked_at: float | None = None  # to stop, and how often
+        self.asked_at: float | None = None  # time of the first request to stop
         self.times_asked = 0
-        self.seen_at = 0  # when the checkpoint that was read was written
+        self.seen_at = 0  # modification time of the last checkpoint that was read
         self.checkpoint: Checkpoint | None = None
         self._read()
-        # What a resumed checkpoint had done before is no progress of this process.
+        # The progress of a resumed checkpoint does not count for this process.
         self.before = self._reached() if entry.state.status == "partial" else Progress(0, 0.0)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Child:
         words += ["--threads", str(threads), "--resume", "--max-minutes", f"{seconds / 60:.3f}"]
         words += ["--checkpoint-minutes", f"{checkpoint_minutes:g}"]
         environment = os.environ | {PARENT: str(os.getpid())}
-        if shares_gpu:  # else the first process of JAX takes three quarters of it
+        if shares_gpu:  # by default JAX's first process takes three quarters of the memory
             environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         with open(self.log, "a") as log:
             log.write(f"\n--- {datetime.now(UTC).isoformat(timespec='seconds')} {shlex.join(words)}\n")
@@ -69,22 +69,22 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                start_new_session=True,  # Ctrl-C on the terminal is the campaign's, to be handed on once
+                start_new_session=True,  # Ctrl-C reaches the campaign alone, which passes it on
             )
 
     def progress(self) -> Progress:
-        """What this process has done, up to its last checkpoint."""
+        """The progress of this process, up to its last checkpoint."""
         self._read()
         now = self._reached()
         return Progress(now.iterations - self.before.iterations, now.seconds - self.before.seconds)
 
     @property
     def iteration(self) -> int:
-        """Where the run stands, up to its last checkpoint."""
+        """The iteration of the last checkpoint."""
         return self._reached().iterations
 
     def stop(self) -> None:
-        """Ask it to stop at a checkpoint; asked again, it stops at once."""
+        """Request a stop at a checkpoint. A second request stops the training at once."""
         self.times_asked += 1
         self.asked_at = self.asked_at or time.monotonic()
         self.process.send_signal(signal.SIGTERM)
@@ -102,7 +102,7 @@ class Child:
         return Progress(self.checkpoint.iteration, self.checkpoint.seconds) if self.checkpoint else Progress(0, 0.0)
 
     def _read(self) -> None:
-        """Read the checkpoint where there is a new one."""
+        """Read the checkpoint if it is new."""
         written = self.path.stat().st_mtime_ns if self.path.is_file() else 0
         if written > self.seen_at:
             self.seen_at = written
@@ -110,7 +110,7 @@ class Child:
 
 
 def log_of(job: Job, out: Path) -> Path:
-    """Where what a training says is kept."""
+    """The path of a training's log."""
     return out / "logs" / f"{job.folder}.log"
 
 

@@ -1,8 +1,8 @@
 """Data sets: readers of the original file formats, and an embedded stand-in for each.
 
-To add a data set, write one file with two functions that take no arguments and return a `Dataset`, one for the original
-and one for the stand-in, and enter them in `REGISTRY`. A data set that is drawn from the seed has neither: one function
-that says so stands in both places.
+To add a data set, write a file with two functions that take no arguments and return a `Dataset`, one for the original
+and one for the stand-in, and enter them in `REGISTRY`. A data set that is drawn from the seed has one function, which
+is entered twice.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ def load(name: str, source: str = "embedded") -> Dataset:
 
     name: one of `names()`.
     source: "embedded" for the stand-in that needs neither files nor network; "original" for the published files,
-        taken from $DNI_DATA_DIR where that is set, else from the download cache, else downloaded into it. A data set
-        drawn from the seed is the same either way.
+        taken from $DNI_DATA_DIR if it is set, else from the download cache, else downloaded into it. A data set drawn
+        from the seed is the same for both.
     Returns: the data set; all its arrays are C-contiguous and read-only.
-    Raises: UserError for an unknown name or source, and for a file that is missing, damaged or not the original.
+    Raises: UserError for an unknown name or source, and if a file is missing, damaged or not the original.
     """
     if name not in REGISTRY:
         raise unknown("data set", name, REGISTRY)

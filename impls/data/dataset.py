@@ -1,4 +1,4 @@
-"""What every data set looks like once it is loaded."""
+"""The form of a loaded data set."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """A C-contiguous, read-only view of `array` (a copy only where its memory order asks for one)."""
+    """A C-contiguous, read-only view of `array` (a copy only if its memory order needs one)."""
     view = np.ascontiguousarray(array).view()
     view.setflags(write=False)
     return view
@@ -14,10 +14,10 @@ def read_only(array: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Examples and what is to be predicted for each, equally long; both arrays are made read-only.
+    """Examples and their labels, of equal length; both arrays are made read-only.
 
     Images: inputs uint8 [n, height, width] or [n, height, width, 3], labels uint8 [n].
-    Text: inputs [n] the tokens but the last, labels [n] the tokens but the first.
+    Text: inputs [n] all tokens except the last, labels [n] all tokens except the first.
     """
 
     inputs: np.ndarray
@@ -32,7 +32,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A loaded data set together with what a run record says about it."""
+    """A loaded data set, with its description for the run record."""
 
     name: str  # as in the registry, e.g. "mnist"
     source: str  # "original", "stand-in", or "generated": the real task, drawn from the seed
@@ -42,10 +42,10 @@ class Dataset:
     files: dict[str, str]
     # "train", "test" and, where the data set has one, "valid"; none for a generated data set
     splits: dict[str, Split]
-    # What is known of the data for certain, e.g. "entropy_rate" in bits per character.
+    # Exactly known numbers about the data, e.g. "entropy_rate" in bits per character.
     facts: dict[str, float] = field(default_factory=dict)
 
     def manifest(self) -> dict[str, str | dict[str, str] | dict[str, float]]:
-        """Name, source, description, checksums and facts: which data these are."""
+        """Name, source, description, checksums and facts, which identify the data."""
         names = ("name", "source", "description", "files", "facts")
         return {name: getattr(self, name) for name in names}

@@ -1,4 +1,4 @@
-"""Where a data set's original files come from: $DNI_DATA_DIR, the download cache, or one of two addresses."""
+"""Finds a data set's original files: in $DNI_DATA_DIR, in the download cache, or at one of two addresses."""
 
 import os
 import textwrap
@@ -9,14 +9,14 @@ import pooch
 
 from impls.errors import UserError
 
-# What to do about a file that was found but cannot be used; the downloaded ones are checked before they are kept.
+# Advice for a file that was found but cannot be used. Downloaded files are checked before they are kept.
 REPLACE = "Put an intact copy of the original file there, or unset DNI_DATA_DIR to have it downloaded."
 TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: how it is named, how it is recognised, where it is."""
+    """A published file: its names, its checksum and its addresses."""
 
     name: str
     sha256: str
@@ -30,7 +30,7 @@ class RemoteFile:
 
 
 def data_directory() -> Path | None:
-    """The folder named by $DNI_DATA_DIR, or None where that is unset or empty."""
+    """The folder named by $DNI_DATA_DIR, or None if it is unset or empty."""
     value = os.environ.get("DNI_DATA_DIR")
     return Path(value).expanduser().absolute() if value else None
 
@@ -42,21 +42,21 @@ def cache_directory() -> Path:
 
 
 def locate(file: RemoteFile, folder: str) -> Path:
-    """The path of a file on this machine, downloading it only where $DNI_DATA_DIR is not set.
+    """The path of a file on this machine. It is downloaded only if $DNI_DATA_DIR is not set.
 
-    folder: the data set's own folder inside $DNI_DATA_DIR (where it is optional) and inside the cache.
-    Returns: a path to read. A downloaded file has the right sha256; one of $DNI_DATA_DIR is for the caller to check.
-    Raises: UserError where the file is not in $DNI_DATA_DIR, or where every address fails.
+    folder: the data set's folder inside $DNI_DATA_DIR (where it is optional) and inside the cache.
+    Returns: a path to read. A downloaded file has the right sha256; the caller must check a file of $DNI_DATA_DIR.
+    Raises: UserError if the file is not in $DNI_DATA_DIR, or if every address fails.
     """
     root = data_directory()
     return download(file, folder) if root is None else find(file.names, folder, root)
 
 
 def find(names: tuple[str, ...], folder: str, root: Path) -> Path:
-    """The first file that there is among root/folder/name and root/name.
+    """The first of root/folder/name and root/name that exists.
 
-    names: what the file may be called, the name that messages use first; each may begin with folders.
-    Raises: UserError that lists the paths looked at.
+    names: possible names of the file, first the one used in messages; each may begin with folders.
+    Raises: UserError with the paths tried, if none exists.
     """
     candidates = [place / name for place in (root / folder, root) for name in names]
     for path in candidates:
@@ -65,15 +65,15 @@ def find(names: tuple[str, ...], folder: str, root: Path) -> Path:
     listed = "".join(f"\n  {path}" for path in candidates)
     absent = "" if root.is_dir() else f" (there is no folder {root})"
     raise UserError(
-        f"{names[0]} is missing{absent}. Looked at:{listed}\n"
+        f"{names[0]} is missing{absent}. Paths tried:{listed}\n"
         f"Set DNI_DATA_DIR to a folder that holds {folder}/{names[0]}, or unset it to allow the download."
     )
 
 
 def read(path: Path) -> bytes:
-    """The content of a file that was found.
+    """The content of a file.
 
-    Raises: UserError where it cannot be read.
+    Raises: UserError if it cannot be read.
     """
     try:
         return path.read_bytes()
@@ -82,9 +82,9 @@ def read(path: Path) -> bytes:
 
 
 def download(file: RemoteFile, folder: str) -> Path:
-    """The path of a file in the cache, downloaded from the first address that gives the right sha256.
+    """The path of a file in the cache, downloaded from the first address whose file has the right sha256.
 
-    Raises: UserError that gives each address with the reason why it failed.
+    Raises: UserError with the reason for each address, if all fail.
     """
     target = cache_directory() / folder
     failures = []
@@ -99,7 +99,7 @@ def download(file: RemoteFile, folder: str) -> Path:
                     downloader=pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS),
                 )
             )
-        # Network errors and a cache that cannot be written are OSError, a wrong sha256 is ValueError.
+        # Network errors and an unwritable cache raise OSError, a wrong sha256 raises ValueError.
         except (OSError, ValueError) as error:
             reason = textwrap.shorten(str(error), 240, placeholder=" ...")
             failures.append(f"\n  {address}: {type(error).__name__}: {reason}")

@@ -1,6 +1,6 @@
-"""Data sets without files: the experiment draws their sequences itself, from the seed of each replica.
+"""Data sets without files: the experiment draws their sequences from the seed of each replica.
 
-They are the paper's own tasks and not stand-ins, whichever source is asked for.
+They are the paper's tasks and not stand-ins, for either source.
 """
 
 from impls.data.dataset import Dataset

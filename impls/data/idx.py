@@ -25,7 +25,7 @@ def read_images(content: bytes, name: str) -> np.ndarray:
     content: the file's bytes, gzip or plain.
     name: the file's name or path, for messages.
     Returns: uint8 [n, height, width], read-only.
-    Raises: UserError for a damaged gzip stream, another magic number, missing or surplus bytes.
+    Raises: UserError for a damaged gzip stream, a wrong magic number, or missing or surplus bytes.
     """
     return _read(content, name, IMAGES_MAGIC)
 
@@ -36,7 +36,7 @@ def read_labels(content: bytes, name: str, classes: int = 10) -> np.ndarray:
     content, name: as in `read_images`.
     classes: every label must be below this number.
     Returns: uint8 [n], read-only.
-    Raises: UserError as `read_images` does, and for a label that is not below `classes`.
+    Raises: UserError as in `read_images`, and for a label that is not below `classes`.
     """
     labels = _read(content, name, LABELS_MAGIC)
     wrong = np.flatnonzero(labels >= classes)
@@ -74,7 +74,7 @@ def _read(content: bytes, name: str, magic: int) -> np.ndarray:
 
 
 def _uncompressed(content: bytes, name: str) -> bytes:
-    # Whether a file is compressed is read off its first bytes, since browsers and mirrors change the name's ending.
+    # The first bytes show whether a file is compressed; browsers and mirrors change the name's ending.
     if not content.startswith(GZIP_START):
         return content
     stream = zlib.decompressobj(wbits=31)  # 31: gzip, with its header and check value

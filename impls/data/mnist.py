@@ -15,7 +15,7 @@ MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.go
 
 @dataclass(frozen=True)
 class OriginalFile:
-    """One of the four files, recognised compressed as published, or uncompressed."""
+    """One of the four files, accepted compressed, as published, or uncompressed."""
 
     remote: RemoteFile
     uncompressed_sha256: str
@@ -31,7 +31,7 @@ class SplitFiles:
 
 
 def original_file(name: str, sha256: str, uncompressed_sha256: str, mirrors: tuple[str, ...] = MIRRORS) -> OriginalFile:
-    """Describe the published file `name` (ending in .gz), which each mirror keeps under that name."""
+    """Describe the published file `name` (ending in .gz), which has the same name on each mirror."""
     addresses = tuple(mirror + name for mirror in mirrors)
     return OriginalFile(RemoteFile(name, sha256, addresses, (name.removesuffix(".gz"),)), uncompressed_sha256)
 
@@ -69,9 +69,9 @@ ORIGINAL = {
 def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
     """Load MNIST's published files.
 
-    original: the files of each split; another value than the default is for tests.
+    original: the files of each split; only tests change the default.
     Returns: splits "train" and "test", inputs uint8 [n, 28, 28] (0 background, 255 ink), labels uint8 [n].
-    Raises: UserError for a file that is missing, damaged, or not the published one.
+    Raises: UserError if a file is missing, damaged, or not the published one.
     """
     splits: dict[str, Split] = {}
     digests: dict[str, str] = {}
@@ -95,7 +95,7 @@ def _read_split(files: SplitFiles, digests: dict[str, str]) -> Split:
     if images.shape != (files.count, *IMAGE_SHAPE):
         found, expected = (" x ".join(map(str, shape)) for shape in (images.shape, (files.count, *IMAGE_SHAPE)))
         raise UserError(f"{images_path} holds images of {found}, but the original's are {expected}. {REPLACE}")
-    # The checksum comes last: a damaged file fails it too, but the checks above say how it is damaged.
+    # The checksum comes last: a damaged file also fails it, but the checks above report the kind of damage.
     for file, path, content in (
         (files.images, images_path, images_content),
         (files.labels, labels_path, labels_content),

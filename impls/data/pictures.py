@@ -1,8 +1,8 @@
-"""Ten kinds of small colour pictures, drawn in whole numbers so that every machine gets the same bytes.
+"""Ten kinds of small colour pictures, drawn in integers so that every machine gets the same bytes.
 
-A picture shows an object on a darker, shaded ground: one of five shapes, or a square patch of one of five patterns.
-Kind, place, size, turn and colours are chosen independently of each other, so that colours say nothing about the kind.
-A small box lies behind the object and another before it, and noise on top of it all.
+A picture shows an object on a darker, shaded background: one of five shapes, or a square patch of one of five patterns.
+Kind, place, size, rotation and colours are drawn independently, so the colours do not reveal the kind. One small box
+lies behind the object, another in front of it. Noise is added to the whole picture.
 
 n pictures; lengths in sixteenths of a pixel, from the middle of the picture, x to the right and y down.
 """
@@ -12,13 +12,13 @@ import numpy as np
 SIDE = 32  # pixels
 PIXEL = 16  # sixteenths
 AXIS = np.arange(SIDE, dtype=np.int32) * PIXEL + PIXEL // 2 - SIDE * PIXEL // 2  # the middles of the pixels
-# Cosine and sine in parts of 256, of turns in steps of 5 degrees.
+# Cosine and sine in 256ths, of rotations in steps of 5 degrees.
 TURNS = np.array([(247, -66), (252, -44), (255, -22), (256, 0), (255, 22), (252, 44), (247, 66)], np.int32)
-NOISE = 60  # of 255, the largest
+NOISE = 60  # maximum, of 255
 
 
 class Dice:
-    """Random whole numbers that stay the same for ever, which NumPy promises of Philox's raw output alone."""
+    """Random integers that never change. NumPy guarantees this only for the raw output of Philox."""
 
     def __init__(self, key: int):
         self.philox = np.random.Philox(key=key)
@@ -33,7 +33,7 @@ class Dice:
         return values[np.argsort(self.philox.random_raw(len(values)), kind="stable")]
 
     def noise(self, *shape: int) -> np.ndarray:
-        """int16 [*shape] in -255..255, near 0 most often: differences of two random bytes."""
+        """int16 [*shape] in -255..255, most often near 0: differences of two random bytes."""
         count = int(np.prod(shape))
         raw = self.philox.random_raw(-(-2 * count // 8)).astype("<u8").view(np.uint8)[: 2 * count]
         first, second = raw.reshape(2, *shape).astype(np.int16)
@@ -65,8 +65,8 @@ def cross(x, y, radius):
     return np.maximum(np.minimum(radius - abs(x), arm - abs(y)), np.minimum(radius - abs(y), arm - abs(x)))
 
 
-# Patterns: the distance from the edge of the nearest stripe or check, positive inside, for patterns without end that
-# repeat after `period` and are shifted by `phase`, both [n, 1, 1].
+# Patterns: the distance from the edge of the nearest stripe or check, positive inside. The patterns are endless, repeat
+# after `period` and are shifted by `phase`, both [n, 1, 1].
 
 
 def stripes(along, period, phase):
@@ -102,7 +102,7 @@ PATTERNS = (horizontal_stripes, vertical_stripes, rising_stripes, falling_stripe
 def draw(labels: np.ndarray, dice: Dice) -> np.ndarray:
     """One picture for each label.
 
-    labels: whole numbers [n] in 0..9, shapes first, then patterns.
+    labels: integers [n] in 0..9, first the shapes, then the patterns.
     Returns: uint8 [n, 32, 32, 3].
     """
     n = len(labels)
@@ -110,7 +110,7 @@ def draw(labels: np.ndarray, dice: Dice) -> np.ndarray:
     object_colour = ground + dice.whole(50, 110, n, 1) + dice.whole(-30, 30, n, 3)
     slopes = dice.whole(-40, 40, 2, n, 1, 1)  # sixteenths of a level per pixel
     shading = (slopes[0] * AXIS + slopes[1] * AXIS[:, None]) // PIXEL
-    # Colours are in sixteenths of a level, as the share of a pixel that an object covers is in sixteenths.
+    # Colours are in sixteenths of a level, because the share of a pixel that an object covers is in sixteenths.
     canvas = ground[:, None, None, :] * PIXEL + shading[..., None]
     canvas = _with_box(canvas, dice)
     canvas = _painted(canvas, _objects(labels, dice), object_colour)
@@ -119,7 +119,7 @@ def draw(labels: np.ndarray, dice: Dice) -> np.ndarray:
 
 
 def _objects(labels: np.ndarray, dice: Dice) -> np.ndarray:
-    """Distance from the edge of each label's object, at a random place, size and turn; int32 [n, 32, 32]."""
+    """Distance from the edge of each label's object, at a random place, size and rotation; int32 [n, 32, 32]."""
     shape = (len(labels), 1, 1)
     left, top = dice.whole(-3 * PIXEL, 3 * PIXEL, 2, *shape)
     radius = dice.whole(8 * PIXEL, 12 * PIXEL, *shape)
@@ -140,7 +140,7 @@ def _objects(labels: np.ndarray, dice: Dice) -> np.ndarray:
 
 
 def _with_box(canvas: np.ndarray, dice: Dice) -> np.ndarray:
-    """The canvas with a small box somewhere, of any colour."""
+    """The canvas with a small box at a random place, in a random colour."""
     shape = (len(canvas), 1, 1)
     left, top = dice.whole(-SIDE * PIXEL // 2, SIDE * PIXEL // 2, 2, *shape)
     half_width, half_height = dice.whole(PIXEL, 4 * PIXEL, 2, *shape)
@@ -149,6 +149,6 @@ def _with_box(canvas: np.ndarray, dice: Dice) -> np.ndarray:
 
 
 def _painted(canvas: np.ndarray, distance: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """The canvas with `colour` [n, 3] wherever `distance` [n, 32, 32] is positive, softly at the edge."""
+    """The canvas with `colour` [n, 3] wherever `distance` [n, 32, 32] is positive, with a soft edge."""
     share = np.clip(distance + PIXEL // 2, 0, PIXEL)[..., None]
     return (canvas * (PIXEL - share) + colour[:, None, None, :] * PIXEL * share) // PIXEL

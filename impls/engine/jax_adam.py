@@ -1,7 +1,7 @@
 """Adam in JAX, for all replicas at once (Kingma & Ba 2015, algorithm 1; the paper's reference [26]).
 
 The same functions, in the same order, are in `torch_adam.py`. Parameters, gradients and moments are trees of arrays
-with a leading replica axis R. Gradients may lack some of the parameters, which then stay as they are.
+with a leading replica axis R. Parameters without a gradient stay unchanged.
 
     m <- d1 m + (1 - d1) g          v <- d2 v + (1 - d2) g^2
     parameter <- parameter - learning_rate * (m / (1 - d1^t)) / (sqrt(v / (1 - d2^t)) + epsilon)
@@ -59,7 +59,7 @@ def adam(
 
 
 def adam_where_init(parameters: Tree) -> Tree:
-    """As `adam_init`, with a count t of updates for every parameter and replica: [R] each."""
+    """Like `adam_init`, but with a count t of updates for every parameter and replica: [R] each."""
     t = {name: jnp.zeros(len(value)) for name, value in flatten(parameters).items()}
     return adam_init(parameters) | {"t": unflatten(t)}
 
@@ -73,9 +73,9 @@ def adam_where(
     decays: tuple[float, float],
     epsilon: float,
 ) -> tuple[Tree, Tree]:
-    """As `adam`, in the replicas `chosen_R` alone: elsewhere m, v, t and parameters stay as they are.
+    """Like `adam`, but only in the replicas `chosen_R`: elsewhere m, v, t and parameters stay unchanged.
 
-    A replica that is not chosen has decays of 1 and a learning rate of 0, so nothing is computed twice or selected.
+    A replica that is not chosen gets decays of 1 and a learning rate of 0, so no second computation is needed.
     """
     m, v, t, p = (flatten(tree) for tree in (adam_state["m"], adam_state["v"], adam_state["t"], parameters))
     for name, g in flatten(gradients).items():
@@ -84,7 +84,7 @@ def adam_where(
         share_1, share_2 = ((1 - decay) * chosen_R.astype(g.dtype).reshape(shape) for decay in decays)
         m[name] = m[name] * (1 - share_1) + g * share_1
         v[name] = v[name] * (1 - share_2) + g * g * share_2
-        # Kept from 0, where the update is multiplied by 0 and 0 / 0 would not vanish.
+        # Kept away from 0: there the update is multiplied by 0, but 0 / 0 would be NaN.
         t_R = jnp.maximum(t[name].astype(g.dtype), 1)
         rate = (chosen_R * learning_rate / (1 - decays[0] ** t_R)).reshape(shape)
         denominator = jnp.sqrt(v[name] / (1 - decays[1] ** t_R).reshape(shape)) + epsilon

@@ -1,6 +1,6 @@
-"""Precision mode bf16 in JAX: what a matrix product multiplies is rounded to bfloat16, all else stays float32.
+"""Precision mode bf16 in JAX: the factors of matrix products are rounded to bfloat16, all else stays float32.
 
-Products of bfloat16 numbers are exact in float32, and they are summed in float32; the gradients are such products, too.
+Products of bfloat16 numbers are exact in float32, and their sums are in float32. The gradients are such products, too.
 The same functions, in the same order, are in `torch_bfloat16.py`.
 
 Shape legend: R replicas, B batch, M rows, K inputs, N outputs.
@@ -20,7 +20,7 @@ _chosen = False
 
 @contextlib.contextmanager
 def chosen(on: bool) -> Iterator[None]:
-    """Within it, matrix products and convolutions round their factors to bfloat16, or do not."""
+    """A context in which matrix products and convolutions round their factors to bfloat16 (`on`), or do not."""
     global _chosen
     before, _chosen = _chosen, on
     try:
@@ -35,13 +35,13 @@ def is_chosen() -> bool:
 
 
 def _nearest(x: Array) -> Array:
-    """Not by a conversion to bfloat16 and back, which the compiler may leave out as needless."""
+    """The nearest bfloat16 number. The compiler may remove a conversion to bfloat16 and back, so none is used."""
     return lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7)
 
 
 @jax.custom_vjp
 def rounded(x: Array) -> Array:
-    """To the nearest bfloat16, held in float32, where TF32 loses nothing of it; its gradient passes unchanged."""
+    """x rounded to bfloat16, stored as float32; TF32 represents it exactly. The gradient passes unchanged."""
     return _nearest(x)
 
 
@@ -50,7 +50,7 @@ rounded.defvjp(lambda x: (_nearest(x), None), lambda _, gradient: (gradient,))
 
 @jax.custom_vjp
 def with_rounded_gradient(x: Array) -> Array:
-    """x itself; the gradient that comes back to it is rounded, as a factor of what is multiplied next."""
+    """x itself. Its gradient is rounded, because it is a factor of the next product."""
     return x
 
 
@@ -60,14 +60,14 @@ with_rounded_gradient.defvjp(lambda x: (x, None), lambda _, gradient: (_nearest(
 def product(a_RMK: Array, b_RKN: Array) -> Array:
     """One product per replica, of rounded factors: float32 [R, M, N].
 
-    A GPU has an instruction for it. On the CPU the compiler makes it a product in float32, which is as slow as fp32.
+    A GPU has an instruction for it. On the CPU the compiler uses a float32 product, so it is as slow as fp32.
     """
     return jnp.matmul(a_RMK.astype(jnp.bfloat16), b_RKN.astype(jnp.bfloat16), preferred_element_type=jnp.float32)
 
 
 @jax.custom_vjp
 def matmul(x_RBK: Array, weight_RKN: Array) -> Array:
-    """x W for float32 arrays, [R, B, N]; factors are rounded in it and in its gradients."""
+    """x W for float32 arrays, [R, B, N]. The factors are rounded, also in the gradients."""
     return product(_nearest(x_RBK), _nearest(weight_RKN))
 
 

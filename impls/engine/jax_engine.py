@@ -1,7 +1,7 @@
 """Runs an experiment's JAX step fast: all replicas at once, data on the device, many steps per launch.
 
 A launch is one compiled `lax.scan` over the iterations, and the state's buffers are donated to it. The same class, with
-the same methods, stands in `torch_engine.py`.
+the same methods, is in `torch_engine.py`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "bf16": jnp.float32, "fp64":
 
 @contextlib.contextmanager
 def precision_mode(precision: str) -> Iterator[None]:
-    """Within it, JAX multiplies in this mode, and has 64-bit numbers in mode fp64 alone."""
-    tf32 = precision in ("tf32", "bf16")  # TF32 holds every bfloat16
+    """A context in which JAX multiplies in this mode, and has 64-bit numbers only in mode fp64."""
+    tf32 = precision in ("tf32", "bf16")  # TF32 represents every bfloat16 number
     with (
         jax.enable_x64(precision == "fp64"),
         jax.default_matmul_precision("tensorfloat32" if tf32 else "highest"),
@@ -43,7 +43,7 @@ def precision_mode(precision: str) -> Iterator[None]:
 
 
 def in_own_precision(method: Callable) -> Callable:
-    """A method of a Runner that computes in the Runner's own precision mode, whatever other Runners there are."""
+    """A method of a Runner that computes in the Runner's own precision mode, also when there are other Runners."""
 
     @functools.wraps(method)
     def computing(self: Runner, *arguments: Any) -> Any:
@@ -59,9 +59,9 @@ class Runner:
     Args:
         implementation: the experiment's twin, with `init`, `step` and `evaluate`.
         parameters: float64, by name, with a leading replica axis.
-        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated; none
-            for a task that is drawn from the seeds.
-        steps_per_launch: the most iterations that one call of `advance` runs.
+        splits: name -> (inputs uint8 [n, ...], labels [n]). The steps use `train`; every split is evaluated. Empty for
+            a task that is drawn from the seeds.
+        steps_per_launch: maximum number of iterations in one call of `advance`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Runner:
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.precision, self.dtype = precision, DTYPES[precision]
         self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
-        jax.config.update("jax_default_device", self.device)  # where the twins' zeros go, too
+        jax.config.update("jax_default_device", self.device)  # also for the arrays of zeros in the twins
         self.splits = {
             name: {
                 "inputs": self._array(inputs),
@@ -122,7 +122,7 @@ class Runner:
 
     @in_own_precision
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
-        """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
+        """The metrics of the twin's `measure` for one iteration with the given `inputs` [1, ...]: float64 [R] each."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
         assert self.programs.measure is not None, "this spec measures nothing"
         found = self.programs.measure(self.state, self.train_data, first)
@@ -137,19 +137,19 @@ class Runner:
         self.state = unflatten({path: self._array(leaves[path]) for path in flatten(self.state)})
 
     def peak_memory_bytes(self) -> int | None:
-        """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
+        """Peak device memory so far. None on the CPU, where the peak memory of the process is used instead."""
         return (self.device.memory_stats() or {}).get("peak_bytes_in_use")
 
     @in_own_precision
     def _array(self, value: np.ndarray) -> jax.Array:
         if np.issubdtype(value.dtype, np.floating):
             value = value.astype(self.dtype)
-        return jnp.array(value, device=self.device)  # a copy: donated buffers must not be NumPy's
+        return jnp.array(value, device=self.device)  # a copy: NumPy's buffers must not be donated
 
 
 @dataclass(frozen=True)
 class _Programs:
-    """What is compiled for one cell."""
+    """The compiled programs of one cell."""
 
     launch: Any  # many steps; donates the state
     evaluate: Callable
@@ -175,17 +175,18 @@ def _programs(implementation: ModuleType, spec: CellSpec, options: dict[str, str
 
 @cache
 def compiler_options(device: str) -> dict[str, str]:
-    """For `jax.jit`: on the CPU XLA is to leave the products, and nothing else, to the library YNNPACK.
+    """Options for `jax.jit`: on the CPU XLA uses the library YNNPACK for matrix products only.
 
-    By default convolutions and sums over an axis go there, too, and take up to six times as long (docs/engine.md). The
-    option is marked as an experiment of XLA's, so a version that refuses it costs speed and a warning, not the run.
+    By default XLA also uses it for convolutions and sums over an axis, which then take up to six times as long
+    (docs/engine.md). The option is experimental. If a version of XLA refuses it, the run continues, slower, with a
+    warning.
     """
     options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"} if device == "cpu" else {}
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).strip().splitlines()[0]
-        warnings.warn(f"XLA refused an option, so this run goes on without it, slower: {reason}", stacklevel=2)
+        warnings.warn(f"XLA refused an option, so this run continues without it, slower: {reason}", stacklevel=2)
         return {}
     return options
 
@@ -196,12 +197,12 @@ def _keep_compilations() -> None:
 
 
 def default_device() -> str:
-    """ "cuda" where JAX sees a GPU, else "cpu"."""
+    """ "cuda" if JAX finds a GPU, else "cpu"."""
     return "cuda" if jax.default_backend() == "gpu" else "cpu"
 
 
 def device_description(device: str) -> dict[str, str | int]:
-    """Name of the device, and for a GPU the versions beneath JAX, for the run record."""
+    """Name of the device and, for a GPU, the versions of the CUDA software that JAX uses, for the run record."""
     if device == "cpu":
         return {}
     gpu = jax.devices("cuda")[0]

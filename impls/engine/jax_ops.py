@@ -1,4 +1,4 @@
-"""What the JAX twins are written with: products, convolutions, batch norm, lstm, gradients.
+"""The operations of the JAX twins: products, convolutions, batch norm, lstm, gradients.
 
 The same functions, in the same order, are in `torch_ops.py`.
 
@@ -22,7 +22,7 @@ Arrays = dict[str, Array]  # by name; nested ones are a `Tree`
 
 
 def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> Array:
-    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N].
+    """One matrix product per replica, plus an offset [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N].
 
     >>> x_RBK, weight_RKN = jnp.array([[[1.0, 2.0]], [[1.0, 2.0]]]), jnp.array([[[1.0], [1.0]], [[10.0], [0.0]]])
     >>> matmul(x_RBK, weight_RKN).tolist()
@@ -43,9 +43,9 @@ def one_hot(labels_X: Array, classes: int, dtype: jnp.dtype) -> Array:
 
 @jax.custom_vjp
 def _convolve(x_BYXK: Array, weight_VUKN: Array) -> Array:
-    """One replica's convolution. Its gradients are written as convolutions of this same form.
+    """One replica's convolution. Its gradients are written as convolutions of the same form.
 
-    Those that JAX derives have other layouts, which inside a loop XLA's CPU backend runs ten times slower.
+    The gradients that JAX derives have other layouts. Inside a loop, XLA's CPU backend runs these ten times slower.
     """
     return _conv2d(x_BYXK, weight_VUKN, weight_VUKN.shape[0] // 2)
 
@@ -62,7 +62,7 @@ def _convolve_forward(x_BYXK: Array, weight_VUKN: Array) -> tuple[Array, tuple[A
 def _convolve_backward(saved: tuple[Array, Array], gradient_BYXN: Array) -> tuple[Array, Array]:
     x_BYXK, weight_VUKN = saved
     x_gradient_BYXK = _convolve(gradient_BYXN, weight_VUKN[::-1, ::-1].swapaxes(2, 3))
-    # The examples are what this one sums over, so they take the place of the channels, and the channels theirs.
+    # The gradient of the weight sums over examples, so examples and channels change places.
     padding = weight_VUKN.shape[0] // 2
     weight_gradient_KVUN = _conv2d(x_BYXK.transpose(3, 1, 2, 0), gradient_BYXN.transpose(1, 2, 0, 3), padding)
     return x_gradient_BYXK, weight_gradient_KVUN.transpose(1, 2, 0, 3)
@@ -72,9 +72,9 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def convolution(x_RBYXK: Array, weight_RVUKN: Array) -> Array:
-    """One convolution per replica, its window odd and square, zeros around keep the resolution: [R, B, Y, X, N].
+    """One convolution per replica, with an odd square window and zero padding to the same size: [R, B, Y, X, N].
 
-    Side by side in the compiled program: XLA's grouped convolution is an order of magnitude slower (docs/engine.md).
+    They are separate operations, because XLA's grouped convolution is ten times slower (docs/engine.md).
     """
     if bfloat16.is_chosen():
         x_RBYXK, weight_RVUKN = bfloat16.rounded(x_RBYXK), bfloat16.rounded(weight_RVUKN)
@@ -91,7 +91,7 @@ def max_pool(x_RBYXN: Array) -> Array:
 
 
 def average_pool(x_RBYXN: Array) -> Array:
-    """As `max_pool`, the mean of the window's nine values, the zeros of the padding among them."""
+    """Like `max_pool`, but the mean of the window's nine values, including the zeros of the padding."""
     for axis in (2, 3):
         left, middle, right = _windows(x_RBYXN, axis, 0)
         x_RBYXN = (left + middle + right) / 3
@@ -99,7 +99,7 @@ def average_pool(x_RBYXN: Array) -> Array:
 
 
 def _windows(x: Array, axis: int, padding: float) -> list[Array]:
-    """The three shifted views along one axis: the gradient of slices costs a quarter of `reduce_window`'s."""
+    """The three shifted views along one axis. Their gradient takes a quarter of the time of `reduce_window`'s."""
     padded = jnp.pad(x, [(1, 1) if a == axis else (0, 0) for a in range(x.ndim)], constant_values=padding)
     last = (x.shape[axis] - 1) // 2 * 2
     return [lax.slice_in_dim(padded, shift, shift + last + 1, 2, axis) for shift in range(3)]
@@ -109,7 +109,7 @@ def batch_norm(x_RBN: Array, scale_RN: Array, shift_RN: Array, epsilon: float) -
     """scale * (x - mean) / sqrt(variance + epsilon) + shift over the batch, with the biased variance.
 
     Returns:
-        The result [R, B, N] and the batch's (mean, variance), each [R, N], cut from the gradient.
+        The result [R, B, N] and the batch's (mean, variance), each [R, N], detached from the gradient.
 
     >>> x_RBN, one_RN = jnp.array([[[1.0], [3.0]]]), jnp.array([[1.0]])
     >>> [value.tolist() for value in batch_norm(x_RBN, one_RN, 0 * one_RN, epsilon=0.0)[1]]
@@ -125,7 +125,7 @@ def batch_norm(x_RBN: Array, scale_RN: Array, shift_RN: Array, epsilon: float) -
 def normalise(
     x_RBN: Array, mean_RN: Array, variance_RN: Array, scale_RN: Array, shift_RN: Array, epsilon: float
 ) -> Array:
-    """Batch norm with given statistics, as evaluation uses it: [R, B, N]."""
+    """Batch norm with given statistics, as in evaluation: [R, B, N]."""
     factor_RN = lax.rsqrt(variance_RN + epsilon) * scale_RN
     return (x_RBN - mean_RN[:, None]) * factor_RN[:, None] + shift_RN[:, None]
 
@@ -137,8 +137,8 @@ def lstm_cell(gates_RBG: Array, c_RBH: Array, peephole_RP: Array | None = None) 
 
     Args:
         gates_RBG: i, f, o, g side by side, [R, B, 4H].
-        c_RBH: the cell state before.
-        peephole_RP: weights [R, 3H] with which i and f see c and o sees c'; None for none.
+        c_RBH: the previous cell state.
+        peephole_RP: peephole weights [R, 3H], of i and f for c and of o for c'; None: no peepholes.
 
     >>> h_RBH, c_RBH = lstm_cell(jnp.zeros((1, 1, 4)), jnp.array([[[2.0]]]))
     >>> c_RBH.tolist(), round(h_RBH.item(), 4)
@@ -158,7 +158,7 @@ def scan(function: Callable, carry: Any, xs: tuple[Array, ...]) -> tuple[Any, An
     """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
 
     Returns:
-        The last carry, and all y along a new first axis, or None where y is.
+        The last carry, and all y along a new first axis (None if y is None).
     """
     return lax.scan(lambda carry, x: function(carry, *x), carry, xs)
 
@@ -171,14 +171,14 @@ def vjp(
     input_gradient: bool = True,
     has_aux: bool = False,
 ) -> tuple:
-    """Run `function(parameters, x, *constants)` and keep what its local gradient needs.
+    """Run `function(parameters, x, *constants)` and keep what is needed for its local gradient.
 
     Nothing reaches beyond this one call: the gradient starts at `parameters` and `x` and ends at the output. So a layer
     can be updated before the layers above it have run.
 
     Args:
-        input_gradient: False where the gradient of x is not needed; it is then not computed and comes back as None.
-        has_aux: whether the function returns (output, auxiliary), of which only the output is differentiated.
+        input_gradient: False if the gradient of x is not needed; it is then None.
+        has_aux: whether the function returns (output, auxiliary); only the output is differentiated.
 
     Returns:
         (output, pullback), or (output, pullback, auxiliary). The output is an array or a tuple of arrays.
@@ -198,7 +198,7 @@ def vjp(
 
     def pullback(output_gradient: Array | tuple[Array, ...], input_only: bool = False) -> tuple[Tree, Array | None]:
         parameter_gradients, *x_gradient = vector_product(output_gradient)
-        # What is not returned is not computed: the compiler drops it.
+        # The compiler removes computations whose result is not returned.
         return {} if input_only else parameter_gradients, x_gradient[0] if x_gradient else None
 
     return output, pullback, *auxiliary

@@ -1,4 +1,4 @@
-"""What the machine, its software and the checkout are: facts for run records, measurements and plans."""
+"""Facts about the machine, its software and the checkout, for run records, measurements and plans."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def package_versions(*packages: str) -> dict[str, str]:
 
 
 def cpu_name() -> str:
-    """The processor's name as the system gives it."""
+    """The processor's name as reported by the system."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         names = [
@@ -48,7 +48,7 @@ def cpu_name() -> str:
 
 
 def nvidia_smi(*fields: str) -> list[str] | None:
-    """What `nvidia-smi` says of the first GPU, one text per queried field; None where it cannot be asked."""
+    """The output of `nvidia-smi` for the first GPU, one text per field; None if the command fails."""
     command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -58,7 +58,7 @@ def nvidia_smi(*fields: str) -> list[str] | None:
 
 
 def gpu_driver() -> dict[str, str]:
-    """{"driver": version} of the NVIDIA driver, or nothing where there is none."""
+    """{"driver": version} of the NVIDIA driver; empty if there is none."""
     found = nvidia_smi("driver_version")
     return {"driver": found[0]} if found else {}
 
@@ -69,6 +69,6 @@ def usable_cpus() -> int:
 
 
 def process_peak_memory_bytes() -> int:
-    """The most memory that this process has held."""
+    """Peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024

@@ -1,4 +1,4 @@
-"""How to run a cell, apart from what it computes; the command line has a flag for each option."""
+"""Options for running a cell, apart from what it computes. Each is a flag of the command line."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from impls.fields import ClosedModel, Precision
 class Options(ClosedModel):
     """How to run a cell."""
 
-    framework: Literal["torch", "jax"] = Field(description="which of the two implementations")
+    framework: Literal["torch", "jax"] = Field(description="the implementation to run")
     replicas: PositiveInt = Field(1, description="nets trained at once, each with its own seed")
-    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others follow on")
+    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others count up from it")
     data: Literal["embedded", "original"] = Field(
-        "embedded", description="embedded: the stand-in that needs no network; original: $DNI_DATA_DIR, or a download"
+        "embedded", description="embedded: the stand-in, without a network; original: from $DNI_DATA_DIR, or downloaded"
     )
     precision: Precision = Field(
         "fp32",
-        description="fp32 is true float32 in both frameworks; tf32: products of a GPU in TF32; bf16: factors of matrix "
+        description="fp32: true float32 in both frameworks; tf32: on a GPU, products in TF32; bf16: factors of matrix "
         "products and convolutions in bfloat16, parameters and Adam in float32",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the framework sees one")
-    threads: PositiveInt | None = Field(None, description="CPU threads; not given: every core this process may use")
-    preset: str = Field("cli", description="name of the preset that the record carries")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if the framework finds one")
+    threads: PositiveInt | None = Field(None, description="CPU threads; not given: all cores that this process may use")
+    preset: str = Field("cli", description="name of the preset, for the record")
     output: Path | None = Field(None, description="folder for curves and record; not given: under results/<preset>/")
-    resume: bool = Field(False, description="go on from the checkpoint in the output folder, if there is one")
-    max_minutes: PositiveFloat | None = Field(None, description="stop cleanly at a checkpoint after so long")
+    resume: bool = Field(False, description="resume from the checkpoint in the output folder, if there is one")
+    max_minutes: PositiveFloat | None = Field(None, description="stop at a checkpoint after this many minutes")
     checkpoint_minutes: NonNegativeFloat = Field(5.0, description="minutes between checkpoints; 0: at every launch")
 
     @property
@@ -42,7 +42,7 @@ class Options(ClosedModel):
 
 
 def flags(values: Mapping[str, Any]) -> list[str]:
-    """Command-line words that give these values; None, which stands for "not given", gives none."""
+    """Command-line words that give these values. A value of None ("not given") is left out."""
     words: list[str] = []
     for name, value in values.items():
         flag = name.replace("_", "-")

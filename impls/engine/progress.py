@@ -1,4 +1,4 @@
-"""What a person who watches a training sees: a progress bar with a headline, and lines beside it."""
+"""The terminal output of a training: a progress bar with a headline, and single lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from impls.engine.spec import CellSpec
 
 
 def progress_bar(options: Options, spec: CellSpec, iteration: int) -> tqdm:
-    """Model-steps done, per second, and time left; on a terminal it moves, a log file gets it now and then."""
+    """A bar with the model-steps done, their rate and the time left. A log file gets fewer updates than a terminal."""
     return tqdm(
         total=options.replicas * spec.iterations,
         initial=options.replicas * iteration,
@@ -25,11 +25,11 @@ def progress_bar(options: Options, spec: CellSpec, iteration: int) -> tqdm:
 
 
 def headline(spec: CellSpec, curves: Curves, iteration: int) -> str:
-    """The iteration, and the metric that the experiment is about."""
+    """The iteration, and the main metric of the experiment."""
     split, metric, unit = spec.headline
     return f"iteration {iteration}/{spec.iterations}, {split} {metric} {curves.last(split, metric):.2f}{unit}"
 
 
 def say(message: str) -> None:
-    """A line for the person who watches, apart from the progress bar."""
+    """Print a line without disturbing the progress bar."""
     tqdm.write(message, file=sys.stderr)

@@ -10,13 +10,13 @@ import numpy as np
 
 
 def generator(seed: int, purpose: str, stream: int = 0) -> np.random.Generator:
-    """A generator of its own for (seed, purpose, stream).
+    """The generator of (seed, purpose, stream).
 
     Args:
         seed: the replica's seed.
-        purpose: what the numbers are for, e.g. "init" or "order": two purposes never share numbers.
-        stream: an index within the purpose, e.g. the epoch; each stream is reached at once, without drawing the ones
-            before it, which is what lets a resumed run go on where it stopped.
+        purpose: what the numbers are for, e.g. "init" or "order". Two purposes never share numbers.
+        stream: an index within the purpose, e.g. the epoch. Each stream can be drawn without the earlier ones, so a
+            resumed run continues directly.
     """
     purpose_key = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
     key = np.array([seed, purpose_key], dtype=np.uint64)
@@ -40,8 +40,8 @@ def epoch_order(seed: int, examples: int, epoch: int) -> np.ndarray:
 def batch_indices(seed: int, examples: int, batch_size: int, first: int, last: int) -> np.ndarray:
     """Training examples of iterations first..last-1: int32 [last - first, batch_size].
 
-    Epochs follow each other without a gap: a batch may hold the end of one and the start of the next, and no example
-    is left out.
+    Epochs follow each other without a gap: a batch may contain the end of one epoch and the start of the next, so no
+    example is left out.
 
     Three batches of two from a training set of three are two epochs:
 
@@ -59,12 +59,12 @@ BLOCK = 1000  # iterations that one stream of `_per_iteration` covers
 
 
 def uniform_per_iteration(seed: int, purpose: str, width: int, first: int, last: int) -> np.ndarray:
-    """Numbers in [0, 1) for iterations first..last-1: float64 [last - first, width], whatever the range asked for."""
+    """Numbers in [0, 1) for iterations first..last-1: float64 [last - first, width], independent of the range."""
     return _per_iteration((seed, purpose, width), first, last, lambda rng: rng.random((BLOCK, width)))
 
 
 def bytes_per_iteration(seed: int, purpose: str, shape: tuple[int, ...], first: int, last: int) -> np.ndarray:
-    """Random bytes for iterations first..last-1: uint8 [last - first, *shape], whatever the range asked for."""
+    """Random bytes for iterations first..last-1: uint8 [last - first, *shape], independent of the range."""
     return _per_iteration(
         (seed, purpose, shape), first, last, lambda rng: rng.integers(256, size=(BLOCK, *shape), dtype=np.uint8)
     )
@@ -83,7 +83,7 @@ def integers_per_iteration(
 
 
 def _per_iteration(key: tuple, first: int, last: int, draw: Callable[[np.random.Generator], np.ndarray]) -> np.ndarray:
-    """`draw` says what is drawn for a block; `key`, which begins with seed and purpose, names it."""
+    """The numbers of iterations first..last-1. `draw` draws a block; `key` (seed, purpose, ...) names it."""
     seed, purpose, *_ = key
     blocks = range(first // BLOCK, -(-last // BLOCK))
     drawn = [_newest(key, block, partial(_draw_block, draw, seed, purpose, block)) for block in blocks]
@@ -99,14 +99,13 @@ _kept: dict[tuple, tuple[int, np.ndarray]] = {}
 
 
 def _newest(key: tuple, stream: int, draw: Callable[[], np.ndarray]) -> np.ndarray:
-    """What `draw` gives, kept until another stream of `key` is asked for.
+    """The result of `draw`, cached until another stream of `key` is requested.
 
-    A launch is a fraction of an epoch or of a block: drawn anew each time, the numbers would take longer than a GPU
-    takes for the steps.
+    A launch is a fraction of an epoch or of a block. Without the cache, drawing would take longer than a GPU's steps.
     """
     kept = _kept.get(key)
     if kept is None or kept[0] != stream:
         drawn = draw()
-        drawn.flags.writeable = False  # it is handed out more than once
+        drawn.flags.writeable = False  # because it is returned more than once
         kept = _kept[key] = stream, drawn
-    return kept[1]  # and not what is in the dict by now: another thread draws ahead
+    return kept[1]  # not the dict's entry, which another thread may have replaced

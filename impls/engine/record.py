@@ -1,4 +1,4 @@
-"""The run record: what ran, on what, and how far it came. Written in one place, checked on reading."""
+"""The run record: what ran, on which machine, and how far. Only this module writes it; reading checks it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DataRecord(ClosedModel):
     source: Literal["original", "stand-in", "generated"]
     description: str
     files: dict[str, str]  # name -> sha256
-    facts: dict[str, float] = Field(default={})  # what is known of a stand-in, such as its entropy rate
+    facts: dict[str, float] = Field(default={})  # known facts about a stand-in, such as its entropy rate
 
 
 class CodeRecord(ClosedModel):
@@ -36,7 +36,7 @@ class CodeRecord(ClosedModel):
 
 
 class RunRecord(ClosedModel):
-    """One run of one cell in one framework; `run.json` beside its curves."""
+    """One run of one cell in one framework: `run.json`, beside the curves."""
 
     schema_version: Literal[1] = 1
     experiment: str
@@ -45,10 +45,8 @@ class RunRecord(ClosedModel):
     preset: str
     spec: dict[str, Any]
     seeds: list[int]
-    replica_settings: dict[str, list[float]] = Field(
-        default={}
-    )  # what replicas differ in beside their seed, by replica
-    facts: dict[str, float] = Field(default={})  # what follows from spec and data, such as a constant guess's error
+    replica_settings: dict[str, list[float]] = Field(default={})  # settings that differ between replicas, by replica
+    facts: dict[str, float] = Field(default={})  # numbers derived from spec and data, such as a constant guess's error
     status: Literal["complete", "partial"]
     iteration_reached: int
     iterations: int
@@ -66,7 +64,7 @@ class RunRecord(ClosedModel):
     wall_seconds: float
     compile_seconds: float
     evaluation_seconds: float
-    model_steps_per_second: float | None  # replicas x iterations / second, compilation and evaluation apart
+    model_steps_per_second: float | None  # replicas x iterations / second, without compilation and evaluation
     peak_memory_bytes: int
     sessions: int  # how often the run was started or resumed
 
@@ -94,5 +92,5 @@ def parse_record(content: bytes, path: Path) -> RunRecord:
 
 
 def schema_text() -> str:
-    """The record's JSON schema, as it stands in the repository for readers without pydantic."""
+    """The record's JSON schema, as in the repository, for readers without pydantic."""
     return json.dumps(RunRecord.model_json_schema(), indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""What a run keeps in its folder, and what makes a checkpoint or a result that of the very run at hand."""
+"""The files in a run's folder, and the identity that decides whether a checkpoint or result belongs to a run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Identity = dict[str, Any]
 def identity(
     *, spec: dict[str, Any], seeds: list[int], framework: str, precision: str, data: dict[str, str], source_sha256: str
 ) -> Identity:
-    """What decides the numbers of a run: two runs with the same identity compute the same.
+    """Everything that decides the numbers of a run: two runs with the same identity compute the same numbers.
 
     Args:
-        spec: all fields of the cell, as JSON has them.
+        spec: all fields of the cell, in their JSON form.
         data: the SHA-256 of each file of its data set.
-        source_sha256: of the source files that it runs.
+        source_sha256: one hash of the source files that it runs.
     """
     return {
         "spec": spec,
@@ -38,12 +38,12 @@ def identity(
 
 
 def differences(wanted: Identity, found: Identity, among: Iterable[str] | None = None) -> tuple[str, ...]:
-    """The entries of an identity that are not as wanted; `among` limits which are compared."""
+    """Names of the entries in which two identities differ; `among` limits the comparison."""
     return tuple(name for name in among or wanted if found.get(name) != wanted[name])
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint says of its run, without its arrays."""
+    """The description of a run in its checkpoint, without the arrays."""
 
     identity: Identity
     iteration: int
@@ -51,14 +51,14 @@ class Checkpoint(NamedTuple):
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
-    """What the checkpoint in `path` says, or None where there is none; raises `UserError` for a damaged one."""
+    """The description in the checkpoint `path`, or None if there is none; raises `UserError` if it is damaged."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             meta = json.loads(stored[META].tobytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it, and the cell is trained anew") from error
+        raise UserError(f"{path} cannot be read ({error}): delete it, and the cell is trained again") from error
     progress = meta["progress"]
     return Checkpoint(
         meta["identity"], progress["iteration"], progress["train_seconds"] + progress["evaluation_seconds"]

@@ -1,4 +1,4 @@
-"""The base of every experiment's spec: a closed, frozen model whose fields say where their values come from."""
+"""The base of every experiment's spec: a closed, frozen model whose fields are marked with the source of each value."""
 
 from __future__ import annotations
 
@@ -16,50 +16,52 @@ Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
 
 
 class CellSpec(ClosedModel):
-    """What one cell computes. Subclasses add fields, draw all randomness, and count the work of a step.
+    """What one cell computes. Subclasses add fields, draw all random numbers, and count the operations of a step.
 
     A subclass sets `cell_fields` and implements `ladder`, `initial_parameters`, `step_inputs`, `operations_per_step`.
-    An experiment that only sets other fields of another's spec names that one in `twins` and needs no twins of its own.
+    A variant of another experiment names that experiment in `twins` and needs no implementation.
     """
 
     cell_fields: ClassVar[tuple[str, ...]] = ()
-    twins: ClassVar[str | None] = None  # the experiment whose torch_impl.py and jax_impl.py run this one; None: its own
+    twins: ClassVar[str | None] = (
+        None  # the experiment whose torch_impl.py and jax_impl.py run this one; None: this one
+    )
     headline: ClassVar[tuple[str, str, str]] = ("test", "error", "%")  # split, metric and unit of the progress line
 
     if TYPE_CHECKING:
-        dataset: str  # every subclass has this field, with the names that it knows
+        dataset: str  # every subclass defines this field, with its allowed names
 
     iterations: PositiveInt = Field(500_000, description="training iterations (parameter updates)")
     evaluate_every: PositiveInt = Field(
-        5_000, description="iterations between evaluations; 0 and the last are evaluated too"
+        5_000, description="iterations between evaluations; iteration 0 and the last are also evaluated"
     )
 
     @classmethod
     def ladder(cls) -> Sequence[CellSpec]:
-        """Tiny cells that between them show every method and choice; the parity ladder runs each of them."""
+        """Tiny cells that together cover every method and choice; the parity ladder runs each of them."""
         raise NotImplementedError
 
     def cell(self) -> dict[str, Any]:
-        """The fields that name this cell among its experiment's, in the order of its path."""
+        """The fields that name this cell, in the order of its path."""
         return {name: getattr(self, name) for name in self.cell_fields}
 
     def path(self) -> str:
-        """The cell's folder, `dataset~mnist/model~fcn/...`, as Snakemake's Paramspace spells it."""
+        """The cell's folder, `dataset~mnist/model~fcn/...`, in the form of Snakemake's Paramspace."""
         return "/".join(f"{name}~{value}" for name, value in self.cell().items())
 
     def default(self, name: str) -> Any:
-        """What a field stands for when it is not given; a subclass says so where that depends on another field."""
+        """The value of a field that is not given. A subclass overrides it if this depends on other fields."""
         return type(self).model_fields[name].default
 
     def resolved(self, name: str) -> Any:
-        """A field's value, or what it stands for when it is not given."""
+        """A field's value, or its default if it is not given."""
         value = getattr(self, name)
         return self.default(name) if value is None else value
 
     def changed(self, mark: str) -> list[str]:
         """Fields of one mark ("paper" or "choice") that are not at their default, as readable text.
 
-        A field that names the cell is no change: it is what the experiment is about.
+        Fields that name the cell do not count as changes, because the experiment varies them.
         """
         found = []
         for name, field in type(self).model_fields.items():
@@ -72,11 +74,11 @@ class CellSpec(ClosedModel):
         return found
 
     def evaluation_iterations(self) -> list[int]:
-        """Sorted iterations at which the curves have a point; the state there has had that many updates."""
+        """Sorted iterations at which the curves have a point, counted in updates."""
         return sorted({*range(0, self.iterations, self.evaluate_every), self.iterations})
 
     def evaluation_examples(self) -> dict[str, int | None]:
-        """Splits to evaluate, and how many of their first examples: None for all."""
+        """The splits to evaluate, and how many of their first examples (None: all)."""
         return {"test": None}
 
     def splits(self, splits: Mapping[str, Examples]) -> dict[str, Examples]:
@@ -85,7 +87,7 @@ class CellSpec(ClosedModel):
 
     @property
     def evaluation_batch(self) -> int:
-        """Examples that are evaluated at once: what of their activations memory has to hold."""
+        """The number of examples evaluated at once; it decides the memory of their activations."""
         return 1000
 
     @property
@@ -94,19 +96,19 @@ class CellSpec(ClosedModel):
         return False
 
     def stops_early(self, curves: Curves) -> bool:
-        """Whether the run is done before its last iteration; asked after every evaluation."""
+        """Whether the run ends before its last iteration; called after every evaluation."""
         return False
 
     def events(self, leaves: Leaves) -> list[Event]:
-        """What replicas reached at iterations of their own, as the state `leaves` tells it; they join the curves."""
+        """Events of single replicas, read from the state `leaves`; they are added to the curves."""
         return []
 
     def facts(self, splits: Mapping[str, Examples]) -> dict[str, float]:
-        """Numbers that follow from the spec and the data set's splits, and that readers of the results need."""
+        """Numbers for readers of the results, derived from the spec and the data set's splits."""
         return {}
 
     def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
-        """What replicas differ in beside their seed: by name, one value per replica."""
+        """Settings that differ between replicas, apart from the seed: by name, one value per replica."""
         return {}
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
@@ -114,7 +116,7 @@ class CellSpec(ClosedModel):
         raise NotImplementedError
 
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
-        """What iterations first..last-1 consume, each array [last - first, ...], all drawn from the seeds.
+        """The inputs of iterations first..last-1, each array [last - first, ...], all drawn from the seeds.
 
         Args:
             seeds: one per replica.
@@ -123,5 +125,5 @@ class CellSpec(ClosedModel):
         raise NotImplementedError
 
     def operations_per_step(self) -> float:
-        """Floating-point operations (a multiply-add counts two) that one replica's step cannot do without."""
+        """Floating-point operations that a step of one replica needs; a multiply-add counts as two."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A run's state as nested dicts, as a step sees it, and as a flat dict of NumPy arrays, as a checkpoint stores it."""
+"""A run's state in two forms: nested dicts, used by a step, and a flat dict of NumPy arrays, used by a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 Leaves = dict[str, np.ndarray]  # by path, such as "parameters.layer1.weight"
-EVALUATED = ("parameters", "statistics")  # the parts of a state that an evaluation needs; the others serve training
+EVALUATED = ("parameters", "statistics")  # the parts of a state that an evaluation needs
 Tree = dict[str, Any]  # arrays by name, in nested dicts: a module's arrays and its modules
 
 
@@ -52,5 +52,5 @@ def stack_replicas(replicas: list[Leaves]) -> Leaves:
 
 
 def iterations_in(inputs: Leaves) -> int:
-    """The number of iterations that a block of step inputs holds: the length of each array's first axis."""
+    """The number of iterations in a block of step inputs: the length of each array's first axis."""
     return len(next(iter(inputs.values())))

@@ -1,6 +1,6 @@
-"""Precision mode bf16 in PyTorch: what a matrix product multiplies is rounded to bfloat16, all else stays float32.
+"""Precision mode bf16 in PyTorch: the factors of matrix products are rounded to bfloat16, all else stays float32.
 
-Products of bfloat16 numbers are exact in float32, and they are summed in float32; the gradients are such products, too.
+Products of bfloat16 numbers are exact in float32, and their sums are in float32. The gradients are such products, too.
 The same functions, in the same order, are in `jax_bfloat16.py`.
 
 Shape legend: R replicas, B batch, M rows, K inputs, N outputs.
@@ -20,7 +20,7 @@ _chosen = False
 
 @contextlib.contextmanager
 def chosen(on: bool) -> Iterator[None]:
-    """Within it, matrix products and convolutions round their factors to bfloat16, or do not."""
+    """A context in which matrix products and convolutions round their factors to bfloat16 (`on`), or do not."""
     global _chosen
     before, _chosen = _chosen, on
     try:
@@ -45,7 +45,7 @@ class _Rounded(torch.autograd.Function):
 
 
 def rounded(x: Tensor) -> Tensor:
-    """To the nearest bfloat16, held in float32, where TF32 loses nothing of it; its gradient passes unchanged."""
+    """x rounded to bfloat16, stored as float32; TF32 represents it exactly. The gradient passes unchanged."""
     return _Rounded.apply(x)
 
 
@@ -60,14 +60,14 @@ class _RoundedGradient(torch.autograd.Function):
 
 
 def with_rounded_gradient(x: Tensor) -> Tensor:
-    """x itself; the gradient that comes back to it is rounded, as a factor of what is multiplied next."""
+    """x itself. Its gradient is rounded, because it is a factor of the next product."""
     return _RoundedGradient.apply(x)
 
 
 def product(a_RMK: Tensor, b_RKN: Tensor) -> Tensor:
     """One product per replica, of bfloat16 factors: float32 [R, M, N].
 
-    A GPU has an instruction for it. On the CPU the rounded factors are multiplied in float32, which is as slow as fp32.
+    A GPU has an instruction for it. On the CPU the rounded factors are multiplied in float32, as slowly as in fp32.
     """
     if a_RMK.device.type == "cuda":
         return torch.bmm(a_RMK, b_RKN, out_dtype=torch.float32)
@@ -93,5 +93,5 @@ class _Matmul(torch.autograd.Function):
 
 
 def matmul(x_RBK: Tensor, weight_RKN: Tensor) -> Tensor:
-    """x W for float32 arrays, [R, B, N]; factors are rounded in it and in its gradients."""
+    """x W for float32 arrays, [R, B, N]. The factors are rounded, also in the gradients."""
     return _Matmul.apply(x_RBK, weight_RKN)

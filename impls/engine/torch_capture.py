@@ -1,9 +1,9 @@
 """A step of an experiment as a CUDA graph: recorded once, replayed with one call, at the addresses of the recording.
 
-What a step must keep to, so that a replay is the step (tests/parity/test_capture.py holds every experiment to it):
-- its state is updated in place, and its inputs are read from buffers that stay where they are;
-- nothing that changes from step to step is a number on the host: learning rate and counts are arrays on the device;
-- the host asks for no value of the device (`.item()`, a condition on a tensor) and copies nothing to it.
+Rules for a step, so that a replay does the same (tests/parity/test_capture.py checks every experiment):
+- it updates its state in place, and reads its inputs from buffers with fixed addresses;
+- values that change from step to step, such as the learning rate and counts, are arrays on the device;
+- the host reads no value from the device (`.item()`, a condition on a tensor) and copies nothing to it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ WARM_UP_STEPS = 3
 
 
 def capture(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """Call `step` a few times, record it, and return what replays it; the caller puts back what the calls changed.
+    """Call `step` a few times, record it, and return a function that replays it. The caller restores the state.
 
-    The first calls let libraries choose algorithms and allocate outside the graph, on a stream of their own, as
-    PyTorch's manual asks for.
+    In the first calls libraries choose algorithms and allocate memory outside the graph. They use a separate stream, as
+    PyTorch's manual requires.
     """
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))

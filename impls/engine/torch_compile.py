@@ -1,7 +1,7 @@
-"""A recorded step as a compiled program: PyTorch's compiler makes loops of what lies between two matrix products.
+"""A recorded step as a compiled program: PyTorch's compiler fuses the operations between two matrix products.
 
-It gets the list of operations that `make_fx` records on the CPU. Those that it refuses, or would leave to a slower
-library, are replaced as they are recorded (`REPLACED`). The arithmetic is the step's own but for the order of sums.
+It gets the list of operations that `make_fx` records on the CPU. Operations that it refuses, or would run with a slower
+library, are replaced at the recording (`REPLACED`). The arithmetic is the same, except for the order of sums.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import torch
 from torch import Tensor, fx
 from torch._dynamo.exc import TorchDynamoException
 
-# A product of fewer multiply-adds goes to PyTorch's own library, which compiled code calls without Python in between.
+# A smaller product (in multiply-adds) uses PyTorch's own library, which compiled code calls without Python.
 SMALL_PRODUCT = 300_000
 
 
 def has_compiler() -> bool:
-    """Whether there is a C++ compiler, which PyTorch's needs beneath it: $CXX, or g++."""
+    """Whether there is a C++ compiler ($CXX or g++), which PyTorch's compiler needs."""
     return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def can_be_compiled(program: fx.GraphModule) -> bool:
-    """False with convolutions: the compiler mistakes the layout of some results, and has little to gain beside them."""
+    """False with convolutions: the compiler gets the layout of some results wrong, and would gain little."""
     return all(node.target is not torch.ops.aten.convolution.default for node in program.graph.nodes)
 
 
 def compiled(program: fx.GraphModule, arguments: tuple, otherwise: fx.GraphModule) -> Callable[..., None]:
-    """The program, recorded with `REPLACED`, compiled for such arguments and run on them; `otherwise` if that fails."""
+    """The program, recorded with `REPLACED`, compiled for these arguments and run once; `otherwise` if this fails."""
     fast = torch.compile(program, fullgraph=True, dynamic=False)
     try:
         fast(*arguments)
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
-        warnings.warn(f"PyTorch's compiler failed, so this run goes on without it, slower: {reason}", stacklevel=2)
+        warnings.warn(f"PyTorch's compiler failed, so this run continues without it, slower: {reason}", stacklevel=2)
         return otherwise
     return fast
 
@@ -68,8 +68,8 @@ def _adam(
     eps: float,
     **_switched_off: object,
 ) -> None:
-    """`torch._fused_adam_`, which the compiler does not know: equation and letters are in `torch_adam`."""
-    count = counts[0].double()  # as the fused kernel has it: in float32, 1 - beta^t starts with half of the digits
+    """Replaces `torch._fused_adam_`, which the compiler does not support. `torch_adam` has the equation."""
+    count = counts[0].double()  # like the fused kernel: in float32, 1 - beta^t first has half of the digits
     mean_correction, square_correction = 1 - beta1**count, 1 - beta2**count
     for parameter, gradient, mean, square in zip(parameters, gradients, means, squares, strict=True):
         mean.lerp_(gradient, 1 - beta1)
@@ -87,7 +87,7 @@ REPLACED: dict[Any, Callable[..., Any]] = {
 }
 
 if torch.backends.mkldnn.is_available():
-    # oneDNN's product, behind names of our own: by its own name the compiler takes it for weights that never change.
+    # oneDNN's product under new names: under its own name the compiler assumes weights that never change.
     linear = torch.ops.mkldnn._linear_pointwise
     torch.library.define("dni::product", "(Tensor a, Tensor b, Tensor? bias) -> Tensor")
     torch.library.define("dni::product_and_offset", "(Tensor a, Tensor b, Tensor offset) -> Tensor")

@@ -1,8 +1,8 @@
 """Runs an experiment's PyTorch step fast: all replicas at once, data on the device, many steps per launch.
 
-The whole step, optimizer included, is captured once and replayed: on a GPU as a CUDA graph, on the CPU as the flat list
-of operations that it comes down to, without the layers of Python and of autograd around them, compiled in a long run.
-The same class, with the same methods, is in `jax_engine.py`.
+The whole step, including the optimizer, is captured once and replayed: on a GPU as a CUDA graph, on the CPU as a flat
+list of operations, without the overhead of Python and autograd. In a long run this list is also compiled. The same
+class, with the same methods, is in `jax_engine.py`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from impls.engine.torch_capture import WARM_UP_STEPS, capture
 from impls.engine.torch_compile import REPLACED, can_be_compiled, compiled, has_compiler
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
-# On the CPU a shorter run is not captured: tracing a step takes one to six seconds and saves 1 to 15 ms each time.
+# On the CPU a shorter run is not captured: tracing a step takes 1 to 6 s and saves 1 to 15 ms per step.
 CAPTURED_ITERATIONS = 2_000
-# And a shorter one than this is not compiled as well: that takes 10 to 80 seconds, once for a cell on a machine.
+# A run shorter than this is not compiled: compiling takes 10 to 80 s, once for each cell on a machine.
 COMPILED_ITERATIONS = 20_000
 
 
 @contextlib.contextmanager
 def precision_mode(precision: str) -> Iterator[None]:
-    """Within it, PyTorch multiplies in this mode. Its switches hold for the whole process, so they are put back."""
-    tf32 = precision in ("tf32", "bf16")  # TF32 holds every bfloat16
+    """A context in which PyTorch multiplies in this mode. The switches are global, so they are restored at the end."""
+    tf32 = precision in ("tf32", "bf16")  # TF32 represents every bfloat16 number
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction
     try:
@@ -48,7 +48,7 @@ def precision_mode(precision: str) -> Iterator[None]:
 
 
 def in_own_precision(method: Callable) -> Callable:
-    """A method of a Runner that computes in the Runner's own precision mode, whatever other Runners there are."""
+    """A method of a Runner that computes in the Runner's own precision mode, also when there are other Runners."""
 
     @functools.wraps(method)
     def computing(self: Runner, *arguments: Any) -> Any:
@@ -64,9 +64,9 @@ class Runner:
     Args:
         implementation: the experiment's twin, with `init`, `step` and `evaluate`.
         parameters: float64, by name, with a leading replica axis.
-        splits: name -> (inputs uint8 [n, ...], labels [n]); `train` feeds the steps, all of them are evaluated; none
-            for a task that is drawn from the seeds.
-        steps_per_launch: the most iterations that one call of `advance` runs.
+        splits: name -> (inputs uint8 [n, ...], labels [n]). The steps use `train`; every split is evaluated. Empty for
+            a task that is drawn from the seeds.
+        steps_per_launch: maximum number of iterations in one call of `advance`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Runner:
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
         self.compiles = spec.iterations >= COMPILED_ITERATIONS and has_compiler()
-        self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations, once captured
+        self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations; set by the capture
 
     @in_own_precision
     @torch.no_grad()
@@ -127,7 +127,7 @@ class Runner:
     @in_own_precision
     @torch.no_grad()
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
-        """What the twin's `measure` finds on the one iteration that `inputs` [1, ...] describes: float64 [R]."""
+        """The metrics of the twin's `measure` for one iteration with the given `inputs` [1, ...]: float64 [R] each."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
         found = self.implementation.measure(self.spec, self.state, self.train_data, first)
         return {metric: value.double().cpu().numpy() for metric, value in found.items()}
@@ -142,7 +142,7 @@ class Runner:
         self._restore({path: torch.from_numpy(value) for path, value in leaves.items()})
 
     def peak_memory_bytes(self) -> int | None:
-        """The most device memory in use so far, or None on the CPU, where the process's own peak says it."""
+        """Peak device memory so far. None on the CPU, where the peak memory of the process is used instead."""
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
 
     def _run_plainly(self, inputs: Leaves) -> None:
@@ -154,7 +154,7 @@ class Runner:
         self.state = self.implementation.step(self.spec, self.state, self.train_data, inputs)
 
     def _capture_operations(self, inputs: Leaves) -> Callable[[Leaves], None]:
-        """Trace one step into a program without branches, of the same operations in the same order; and compile it."""
+        """Trace one step into a program of the same operations in the same order, and compile it in a long run."""
         leaves = flatten(self.state)
         first = {name: self._array(value[0]) for name, value in inputs.items()}
 
@@ -168,7 +168,7 @@ class Runner:
         program: Callable[..., None] = recorded
         if self.compiles and can_be_compiled(recorded):
             program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=recorded)
-        self._restore(before)  # tracing a step runs it, and so does compiling
+        self._restore(before)  # tracing and compiling run the step
 
         def replay(inputs: Leaves) -> None:
             block = {name: self._array(value) for name, value in inputs.items()}
@@ -178,7 +178,7 @@ class Runner:
         return replay
 
     def _capture_graph(self, inputs: Leaves) -> Callable[[Leaves], None]:
-        """Record one step, which reads its inputs at `position` and moves it on: the host changes nothing per step."""
+        """Record one step. It reads its inputs at `position` and advances it, so replays need nothing from the host."""
         block, rows = {}, max(self.steps_per_launch, WARM_UP_STEPS + 1)
         for name, value in inputs.items():
             first = self._array(value[:1])
@@ -193,8 +193,8 @@ class Runner:
         replay_step = capture(step, self.device)
         replaced = [path for path, address in self._addresses().items() if addresses.get(path) != address]
         if replaced:
-            raise RuntimeError(f"the step must update its state in place to be captured, and replaced {replaced[0]}")
-        self._restore(before)  # the calls before the recording train
+            raise RuntimeError(f"a captured step must update its state in place, but this one replaced {replaced[0]}")
+        self._restore(before)  # the calls before the recording have trained
         self._synchronize()
 
         def replay(inputs: Leaves) -> None:
@@ -214,12 +214,12 @@ class Runner:
         return {path: value.data_ptr() for path, value in flatten(self.state).items()}
 
     def _restore(self, copies: dict[str, torch.Tensor]) -> None:
-        """In place, because what is captured holds the addresses."""
+        """Restore the state in place, because the captured program refers to its addresses."""
         for path, value in flatten(self.state).items():
             value.copy_(copies[path])
 
     def _array(self, value: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(np.array(value))  # a copy: the stored data are read-only, which torch warns about
+        tensor = torch.from_numpy(np.array(value))  # a copy, because torch warns about read-only arrays
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
 
     def _synchronize(self) -> None:
@@ -228,12 +228,12 @@ class Runner:
 
 
 def default_device() -> str:
-    """ "cuda" where PyTorch sees a GPU, else "cpu"."""
+    """ "cuda" if PyTorch finds a GPU, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def device_description(device: str) -> dict[str, str | int]:
-    """Name of the device, and for a GPU the versions beneath PyTorch, for the run record."""
+    """Name of the device and, for a GPU, the versions of the CUDA software that PyTorch uses, for the run record."""
     if device == "cpu":
         return {}
     return {
@@ -245,12 +245,12 @@ def device_description(device: str) -> dict[str, str | int]:
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc to keep what is freed: by default each temporary is mapped anew and its pages are faulted in again,
-    which took a tenth of the step."""
+    """Tell glibc to keep freed memory. By default it maps new pages for each temporary array, which took a tenth of
+    the time of a step."""
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
     try:
         libc = ctypes.CDLL("libc.so.6")
     except OSError:
-        return  # not glibc: its defaults stay
+        return  # not glibc: nothing to set
     libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
-    libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most that glibc takes
+    libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the maximum that glibc accepts

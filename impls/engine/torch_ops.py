@@ -1,4 +1,4 @@
-"""What the PyTorch twins are written with: products, convolutions, batch norm, lstm, gradients.
+"""The operations of the PyTorch twins: products, convolutions, batch norm, lstm, gradients.
 
 The same functions, in the same order, are in `jax_ops.py`.
 
@@ -22,10 +22,10 @@ Arrays = dict[str, Tensor]  # by name; nested ones are a `Tree`
 
 
 class _CpuMatmul(torch.autograd.Function):
-    """Matrix products in float32 on the CPU by oneDNN, one per replica, with what is added to them in the same pass.
+    """Matrix products in float32 on the CPU by oneDNN, one per replica; an offset is added in the same pass.
 
-    `torch.matmul` goes to MKL, which on processors that are not Intel's leaves half of the machine unused
-    (docs/engine.md has the measurement); oneDNN's product with a transposed weight is the same sum of products.
+    `torch.matmul` uses MKL, which reaches half of the speed on processors that are not Intel's (measured in
+    docs/engine.md). oneDNN's product with a transposed weight is the same sum of products.
     """
 
     @staticmethod
@@ -60,7 +60,7 @@ def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor, offset_RMN: Tensor | None = Non
 
 
 def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) -> Tensor:
-    """One matrix product per replica, and an offset, [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N].
+    """One matrix product per replica, plus an offset [R, B, N] or a bias [R, 1, N]: x W + offset, [R, B, N].
 
     >>> x_RBK, weight_RKN = torch.tensor([[[1.0, 2.0]], [[1.0, 2.0]]]), torch.tensor([[[1.0], [1.0]], [[10.0], [0.0]]])
     >>> matmul(x_RBK, weight_RKN).tolist()
@@ -75,7 +75,7 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) 
 
 
 def one_hot(labels_X: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    """1 at the place of each label, else 0: [...] -> [..., classes]. (`F.one_hot` asks the host for the largest.)
+    """1 at the place of each label, else 0: [...] -> [..., classes]. (`F.one_hot` reads the maximum on the host.)
 
     >>> one_hot(torch.tensor([2, 0]), 3, torch.float32).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
@@ -91,9 +91,9 @@ def _convolve(x_BYXK: Tensor, weight_VUKN: Tensor) -> Tensor:
 
 
 def convolution(x_RBYXK: Tensor, weight_RVUKN: Tensor) -> Tensor:
-    """One convolution per replica, its window odd and square, zeros around keep the resolution: [R, B, Y, X, N].
+    """One convolution per replica, with an odd square window and zero padding to the same size: [R, B, Y, X, N].
 
-    One after the other: a grouped convolution takes longer (docs/engine.md).
+    The replicas are computed one after the other, because a grouped convolution takes longer (docs/engine.md).
     """
     if bfloat16.is_chosen():
         x_RBYXK, weight_RVUKN = bfloat16.rounded(x_RBYXK), bfloat16.rounded(weight_RVUKN)
@@ -108,13 +108,13 @@ def max_pool(x_RBYXN: Tensor) -> Tensor:
 
 
 def average_pool(x_RBYXN: Tensor) -> Tensor:
-    """As `max_pool`, the mean of the window's nine values, the zeros of the padding among them."""
+    """Like `max_pool`, but the mean of the window's nine values, including the zeros of the padding."""
     y = F.avg_pool2d(x_RBYXN.flatten(0, 1).permute(0, 3, 1, 2), 3, stride=2, padding=1)
     return y.permute(0, 2, 3, 1).unflatten(0, x_RBYXN.shape[:2])
 
 
 class _BatchNorm(torch.autograd.Function):
-    """Batch norm with its gradient in closed form, in half the passes over memory that autograd takes.
+    """Batch norm with its gradient in closed form, which needs half of autograd's passes over memory.
 
     With n = (x - mean) / sqrt(variance + epsilon) and g the gradient of the output, the gradients are
         of scale: sum(g n)     of shift: sum(g)     of x: scale / sqrt(variance + epsilon) * (g - mean(g) - n mean(g n))
@@ -148,7 +148,7 @@ def batch_norm(
     """scale * (x - mean) / sqrt(variance + epsilon) + shift over the batch, with the biased variance.
 
     Returns:
-        The result [R, B, N] and the batch's (mean, variance), each [R, N], cut from the gradient.
+        The result [R, B, N] and the batch's (mean, variance), each [R, N], detached from the gradient.
 
     >>> x_RBN, one_RN = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[1.0]])
     >>> [value.tolist() for value in batch_norm(x_RBN, one_RN, 0 * one_RN, epsilon=0.0)[1]]
@@ -161,16 +161,16 @@ def batch_norm(
 def normalise(
     x_RBN: Tensor, mean_RN: Tensor, variance_RN: Tensor, scale_RN: Tensor, shift_RN: Tensor, epsilon: float
 ) -> Tensor:
-    """Batch norm with given statistics, as evaluation uses it: [R, B, N]."""
+    """Batch norm with given statistics, as in evaluation: [R, B, N]."""
     factor_RN = torch.rsqrt(variance_RN + epsilon) * scale_RN
     return (x_RBN - mean_RN[:, None]) * factor_RN[:, None] + shift_RN[:, None]
 
 
 class _LstmCell(torch.autograd.Function):
-    """The lstm's arithmetic after the matrix products, its gradient in closed form: a third of autograd's passes.
+    """The lstm's arithmetic after the matrix products. Its closed-form gradient needs a third of autograd's passes.
 
-    tanh(x) is written as 2 sigmoid(2x) - 1, the same but for rounding of numbers near 1: on the CPU PyTorch's sigmoid
-    takes a third of the time of its tanh.
+    tanh(x) is written as 2 sigmoid(2x) - 1, which differs only in the rounding of numbers near 1. On the CPU PyTorch's
+    sigmoid takes a third of the time of its tanh.
     """
 
     @staticmethod
@@ -209,8 +209,8 @@ def lstm_cell(gates_RBG: Tensor, c_RBH: Tensor, peephole_RP: Tensor | None = Non
 
     Args:
         gates_RBG: i, f, o, g side by side, [R, B, 4H].
-        c_RBH: the cell state before.
-        peephole_RP: weights [R, 3H] with which i and f see c and o sees c'; None for none.
+        c_RBH: the previous cell state.
+        peephole_RP: peephole weights [R, 3H], of i and f for c and of o for c'; None: no peepholes.
 
     >>> h_RBH, c_RBH = lstm_cell(torch.zeros((1, 1, 4)), torch.tensor([[[2.0]]]))
     >>> c_RBH.tolist(), round(h_RBH.item(), 4)
@@ -229,7 +229,7 @@ def scan(function: Callable, carry: Any, xs: tuple[Tensor, ...]) -> tuple[Any, A
     """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
 
     Returns:
-        The last carry, and all y along a new first axis, or None where y is.
+        The last carry, and all y along a new first axis (None if y is None).
     """
     ys = []
     for x in zip(*xs, strict=True):
@@ -246,14 +246,14 @@ def vjp(
     input_gradient: bool = True,
     has_aux: bool = False,
 ) -> tuple:
-    """Run `function(parameters, x, *constants)` and keep what its local gradient needs.
+    """Run `function(parameters, x, *constants)` and keep what is needed for its local gradient.
 
     Nothing reaches beyond this one call: the graph starts at `parameters` and `x` and ends at the output. So a layer
     can be updated before the layers above it have run.
 
     Args:
-        input_gradient: False where the gradient of x is not needed; it is then not computed and comes back as None.
-        has_aux: whether the function returns (output, auxiliary), of which only the output is differentiated.
+        input_gradient: False if the gradient of x is not needed; it is then None.
+        has_aux: whether the function returns (output, auxiliary); only the output is differentiated.
 
     Returns:
         (output, pullback), or (output, pullback, auxiliary). The output is an array or a tuple of arrays.

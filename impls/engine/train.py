@@ -1,4 +1,4 @@
-"""Trains one cell from its spec to its curves and its record; goes on after a stop as if there had been none."""
+"""Trains one cell and writes its curves and its record. A resumed run has the same bits as one never stopped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PACKAGES = {"torch": ("numpy", "torch"), "jax": ("numpy", "jax", "jaxlib")}
 
 @dataclass
 class Progress:
-    """What a checkpoint carries on: where the run stands, and sums over its sessions."""
+    """The progress that a checkpoint stores: the iteration, and sums over all sessions."""
 
     iteration: int = 0
     sessions: int = 0
@@ -50,14 +50,14 @@ class Progress:
 def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
     """Train one cell; write curves.parquet, run.json and parameters.npz into its folder.
 
-    The record's command is the one that gives this spec and these options, wherever `train` was called from.
+    The record's command gives this spec and these options, wherever `train` was called from.
 
     A stop (Ctrl-C, --max-minutes, a kill) leaves a checkpoint at a launch boundary. Launches always begin and end at
-    the same iterations, whether the run was stopped or not, so a resumed run computes the very same bits.
+    the same iterations, whether or not the run was stopped, so a resumed run computes the same bits.
 
     Raises:
-        UserError: bad data, a folder in use, a full disk.
-        KeyboardInterrupt: Ctrl-C, once everything is written.
+        UserError: bad data, a folder in use, or a full disk.
+        KeyboardInterrupt: Ctrl-C; raised after everything is written.
     """
     folder = options.output or cell_folder(experiment, spec, options)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
 
 
 class _Run:
-    """One call of `train`: where it stands, what it has measured, what it writes."""
+    """One call of `train`: its progress, its measurements and its output files."""
 
     def __init__(self, experiment: str, spec: CellSpec, options: Options, folder: Path) -> None:
         self.session_start = time.perf_counter()
@@ -75,7 +75,7 @@ class _Run:
         splits = cell_splits(spec, self.dataset)
         self.facts = spec.facts(as_examples(self.dataset))
         self.examples = len(splits["train"][1]) if splits else 0
-        self.code = _code(training_sources(experiment, options.framework))  # as it is now, whatever is edited later
+        self.code = _code(training_sources(experiment, options.framework))  # read now: files may be edited later
         self.threads = options.threads or usable_cpus()
         prepare_environment(self.threads)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
@@ -97,16 +97,16 @@ class _Run:
         best = self.engine.default_device()
         if self.options.device == "cuda" and best != "cuda":
             raise UserError(
-                f"{self.options.framework} sees no GPU: install it with `make reproduce ACCELERATOR=cuda` on a machine "
-                "that has one, or run with --device cpu"
+                f"{self.options.framework} finds no GPU: install it with `make reproduce ACCELERATOR=cuda` on a "
+                "machine that has one, or run with --device cpu"
             )
         return best if self.options.device == "auto" else self.options.device
 
     def run(self) -> RunRecord:
-        """Train from where the run stands to its end, or to where it is stopped."""
+        """Train from the current iteration until the run ends or is stopped."""
         if self.options.resume:
             if finished := self._finished():
-                say(f"{self.folder} holds this very run, complete: nothing to do")
+                say(f"{self.folder} already has this run, complete: nothing to do")
                 return finished
             self._resume()
         self.progress.sessions += 1
@@ -132,9 +132,9 @@ class _Run:
                 signal.signal(number, handler)
 
     def _boundaries(self) -> list[int]:
-        """Where launches end, resumed or not: at every evaluation, and at equal parts between two of them.
+        """Iterations at which launches end: every evaluation, and equal parts between two evaluations.
 
-        Of equal parts because each other length is another compilation.
+        The parts are equal because every other length needs another compilation.
         """
         ends = []
         for first, last in itertools.pairwise(self.spec.evaluation_iterations()):
@@ -143,7 +143,7 @@ class _Run:
         return [end for end in ends if end > self.progress.iteration]
 
     def _blocks(self) -> Iterator[tuple[int, Leaves]]:
-        """For each launch where it ends and what it consumes, which is drawn while the launch before it runs."""
+        """The end and the inputs of each launch. The inputs are drawn while the previous launch runs."""
         ends = self._boundaries()
         with ThreadPoolExecutor(max_workers=1) as drawing:
             upcoming = None
@@ -175,7 +175,7 @@ class _Run:
         self.progress.evaluation_seconds += time.perf_counter() - started
 
     def _identity(self) -> Identity:
-        """What must be the same for a checkpoint to be resumed."""
+        """The identity that a checkpoint must have to be resumed."""
         return identity(
             spec=self.spec.model_dump(mode="json"),
             seeds=self.options.seeds,
@@ -193,7 +193,7 @@ class _Run:
         write_arrays(self.folder / CHECKPOINT, self.runner.leaves() | curve_leaves, meta)
 
     def _finished(self) -> RunRecord | None:
-        """The record in the folder, if it is of this very run and complete."""
+        """The record in the folder, if it belongs to this run and is complete."""
         if not ((self.folder / RECORD).is_file() and (self.folder / PARAMETERS).is_file()):
             return None
         record = read_record(self.folder / RECORD)
@@ -214,12 +214,12 @@ class _Run:
         leaves, meta = read_arrays(path)
         changed = differences(self._identity(), meta["identity"])
         if changed:
-            say(f"starting from iteration 0: {path} was made with another {' and another '.join(changed)}")
+            say(f"starting from iteration 0: {path} differs in {', '.join(changed)}")
             return
         self.progress, labels = Progress(**meta["progress"]), meta["curve_labels"]
         self.curves.load(leaves, labels)
         self.runner.load(leaves)
-        say(f"going on from iteration {self.progress.iteration} of {self.spec.iterations}")
+        say(f"resuming from iteration {self.progress.iteration} of {self.spec.iterations}")
 
     def _must_stop(self) -> bool:
         if self.stop_signal is not None:
@@ -228,14 +228,14 @@ class _Run:
         return self.options.max_minutes is not None and minutes >= self.options.max_minutes
 
     def _note_signal(self, number: int, _frame: object) -> None:
-        """Stop at the next launch boundary; a second signal stops at once, at the cost of what is not yet saved."""
+        """Stop at the next launch boundary. A second signal stops at once and loses what is not saved yet."""
         if self.stop_signal is not None:
             raise KeyboardInterrupt
         self.stop_signal = number
-        say("stopping at a checkpoint; once more to stop at once")
+        say("stopping at a checkpoint; repeat to stop at once")
 
     def _finish(self) -> RunRecord:
-        """Write what there is. A partial run keeps its checkpoint; the record is written last."""
+        """Write the results so far. A partial run keeps its checkpoint. The record is written last."""
         complete = self.progress.iteration == self.spec.iterations or self.progress.stopped_early
         leaves = self.runner.leaves()
         self.curves.events = self.spec.events(leaves)
@@ -244,14 +244,14 @@ class _Run:
             write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
         else:
             self._save()
-        (self.folder / RECORD).unlink(missing_ok=True)  # an older run's must never stand beside these curves
+        (self.folder / RECORD).unlink(missing_ok=True)  # the record of an older run must never lie beside these curves
         self.curves.write(self.folder / CURVES)
         record = self._record("complete" if complete else "partial")
         write_record(self.folder / RECORD, record)
         if complete:
             (self.folder / CHECKPOINT).unlink(missing_ok=True)
         elif self.stop_signal is not None:
-            say(f"stopped at iteration {record.iteration_reached}; --resume goes on from there")
+            say(f"stopped at iteration {record.iteration_reached}; --resume continues from there")
             raise KeyboardInterrupt
         return record
 

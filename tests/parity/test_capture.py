@@ -79,7 +79,7 @@ def sends_a_number(run, _inputs) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (rebinds, RuntimeError, "must update its state in place to be captured, and replaced parameters."),
+        (rebinds, RuntimeError, "must update its state in place, but this one replaced parameters."),
         (asks_for_a_value, recorder.Refused, "_local_scalar_dense"),
         (sends_a_number, recorder.Refused, "lift_fresh"),
     ],

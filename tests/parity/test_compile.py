@@ -62,7 +62,7 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fails))
     experiment, spec = ROWS[IDS.index(CELLS[0])]
-    with pytest.warns(UserWarning, match="compiler failed, so this run goes on without it.*fails"):
+    with pytest.warns(UserWarning, match="compiler failed, so this run continues without it.*fails"):
         compiled, _ = advanced(experiment, spec)
     plain, _ = advanced(experiment, spec, compiles=False)
     for name, value in plain.items():

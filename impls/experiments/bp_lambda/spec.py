@@ -1,7 +1,6 @@
-"""BP(lambda): backpropagated and synthetic gradient mixed at every cut, from DNI (0) to backpropagation (1).
+"""BP(lambda): a mixture of the backpropagated and the synthetic gradient at every cut, from DNI (0) to backprop (1).
 
-Draws fig_bp_lambda. The paper defines it (its supplement; paper.md section 7) and publishes no result: the sweep is an
-addition of this suite.
+For fig_bp_lambda. The paper's supplement defines BP(lambda), but has no result. The sweep is an addition of this suite.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from impls.experiments.feedforward import spec as feedforward
 
 
 class Spec(feedforward.Spec):
-    """One cell: as in the feed-forward experiment, whose twins run it."""
+    """One cell of this variant of the feed-forward experiment."""
 
     cell_fields: ClassVar[tuple[str, ...]] = (*feedforward.Spec.cell_fields, "bp_lambda")
     twins: ClassVar[str] = "feedforward"

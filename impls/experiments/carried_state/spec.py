@@ -1,7 +1,7 @@
-"""Copy and Repeat Copy with the core's state carried from one sequence to the next, where the default clears it.
+"""Copy and Repeat Copy with the core's state carried from one sequence to the next; by default it is cleared.
 
-Draws fig_carried_state, an ablation of a choice of this suite: the paper does not say which it did. A state that nobody
-clears has to be cleared by the net, for the sake of errors that come later than a short chunk's gradient sees.
+For fig_carried_state, an ablation of a choice of this suite: the paper does not state which variant it used. The net
+must learn to clear a carried state itself. The errors of a wrong state come later than a short chunk's gradient sees.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from impls.fields import choice
 
 
 class Spec(recurrent.Spec):
-    """One cell: as in the recurrent experiment, whose twins run it."""
+    """One cell of this variant of the recurrent experiment."""
 
     twins: ClassVar[str] = "recurrent"
 

@@ -1,7 +1,7 @@
 """Feed-forward nets with synthetic gradients in JAX; line by line the twin of `torch_impl.py`.
 
 Shape legend: R replicas, B batch, H an activation's units, C classes, E examples of an evaluation, N rows of a batch
-norm. In a convolutional net H stands for [Y, X, H]: rows, columns, filters.
+norm. In a convolutional net H means [Y, X, H]: rows, columns, filters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def init(spec: Spec, parameters: Tree) -> Tree:
     """The state before training.
 
     `parameters`, with a leading replica axis; `statistics`, the running mean and variance of every batch norm; the
-    state of `adam`; and for stale gradients their averages over past iterations, [R, H] of each hidden layer.
+    state of `adam`; for stale gradients also their averages over past iterations, [R, H] of each hidden layer.
     """
     statistics, stale = {}, {}
     for i in range(1, spec.depth):
@@ -38,12 +38,12 @@ def init(spec: Spec, parameters: Tree) -> Tree:
 
 
 def pixels(spec: Spec, images_RB: Array, dtype: jnp.dtype) -> Array:
-    """uint8 images to [0, 1], each in the shape that the net takes: [R, B, D] or [R, B, Y, X, C]."""
+    """uint8 images scaled to [0, 1], in the input shape of the net: [R, B, D] or [R, B, Y, X, C]."""
     return images_RB.reshape(*images_RB.shape[:2], *spec.input_shape).astype(dtype) / 255
 
 
 def affine(parameters: Arrays, x_RBH: Array) -> Array:
-    """A linear map or a convolution, as its weight's shape says, and its bias where it has one: [R, B, H]."""
+    """A linear map or a convolution, depending on the shape of its weight, plus its bias, if any: [R, B, H]."""
     weight = parameters["weight"]
     z_RBH = ops.matmul(x_RBH, weight) if weight.ndim == 3 else ops.convolution(x_RBH, weight)
     if "bias" in parameters:
@@ -61,10 +61,10 @@ def layer(
     """Linear map or convolution, batch norm, ReLU, pooling: [R, B, H] -> [R, B, H'].
 
     Args:
-        running: (mean, variance) to normalise with, each [R, H]; not given: the batch's own.
+        running: (mean, variance) for the batch norm, each [R, H]; not given: those of the batch.
 
     Returns:
-        The activation, and the (mean, variance) that it was normalised with.
+        The activation, and the (mean, variance) that the batch norm used.
     """
     z_RBH = affine(parameters, x_RBH)
     z_RNH = z_RBH.reshape(len(z_RBH), -1, z_RBH.shape[-1])
@@ -88,7 +88,7 @@ def loss(parameters: Tree, h_RBH: Array, labels_RB: Array) -> Array:
 
 
 def synthetic_gradient(parameters: Tree, h_RBH: Array, labels_RB: Array, spec: Spec) -> Array:
-    """M(h), or M(h, label) for cdni: the gradient of the loss with respect to h as M predicts it, [R, B, H]."""
+    """M(h), or M(h, label) for cdni: the predicted gradient of the loss with respect to h, [R, B, H]."""
     if spec.method == "cdni":
         place = h_RBH.shape[2:-1]  # (Y, X) in a convolutional net: the label is then ten constant channels
         labels_RBC = ops.one_hot(labels_RB, CLASSES, h_RBH.dtype)
@@ -100,11 +100,11 @@ def synthetic_gradient(parameters: Tree, h_RBH: Array, labels_RB: Array, spec: S
 
 
 def forward(spec: Spec, parameters: Tree, x_RBH: Array) -> tuple[Arrays, Tree, dict[int, Callable]]:
-    """Run the hidden layers, each on its own.
+    """Run the hidden layers, each with a separate pullback.
 
     Returns:
-        Activations `h0` (the input) to `h<N-1>`; every layer's batch mean and variance; by layer its pullback, which
-        turns the gradient of its activation into those of its parameters and of its input.
+        Activations `h0` (the input) to `h<N-1>`; every layer's batch mean and variance; every layer's pullback, which
+        maps the gradient of its activation to the gradients of its parameters and of its input.
     """
     h: Arrays = {"h0": x_RBH}
     moments: Tree = {}
@@ -124,7 +124,7 @@ def forward(spec: Spec, parameters: Tree, x_RBH: Array) -> tuple[Arrays, Tree, d
 
 
 def backpropagate(spec: Spec, pullback: dict[int, Callable], delta_RBH: Array) -> Arrays:
-    """The true gradients: of every hidden activation by `h<i>`, from that of the highest, across all cuts."""
+    """The true gradient of every hidden activation, by `h<i>`, from the gradient of the highest, across all cuts."""
     true = {f"h{spec.depth - 1}": delta_RBH}
     for i in reversed(range(2, spec.depth)):
         _, true[f"h{i - 1}"] = pullback[i](true[f"h{i}"])
@@ -132,12 +132,12 @@ def backpropagate(spec: Spec, pullback: dict[int, Callable], delta_RBH: Array) -
 
 
 def received_gradient(spec: Spec, state: Tree, i: int, delta_RBH: Array, synthetic_RBH: Array | None) -> Array | None:
-    """What layer i receives as the gradient of its activation h_i, where the net is cut after it.
+    """The gradient of the activation h_i that layer i receives if the net is cut after it.
 
     no_bprop   nothing (None): neither this layer nor any below it is updated
     stale      the average over past iterations of dL/dh_i, averaged over each batch
     dni, cdni  the synthetic gradient M_i(h_i), which needs nothing from above, so layer i is not locked;
-               with BP(lambda) mixed with the gradient from above: (1 - lambda) M_i(h_i) + lambda delta_i
+               BP(lambda) mixes it with the gradient from above: (1 - lambda) M_i(h_i) + lambda delta_i
     """
     if spec.method == "no_bprop":
         return None
@@ -149,17 +149,17 @@ def received_gradient(spec: Spec, state: Tree, i: int, delta_RBH: Array, synthet
 
 
 def model_gradients(spec: Spec, model: Tree, h_RBH: Array, delta_RBH: Array, labels_RB: Array) -> tuple[Array, Tree]:
-    """M's prediction, and the gradients of M's parameters of |M(h) - delta|^2, a mean over the batch (section 2)."""
+    """M's prediction, and the gradients of |M(h) - delta|^2, averaged over the batch, for its weights (section 2)."""
     synthetic_RBH, pullback = vjp(synthetic_gradient, model, h_RBH, labels_RB, spec, input_gradient=False)
     gradients, _ = pullback((synthetic_RBH - delta_RBH) * (2 / spec.batch_size))
     return synthetic_RBH, gradients
 
 
 def compute_gradients(spec: Spec, state: Tree, x_RBH: Array, labels_RB: Array) -> tuple[Tree, Tree, Arrays]:
-    """One iteration's gradients of every parameter; what the running averages move towards; the activations.
+    """One iteration's gradients of every parameter, the new values for the running averages, and the activations.
 
-    Layer i receives what comes from above, delta_i, or where the net is cut after it `received_gradient`. M_i learns
-    delta_i, which is what layer i + 1 sends down for what *it* received: a bootstrap (section 2).
+    Layer i receives the gradient from above, delta_i, or `received_gradient` if the net is cut after it. M_i learns
+    delta_i, which layer i + 1 computes from the gradient that *it* received: a bootstrap (section 2).
     """
     parameters = state["parameters"]
     h, moments, pullback = forward(spec, parameters, x_RBH)
@@ -195,17 +195,17 @@ def batch(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Array,
 
 
 def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
-    """Activations and gradients of one iteration by name, which the parity ladder compares."""
+    """Activations and gradients of one iteration by name, for the parity ladder."""
     gradients, _, h = compute_gradients(spec, state, *batch(spec, state, data, inputs))
     return h | {"gradient": gradients}
 
 
 def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
-    """How near synthetic gradients are to the true ones on one training batch: means over its examples, [R] each.
+    """Differences between synthetic and true gradients on one training batch: means over its examples, [R] each.
 
     For the cut after layer i: `h<i>.l2_error` and, for comparison, `h<i>.true_norm`, which is the error of a zero
-    gradient, both of one example's loss; `h<i>.cosine_similarity`; `h<i>.sign_error`, the percentage of dimensions
-    whose sign is wrong.
+    gradient, both for one example's loss; `h<i>.cosine_similarity`; `h<i>.sign_error`, the percentage of dimensions
+    with the wrong sign.
     """
     x_RBH, labels_RB = batch(spec, state, data, inputs)
     h, _, pullback = forward(spec, state["parameters"], x_RBH)
@@ -217,10 +217,10 @@ def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
     for i in spec.cuts:
         model = state["parameters"][f"synthetic_gradient{i}"]
         synthetic_RBH = synthetic_gradient(model, h[f"h{i}"], labels_RB, spec)
-        synthetic_RBH = synthetic_RBH * (spec.batch_size / spec.gradient_scale)  # as that of one example's loss
+        synthetic_RBH = synthetic_RBH * (spec.batch_size / spec.gradient_scale)  # for one example's loss
         a_RBH, b_RBH = (value.reshape(*labels_RB.shape, -1) for value in (synthetic_RBH, true[f"h{i}"]))
         norm_RB, true_norm_RB = jnp.sqrt((a_RBH**2).sum(-1)), jnp.sqrt((b_RBH**2).sum(-1))
-        tiny = jnp.finfo(norm_RB.dtype).tiny  # before M has learnt anything its output is zero, and so the cosine
+        tiny = jnp.finfo(norm_RB.dtype).tiny  # before M has learnt, its output and the cosine are zero
         found[f"h{i}.l2_error"] = jnp.sqrt(((a_RBH - b_RBH) ** 2).sum(-1)).mean(1)
         found[f"h{i}.true_norm"] = true_norm_RB.mean(1)
         found[f"h{i}.cosine_similarity"] = ((a_RBH * b_RBH).sum(-1) / (norm_RB * true_norm_RB + tiny)).mean(1)

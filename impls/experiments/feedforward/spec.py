@@ -1,10 +1,10 @@
-"""Feed-forward nets with synthetic gradients: what is computed, before any framework.
+"""Feed-forward nets with synthetic gradients: the computation, independent of the framework.
 
 Reproduces table_feedforward, fig_feedforward_curves, fig_underfitting and text_deep (paper: "Every layer DNI"). An
 N-layer net has N-1 hidden layers (linear map or convolution, batch norm, ReLU, and in a convolutional net pooling) and
-a linear classifier. Where the net is cut, after every hidden layer here, a model M of the gradient of the activation
-h_i stands in for what comes from above. Five other experiments set other fields of this spec (`twins` in theirs).
-Results on the real data so far, with their records: results/published/*/tables/table_feedforward.md.
+a linear classifier. The net is cut after every hidden layer. At a cut, a model M predicts the gradient of the
+activation h_i, and this prediction replaces the gradient from above. Five other experiments are variants of this one
+(`twins` in their specs). Results on the real data: results/published/*/tables/table_feedforward.md.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ SIZES = {
 
 
 class Map(NamedTuple):
-    """A linear map or a convolution: the shape of its weight, outputs last, and at how many positions it is applied."""
+    """A linear map or a convolution: the shape of its weight, outputs last, and the number of its positions."""
 
     shape: tuple[int, ...]
     positions: int = 1
 
     @property
     def inputs(self) -> int:
-        """How many numbers one output is a sum over."""
+        """Number of terms in the sum of one output."""
         return math.prod(self.shape[:-1])
 
     @property
     def multiply_adds(self) -> int:
-        """For one example."""
+        """Multiply-adds for one example."""
         return math.prod(self.shape) * self.positions
 
 
@@ -58,18 +58,20 @@ class Spec(CellSpec):
 
     dataset: Literal["mnist", "cifar10"] = Field("mnist", description="data set")
     model: Literal["fcn", "cnn"] = Field("fcn", description="fcn: fully connected; cnn: 5x5 convolutions and pooling")
-    depth: int = Field(4, description="layers, the classifier included: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
+    depth: int = Field(4, description="layers, including the classifier: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
     method: Literal["no_bprop", "bprop", "dni", "cdni", "stale"] = Field(
         "dni",
-        description="what crosses the cuts. no_bprop: nothing, the gradient there is zero; bprop: there are no cuts, "
-        "backpropagation end to end; dni: synthetic gradients; cdni: synthetic gradients conditioned on the label; "
+        description="gradient at the cuts. no_bprop: zero; bprop: no cuts, backpropagation from end to end; "
+        "dni: synthetic gradients; cdni: synthetic gradients conditioned on the label; "
         "stale: an average of the true gradients of past iterations",
     )
 
-    cut_after: NonNegativeInt = paper(0, "the hidden layer after which the one cut is; 0: a cut after every one")
+    cut_after: NonNegativeInt = paper(
+        0, "the hidden layer after which the net is cut; 0: a cut after every hidden layer"
+    )
     bp_lambda: float = paper(
         0.0,
-        "BP(lambda): share of the gradient from above in what crosses a cut of dni or cdni; 1 is backpropagation",
+        "BP(lambda): share of the gradient from above in the gradient at a cut of dni or cdni; 1 is backpropagation",
         ge=0,
         le=1,
     )
@@ -79,22 +81,28 @@ class Spec(CellSpec):
     )
     synthetic_gradient_depth: NonNegativeInt | None = paper(
         None,
-        "hidden layers of each synthetic-gradient model M; not given: 1 for the fcn on cifar10, elsewhere 2 for dni "
+        "hidden layers of each synthetic-gradient model M; not given: 1 for the fcn on cifar10, otherwise 2 for dni "
         "and 0 (one linear map) for cdni",
     )
     synthetic_gradient_units: PositiveInt | None = paper(
         None,
-        "units or filters of each hidden layer of M; not given: fcn 1024 (mnist) or 4000 (cifar10), cnn as the net",
+        "units or filters of each hidden layer of M; not given: fcn 1024 (mnist) or 4000 (cifar10), cnn as in the net",
     )
     batch_size: PositiveInt = paper(256, "examples per iteration")
     learning_rate: PositiveFloat = paper(3e-5, "Adam's step size before the first drop")
-    learning_rate_drops: tuple[PositiveInt, ...] = paper((300_000, 400_000), "iterations at which it is divided by 10")
-    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decay of the mean and of the square")
+    learning_rate_drops: tuple[PositiveInt, ...] = paper(
+        (300_000, 400_000), "iterations at which the learning rate is divided by 10"
+    )
+    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
     batch_norm_momentum: float = choice(0.9, "decay of the running statistics that evaluation uses", ge=0, lt=1)
-    train_error_examples: PositiveInt = choice(10_000, "how many examples, the first, give the training error")
-    validation_examples: NonNegativeInt = paper(0, "training examples, the last, held out and evaluated apart")
+    train_error_examples: PositiveInt = choice(
+        10_000, "number of training examples, the first ones, that give the training error"
+    )
+    validation_examples: NonNegativeInt = paper(
+        0, "number of training examples, the last ones, held out for a validation error"
+    )
     target_scale: Literal["example", "batch_mean"] = choice(
         "example",
         "the loss whose gradient M learns: one example's, or divided by the batch size (small targets: slow with Adam)",
@@ -107,7 +115,7 @@ class Spec(CellSpec):
         if self.method == "bprop" and self.cut_after:
             raise ValueError("bprop has no cut: leave cut_after at 0")
         if self.bp_lambda and not self.has_synthetic_gradients:
-            raise ValueError(f"bp_lambda mixes synthetic gradients, which {self.method} has none of")
+            raise ValueError(f"bp_lambda needs synthetic gradients, and {self.method} has none")
         return self
 
     @classmethod
@@ -124,15 +132,15 @@ class Spec(CellSpec):
 
     @classmethod
     def tiny(cls, **fields: Any) -> Self:
-        """A cell that trains 20 iterations in a blink, for the parity ladder."""
-        # Adam's epsilon is raised so that it does not blow gradients that are zero but for rounding up to full steps.
+        """A tiny cell of 20 iterations, for the parity ladder."""
+        # A larger epsilon, so that Adam does not turn rounding errors of zero gradients into full steps.
         sizes = {"hidden_units": 7, "synthetic_gradient_units": 5, "batch_size": 8}
         if fields.get("model") == "cnn":
             sizes = {"hidden_units": 3, "synthetic_gradient_units": 2, "batch_size": 4}
         return cls(**({"depth": 4, "adam_epsilon": 1e-6, "learning_rate": 3e-3} | sizes | fields))
 
     def default(self, name: str) -> Any:
-        """Sizes depend on data set and model; the depth of M depends on the method too."""
+        """Sizes depend on data set and model; the depth of M also depends on the method."""
         sizes = SIZES[self.dataset, self.model]
         if name == "synthetic_gradient_depth":
             return sizes.get(self.method, 0)
@@ -145,19 +153,19 @@ class Spec(CellSpec):
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:
-        """Hidden layers that receive something else than the gradient from above."""
+        """Hidden layers with a cut above them."""
         if self.method == "bprop":
             return ()
         return (self.cut_after,) if self.cut_after else tuple(range(1, self.depth))
 
     @cached_property
     def input_shape(self) -> tuple[int, ...]:
-        """Of one example as the net sees it: [D] (fcn) or [Y, X, C] (cnn)."""
+        """Shape of one example in the net: [D] (fcn) or [Y, X, C] (cnn)."""
         image = IMAGES[self.dataset]
         return image if self.model == "cnn" else (math.prod(image),)
 
     def activation_shape(self, layer: int) -> tuple[int, ...]:
-        """Of one example's h_layer, pooled: [H] or [Y, X, H]; layer 0 is the input."""
+        """Shape of one example's h_layer after pooling: [H] or [Y, X, H]; layer 0 is the input."""
         if layer == 0:
             return self.input_shape
         units = self.resolved("hidden_units")
@@ -167,25 +175,25 @@ class Spec(CellSpec):
         return (-(-rows // 2), -(-columns // 2), units)  # pooling at stride 2
 
     def pooling(self, layer: int) -> Literal["max", "average"] | None:
-        """What follows the ReLU of a hidden layer."""
+        """The pooling after the ReLU of a hidden layer."""
         if self.model == "fcn":
             return None
         return "max" if layer == 1 else "average"
 
     @cached_property
     def gradient_scale(self) -> int:
-        """What flows between layers is the gradient of so many times the mean loss: see `target_scale`."""
+        """Factor of the mean loss in the gradients between layers: see `target_scale`."""
         return self.batch_size if self.target_scale == "example" else 1
 
     @cached_property
     def layer_maps(self) -> list[Map]:
-        """Of the hidden layers from below, and of the classifier last."""
+        """Maps of the hidden layers, from the lowest, and then of the classifier."""
         units = self.resolved("hidden_units")
         hidden = [self._map(self.activation_shape(i - 1), 0, units) for i in range(1, self.depth)]
         return [*hidden, Map((math.prod(self.activation_shape(self.depth - 1)), CLASSES))]
 
     def synthetic_gradient_maps(self, layer: int) -> list[Map]:
-        """Of the model of layer's gradient: its hidden layers, and the map to the gradient last."""
+        """Maps of the model M of a layer's gradient: its hidden layers, then the map to the gradient."""
         *place, units = self.activation_shape(layer)
         widths = [
             units,
@@ -199,16 +207,16 @@ class Spec(CellSpec):
         ]
 
     def _map(self, shape: tuple[int, ...], extra_inputs: int, outputs: int) -> Map:
-        """From activations of `shape` with `extra_inputs` more channels to `outputs` ones."""
+        """The map from activations of `shape` with `extra_inputs` more channels to `outputs` channels."""
         *place, inputs = shape
         window = [WINDOW] * len(place)
         return Map((*window, inputs + extra_inputs, outputs), math.prod(place))
 
     def splits(self, splits: Mapping[str, Examples]) -> dict[str, Examples]:
-        """With `validation_examples`, a third split "valid": the last of the training examples, not trained on.
+        """With `validation_examples`, a third split "valid": the last training examples, which are not trained on.
 
         Raises:
-            ValueError: nothing would be left to train on.
+            ValueError: no example would be left for training.
         """
         found = dict(splits)
         if self.validation_examples:
@@ -229,13 +237,14 @@ class Spec(CellSpec):
 
     @property
     def measures_batch(self) -> bool:
-        """How near the synthetic gradient is to the true one, where there is one cut."""
+        """True with a single cut: the twins then compare the synthetic with the true gradient."""
         return self.has_synthetic_gradients and self.cut_after > 0
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights normal with variance 1/inputs; the last map of every M zero, so its first gradients are zero.
+        """Weights are normal with variance 1/inputs; the last map of every M is zero, so its first gradients are zero.
 
-        No bias where batch norm follows: its shift is one. Order of drawing: the net from below, then each M.
+        There is no bias before batch norm, whose shift has this role. They are drawn in this order: the net from its
+        lowest layer, then each M.
         """
         rng = generator(seed, "init")
         parameters: dict[str, np.ndarray] = {}
@@ -269,11 +278,11 @@ class Spec(CellSpec):
         return {"indices": np.stack(indices, axis=1), "learning_rate": self.learning_rate * 0.1**drops}
 
     def operations_per_step(self) -> float:
-        """Matrix products and convolutions only, 2 operations per multiply-add; what the method needs and no more."""
+        """Matrix products and convolutions that the method needs, 2 operations per multiply-add."""
         layers = [linear.multiply_adds for linear in self.layer_maps]
-        # Below the cuts of no_bprop nothing is trained; elsewhere every layer is, whatever it receives.
+        # no_bprop trains nothing below the cuts; the other methods train every layer.
         trained = layers[max(self.cuts) :] if self.method == "no_bprop" else layers
-        # Forward; the gradients of the weights; those of the inputs, but of the lowest layer that is trained.
+        # Forward; gradients of the weights; gradients of the inputs, except for the lowest trained layer.
         multiply_adds = sum(layers) + sum(trained) + sum(trained[1:])
         for i in self.cuts if self.has_synthetic_gradients else ():
             model = [linear.multiply_adds for linear in self.synthetic_gradient_maps(i)]

@@ -1,7 +1,7 @@
-"""How deep the synthetic-gradient model M should be: linear, or with one or two hidden layers.
+"""The depth of the synthetic-gradient model M: linear, or with one or two hidden layers.
 
-Reproduces fig_linear_dni (paper.md section 2). The paper chose the depth of M on test error; fig_depth_choice, an
-addition of this suite, holds that against choosing on training examples held out for validation.
+Reproduces fig_linear_dni (paper: "Every layer DNI"). The paper chose the depth of M on the test error.
+fig_depth_choice, an addition of this suite, compares this with a choice on training examples held out for validation.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from impls.fields import choice
 
 
 class Spec(feedforward.Spec):
-    """One cell: as in the feed-forward experiment, whose twins run it."""
+    """One cell of this variant of the feed-forward experiment."""
 
     cell_fields: ClassVar[tuple[str, ...]] = (*feedforward.Spec.cell_fields, "synthetic_gradient_depth")
     twins: ClassVar[str] = "feedforward"
 
-    validation_examples: NonNegativeInt = choice(10_000, "training examples, the last, held out and evaluated apart")
+    validation_examples: NonNegativeInt = choice(
+        10_000, "number of training examples, the last ones, held out for a validation error"
+    )
 
     @classmethod
     def ladder(cls) -> list[Self]:

@@ -19,7 +19,7 @@ from impls.engine.state import Tree
 from impls.experiments.recurrent.jax_tasks import begin, promote, read_sequences, read_text, score
 from impls.experiments.recurrent.spec import SYMBOLS, Spec
 
-MODEL = "synthetic_gradient"  # the module that is M; all others are trained by the loss
+MODEL = "synthetic_gradient"  # the module M; all other modules are trained by the loss
 
 
 def init(spec: Spec, parameters: Tree) -> Tree:
@@ -35,7 +35,7 @@ def init(spec: Spec, parameters: Tree) -> Tree:
     state["adam"] = adam_init(net)
     if spec.has_synthetic_gradients:
         state["adam_of_model"] = adam_init(model)
-    if spec.regression_gradient:  # the one extra core: what the chunk before had at its last time step
+    if spec.regression_gradient:  # for `extra_core`: inputs of the previous chunk's last time step
         state["before"] = {
             "boundary": zeros(replicas, batch, spec.state_units),
             "x": zeros(replicas, batch, spec.input_units),
@@ -47,7 +47,7 @@ def init(spec: Spec, parameters: Tree) -> Tree:
 
 
 def split_modules(tree: Tree) -> tuple[Tree, Tree]:
-    """Parameters or gradients in two trees: those of the net, and those of M."""
+    """Parameters or gradients in two trees: of the net, and of M."""
     return {name: value for name, value in tree.items() if name != MODEL}, tree.get(MODEL, {})
 
 
@@ -78,14 +78,14 @@ def core(parameters: Tree, projected_RBG: Array, s_RBH: tuple[Array, ...], spec:
 
 
 def nats(logits_RXO: Array, target_RXO: Array, spec: Spec) -> Array:
-    """What each character costs: [R, ...]. Targets are symbols [R, ...] of a text, else bits [R, ..., O]."""
+    """The loss of each character in nats: [R, ...]. Targets are symbols [R, ...] of a text, or bits [R, ..., O]."""
     if spec.is_text:
         return -jnp.take_along_axis(jax.nn.log_softmax(logits_RXO, -1), target_RXO[..., None], -1)[..., 0]
     return (jax.nn.softplus(logits_RXO) - logits_RXO * target_RXO).sum(-1)
 
 
 def synthetic_gradient(parameters: Tree, boundary_RBS: Array, spec: Spec) -> Array:
-    """M: the predicted gradient of the loss to come, of one sequence, by the state (output, cell): [R, B, S]."""
+    """M: the predicted gradient of one sequence's later loss with respect to the state (output, cell): [R, B, S]."""
     hidden = spec.resolved("hidden_units")
     x_RBH = boundary_RBS if spec.synthetic_gradient_input == "state" else boundary_RBS[..., :hidden]
     for j in range(1, spec.synthetic_gradient_depth + 1):
@@ -100,7 +100,7 @@ def unroll(
 
     Returns:
         (loss [R], in nats, summed over time and averaged over the batch; the state at the end [R, B, S]), and `nats`
-        [R, T, B], what each character cost, and `last` [R, B, S], the state before the last time step.
+        [R, T, B], the loss of each character, and `last` [R, B, S], the state before the last time step.
     """
     projected_RTBG = affine(parameters["core"]["input"], chunk["x"])  # of all time steps in one product
     s_RBH = split(boundary_RBS, spec)
@@ -125,20 +125,20 @@ def unroll(
 
 
 def extra_core(parameters: Tree, boundary_RBS: Array, x_RBI: Array, keep_RB1: Array, spec: Spec) -> Array:
-    """The last time step of the chunk before, once more: the state at this chunk's start, [R, B, S]."""
+    """Repeats the last time step of the previous chunk: the state at this chunk's start, [R, B, S]."""
     s_RBH = split(boundary_RBS, spec)
     s_RBH = core(parameters, affine(parameters["input"], x_RBI), s_RBH, spec)
     return jnp.concatenate(s_RBH, -1) * keep_RB1
 
 
 def compute_gradients(spec: Spec, state: Tree, chunk: Arrays) -> tuple[Tree, Arrays]:
-    """What every parameter is updated with; and the states, synthetic gradients and costs of the chunk by name.
+    """The gradients of every parameter, and the states, synthetic gradients and losses of the chunk by name.
 
-    The chunk's last state receives, as the gradient of all that is still to come,
+    The chunk's last state receives, as the gradient of all later time steps,
         bptt          zero;
         dni, dni_aux  the synthetic gradient M(end), times `synthetic_gradient_factor`.
-    M learns delta, what reaches the chunk's first state: the gradient of the chunk's loss, and of what its last state
-    received: a bootstrap (section 2, synthetic gradients for recurrent networks).
+    M learns delta, the gradient of the chunk's first state: it comes from the chunk's loss, and from the gradient that
+    the last state received, which makes it a bootstrap (section 2, synthetic gradients for recurrent networks).
     """
     net, model = split_modules(state["parameters"])
     start_RBS, learns = state["boundary"], spec.has_synthetic_gradients
@@ -147,7 +147,7 @@ def compute_gradients(spec: Spec, state: Tree, chunk: Arrays) -> tuple[Tree, Arr
     )
     seen |= {"start": start_RBS, "end": end_RBS}
 
-    # What flows is the gradient of one sequence's loss: of the mean loss, times the batch size.
+    # Gradients of states are those of one sequence's loss: of the mean loss, times the batch size.
     examples_R = jnp.full_like(loss_R, spec.batch_size)
     future_RBS = jnp.zeros_like(end_RBS)
     if learns:
@@ -177,7 +177,7 @@ def compute_gradients(spec: Spec, state: Tree, chunk: Arrays) -> tuple[Tree, Arr
 
 
 def read(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Arrays, Arrays]:
-    """The chunk of one iteration, in the parameters' precision, and the task after it."""
+    """The chunk of one iteration, in the parameters' precision, and the state of the task after it."""
     dtype = state["boundary"].dtype
     if spec.is_text:
         return read_text(spec, data, inputs, dtype), {}
@@ -185,18 +185,18 @@ def read(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Arrays,
 
 
 def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
-    """Data, states and gradients of one iteration by name, which the parity ladder compares."""
+    """Data, states and gradients of one iteration by name, for the parity ladder."""
     chunk, _ = read(spec, state, data, inputs)
     gradients, seen = compute_gradients(spec, state, chunk)
     return chunk | seen | {"gradient": gradients}
 
 
 def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
-    """Where the curriculum stands, and how well M predicts its target at the start of the next chunk: [R] each.
+    """The state of the curriculum, and the quality of M's prediction at the start of the next chunk: [R] each.
 
     `bits_per_character` over the window and that chunk, `task_length` in training. `explained_variance.<phase>` and
-    `cosine_similarity.<phase>` of M, over the sequences that are in a phase: `read` before their stop symbol is read,
-    `write` after; those that begin there, whose state is new, are in none. For a text all rows count: `all`.
+    `cosine_similarity.<phase>` of M, over the sequences in a phase: `read` until their stop symbol is read, `write`
+    after it. Sequences that begin there have a new state, and are in no phase. For a text all rows count: `all`.
     """
     chunk, _ = read(spec, state, data, inputs)
     _, seen = compute_gradients(spec, state, chunk)
@@ -205,7 +205,7 @@ def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
         bits_R, characters_R = score(state["task"], chunk, seen["nats"])
         bits_R = bits_R + state["task"]["window_bits"].sum(1)
         characters_R = characters_R + state["task"]["window_characters"].sum(1)
-        guess_R = jnp.full_like(bits_R, spec.character_bits)  # where nothing has been asked for yet
+        guess_R = jnp.full_like(bits_R, spec.character_bits)  # if no character has counted yet
         found["bits_per_character"] = jnp.where(characters_R > 0, bits_R / characters_R.clip(1), guess_R)
         found["task_length"] = spec.task_length(state["task"]["level"]).astype(bits_R.dtype)
         position_RB, length_RB = chunk["position"][:, 0], chunk["length"][:, 0]
@@ -218,12 +218,12 @@ def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
 
 
 def prediction_quality(predicted_RBS: Array, delta_RBS: Array, chosen_RB: Array) -> Arrays:
-    """Over the chosen rows, [R] each; 0 where there is no row.
+    """The quality of M over the chosen rows, [R] each; 0 if there is no row.
 
-    `explained_variance` is about zero, 1 - |M - delta|^2 / |delta|^2: what bptt has in M's place explains nothing.
+    `explained_variance` is 1 - |M - delta|^2 / |delta|^2, relative to zero: the zero gradient of bptt explains nothing.
     """
     chosen_RB = chosen_RB.astype(delta_RBS.dtype)
-    tiny = jnp.finfo(delta_RBS.dtype).tiny  # before M has learnt anything its output is zero
+    tiny = jnp.finfo(delta_RBS.dtype).tiny  # before M has learnt, its output is zero
     predicted_RB, delta_RB, error_RB = (
         (value_RBS**2).sum(-1) * chosen_RB for value_RBS in (predicted_RBS, delta_RBS, delta_RBS - predicted_RBS)
     )
@@ -239,8 +239,8 @@ def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
     """One training iteration of all replicas: one chunk, one update. Returns the new state.
 
     Args:
-        data: of a text, `inputs` and `labels` [n], each symbol and the one that follows it.
-        inputs: `learning_rate` [], and what `read_text` or `read_sequences` asks for.
+        data: for a text, `inputs` and `labels` [n], each symbol and the next one.
+        inputs: `learning_rate` [], and the inputs of `read_text` or `read_sequences`.
     """
     chunk, task = read(spec, state, data, inputs)
     gradients, seen = compute_gradients(spec, state, chunk)
@@ -265,8 +265,8 @@ def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
 def evaluate(spec: Spec, state: Tree, symbols_N: Array, labels_N: Array) -> Arrays:
     """Sum over the N characters of a text, [R]: `bits_per_character`.
 
-    The text is cut into rows that are read side by side, each from its start to its end with the state carried along.
-    A row reads some characters before its first counted one to warm up; every character is counted once.
+    The text is cut into rows that are read side by side, each from its start to its end, with its state carried along.
+    As a warm-up, a row reads some characters before its first counted one. Every character is counted once.
     """
     parameters, rows, warm_up = state["parameters"], spec.evaluation_rows, spec.evaluation_warm_up
     weight = parameters["output"]["weight"]

@@ -1,4 +1,4 @@
-"""What the recurrent nets read and write, in JAX; line by line the twin of `torch_tasks.py`.
+"""Inputs and targets of the recurrent nets, in JAX; line by line the twin of `torch_tasks.py`.
 
 A text, or an endless stream of sequences to copy, and the curriculum of each replica.
 
@@ -39,7 +39,7 @@ def begin(spec: Spec, like: Array) -> Arrays:
 
 
 def read_text(spec: Spec, data: Arrays, inputs: Arrays, dtype: jnp.dtype) -> Arrays:
-    """The rows' next T symbols and what follows each: `x` [R, T, B, I] one-hot and `target` [R, T, B]."""
+    """The rows' next T symbols, `x` [R, T, B, I] one-hot, and the symbol after each, `target` [R, T, B]."""
     time_T1 = jnp.arange(spec.truncation_length)[:, None]
     positions_RTB = (inputs["positions"][:, None] + time_T1) % len(data["labels"])
     x_RTBI = ops.one_hot(data["inputs"][positions_RTB], SYMBOLS, dtype)
@@ -47,10 +47,10 @@ def read_text(spec: Spec, data: Arrays, inputs: Arrays, dtype: jnp.dtype) -> Arr
 
 
 def read_sequences(spec: Spec, task: Arrays, inputs: Arrays, dtype: jnp.dtype) -> tuple[Arrays, Arrays]:
-    """The next T time steps of every sequence, and the task after them.
+    """The next T time steps of every sequence, and the state of the task after them.
 
-    A sequence that ends is followed by one of its replica's level. The first of a new level waits a while, up to its
-    own length: so the sequences of the batch spread over time, and stay spread when they all grow longer.
+    After a sequence ends, a sequence of the replica's level follows. The first one of a new level waits for up to its
+    own length. So the sequences of the batch start at different times, also after they have all grown longer.
 
     Example: Copy at length 2, whose sequences have 2 + 1 + 2 + 1 = 6 time steps, in chunks of T = 4, without a wait.
 
@@ -62,13 +62,13 @@ def read_sequences(spec: Spec, task: Arrays, inputs: Arrays, dtype: jnp.dtype) -
         keep       1  1  1  1     1  0  1  1     1  1  1  0  the state is zero at the start of the next sequence
 
     Returns:
-        `x` [R, T, B, I]; `target` [R, T, B, O]; `counted` [R, T, B], whether a character is asked for; `keep`
-        [R, T, B, 1], whether the state goes on after the time step; `position` in the sequence, below 0 while it waits,
+        `x` [R, T, B, I]; `target` [R, T, B, O]; `counted` [R, T, B], whether the output counts; `keep` [R, T, B, 1],
+        whether the state is kept after the time step; `position` in the sequence, below 0 while it waits,
         `length` and `level`, all [R, T, B].
     """
     characters_RTB, level_R = inputs["characters"], task["level"]
     time_T1 = jnp.arange(spec.truncation_length, dtype=jnp.int32)[:, None]
-    # Each row's sequence under way, as if it went on for ever; where it does not, that of the replica's level follows.
+    # Each row's current sequence, as if it never ended; where it ends, one of the replica's level follows.
     position_RTB = task["position"][:, None] + time_T1
     level_RTB = jnp.broadcast_to(task["sequence_level"][:, None], position_RTB.shape)
     past_RTB = position_RTB - spec.sequence(level_RTB)[2]
@@ -87,7 +87,7 @@ def read_sequences(spec: Spec, task: Arrays, inputs: Arrays, dtype: jnp.dtype) -
     stops_RTB = position_RTB == length_RTB
     ends_RTB = position_RTB == total_RTB - 1
     writes_RTB = (position_RTB > length_RTB) & ~ends_RTB
-    # A character that is to be written was shown a number of time steps ago.
+    # A character to write was shown a number of time steps ago.
     ago_RTB = position_RTB - (position_RTB - length_RTB - 1) % length_RTB
     memory = jnp.concatenate([task["memory"], characters_RTB], 1)
     shown_at_RTB = spec.memory + time_T1 - ago_RTB * writes_RTB
@@ -118,16 +118,16 @@ def bits(spec: Spec, characters_RTB: Array, dtype: jnp.dtype) -> Array:
 
 
 def score(task: Arrays, chunk: Arrays, nats_RTB: Array) -> tuple[Array, Array]:
-    """(error in bits, characters that it is of) of a chunk, [R] each: sequences of the replica's level alone."""
+    """(error in bits, number of counted characters) of a chunk, [R] each; only sequences of the replica's level."""
     own_RTB = chunk["counted"] * (chunk["level"] == task["level"][:, None, None])
     return (nats_RTB * own_RTB).sum((1, 2)) / math.log(2), own_RTB.sum((1, 2))
 
 
 def promote(spec: Spec, task: Arrays, chunk: Arrays, nats_RTB: Array) -> Arrays:
-    """The task once a chunk's error is known: a replica whose average is low enough goes up one level.
+    """The task after a chunk: a replica whose average error is low enough is promoted by one level.
 
-    The average is over the characters, of sequences of its level, in the last W chunks; there are W since the last
-    promotion. The last level is where it stays.
+    The average is over the characters of sequences of its level in the last W chunks. A promotion needs W chunks since
+    the last one. There is no promotion from the last level.
     """
     level_R, iteration = task["level"], task["iteration"] + 1
     bits_R, characters_R = score(task, chunk, nats_RTB)

@@ -1,11 +1,11 @@
-"""Recurrent nets with synthetic gradients: what is computed, before any framework.
+"""Recurrent nets with synthetic gradients: the computation, independent of the framework.
 
 Reproduces table_rnn, fig_copy_progress, fig_ptb_curves and text_ptb (paper: "Recurrent neural networks"). A recurrent
-core runs over an endless stream in chunks of T time steps, the truncation length, and is updated after each. With a
-synthetic gradient, a model M of the gradient of the loss of all that is still to come stands at a chunk's end, where
-truncated backpropagation through time has a zero. Two tasks are drawn from the seed, Copy and Repeat Copy, on which
-each replica climbs a curriculum of longer and longer sequences; the third is text, Penn Treebank by characters.
-Results on the real data so far, with their records: results/published/*/tables/table_rnn.md.
+core runs over an endless stream in chunks of T time steps, the truncation length, and is updated after each chunk. At
+the end of a chunk, truncated backpropagation through time uses a zero gradient. DNI uses a model M, which predicts the
+gradient of the loss of all later time steps. Two tasks, Copy and Repeat Copy, are drawn from the seed; each replica
+has a curriculum of longer and longer sequences. The third task is text, Penn Treebank by characters.
+Results on the real data: results/published/*/tables/table_rnn.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from impls.engine.state import Leaves
 from impls.fields import choice, paper
 
 SYMBOLS = 50  # of the text: 49 characters and the end of a sentence
-REPEATS_SCALE = 10  # the number of repeats is shown divided by it
+REPEATS_SCALE = 10  # the number of repeats is divided by it in the input
 GATES = {"lstm": 4, "rnn": 1, "leaky_rnn": 1}
 
 
@@ -37,40 +37,40 @@ class Spec(CellSpec):
     model: Literal["lstm", "rnn", "leaky_rnn"] = Field("lstm", description="recurrent core")
     method: Literal["bptt", "dni", "dni_aux"] = Field(
         "dni",
-        description="what a chunk's last state receives from the future. bptt: nothing, backpropagation is truncated "
-        "there; dni: a synthetic gradient; dni_aux: and the core also learns to foretell that synthetic gradient",
+        description="gradient of a chunk's last state. bptt: zero, backpropagation is truncated there; "
+        "dni: a synthetic gradient; dni_aux: as dni, and the core also learns to predict future synthetic gradients",
     )
-    truncation_length: PositiveInt = Field(3, description="time steps of a chunk, T: one update each")
+    truncation_length: PositiveInt = Field(3, description="time steps of a chunk, T; one update for each chunk")
 
-    iterations: PositiveInt = choice(2_500_000, "training iterations (parameter updates), of one chunk each")
+    iterations: PositiveInt = choice(2_500_000, "training iterations (parameter updates), one for each chunk")
     hidden_units: PositiveInt | None = paper(None, "units of the core; not given: 1024 for ptb, else 256")
     batch_size: PositiveInt = paper(256, "sequences, or rows of the text, side by side")
     learning_rate: PositiveFloat = paper(7e-5, "Adam's step size")
-    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decay of the mean and of the square")
+    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
-    peepholes: bool = choice(False, "lstm: gates see the cell state, as in Graves 2013")
+    peepholes: bool = choice(False, "lstm: peephole connections from the cell state to the gates, as in Graves 2013")
     forget_bias: float = choice(1.0, "lstm: initial bias of the forget gate")
     leak: float = choice(0.5, "leaky_rnn: share of the new activation in the state", gt=0, le=1)
 
     synthetic_gradient_depth: NonNegativeInt = paper(1, "hidden layers of M")
     synthetic_gradient_units: PositiveInt | None = paper(None, "units of each hidden layer of M; not given: the core's")
     synthetic_gradient_input: Literal["output", "state"] = paper(
-        "output", "what M sees: the core's output, or its whole state (lstm: output and cell)"
+        "output", "input of M: the core's output, or its whole state (lstm: output and cell)"
     )
     synthetic_gradient_learning_rate: PositiveFloat | None = choice(
-        None, "Adam's step size for M; not given: as the core's"
+        None, "Adam's step size for M; not given: the core's"
     )
-    synthetic_gradient_factor: NonNegativeFloat = paper(0.1, "scales the synthetic gradient where it is consumed")
-    factor_in_target: bool = choice(True, "whether the factor stands in M's bootstrapped target, too")
+    synthetic_gradient_factor: NonNegativeFloat = paper(0.1, "factor of the synthetic gradient at its use")
+    factor_in_target: bool = choice(True, "whether M's bootstrapped target also has the factor")
     regression_gradient: bool = choice(False, "whether the gradient of M's regression reaches the core")
-    auxiliary_weight: NonNegativeFloat = paper(1.0, "dni_aux: weight of the loss of foretelling M")
+    auxiliary_weight: NonNegativeFloat = paper(1.0, "dni_aux: weight of the auxiliary loss")
 
     character_bits: int = choice(8, "copy, repeat_copy: bits of a character", ge=1, le=8)
-    levels: PositiveInt = choice(40, "copy, repeat_copy: where the curriculum ends")
+    levels: PositiveInt = choice(40, "copy, repeat_copy: number of levels of the curriculum")
     solved_bits: PositiveFloat = paper(
-        0.15, "copy, repeat_copy: error in bits per character under which a level is solved"
+        0.15, "copy, repeat_copy: error in bits per character below which a level is solved"
     )
-    solved_window: PositiveInt = choice(100, "copy, repeat_copy: chunks over which that error is averaged")
+    solved_window: PositiveInt = choice(100, "copy, repeat_copy: number of chunks over which this error is averaged")
     phase: Literal["own", "shared"] = choice(
         "own", "copy, repeat_copy: whether each sequence of the batch has its own offset in time, or all are in step"
     )
@@ -84,7 +84,7 @@ class Spec(CellSpec):
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
         if self.peepholes and self.model != "lstm":
-            raise ValueError(f"peepholes are the lstm's: {self.model} has none")
+            raise ValueError(f"peepholes need the lstm: {self.model} has none")
         return self
 
     @classmethod
@@ -107,14 +107,14 @@ class Spec(CellSpec):
 
     @classmethod
     def tiny(cls, **fields: Any) -> Self:
-        """A cell that trains 20 iterations, and climbs its curriculum, in a blink, for the parity ladder."""
+        """A tiny cell of 20 iterations, in which replicas are promoted, for the parity ladder."""
         sizes = {"hidden_units": 5, "synthetic_gradient_units": 6, "batch_size": 4, "character_bits": 3, "levels": 5}
         rules = {"solved_bits": 50.0, "solved_window": 5, "evaluation_rows": 3, "evaluation_warm_up": 2}
-        # Adam's epsilon is raised so that it does not blow gradients that are zero but for rounding up to full steps.
+        # A larger epsilon, so that Adam does not turn rounding errors of zero gradients into full steps.
         return cls(**({"adam_epsilon": 1e-6, "learning_rate": 3e-3} | sizes | rules | fields))
 
     def default(self, name: str) -> Any:
-        """The width hangs on the data set, M's on the core's."""
+        """The width depends on the data set, M's width on the core's."""
         if name == "hidden_units":
             return 1024 if self.dataset == "ptb" else 256
         if name == "synthetic_gradient_units":
@@ -130,24 +130,24 @@ class Spec(CellSpec):
 
     @cached_property
     def is_text(self) -> bool:
-        """Whether the net predicts the next symbol of a text; else it copies."""
+        """Whether the task is text; otherwise it is a copy task."""
         return self.dataset == "ptb"
 
     @cached_property
     def state_units(self) -> int:
-        """Width S of the core's state: the output, and for the lstm the cell after it."""
+        """Width S of the core's state: the output and, for the lstm, then the cell."""
         return self.resolved("hidden_units") * (2 if self.model == "lstm" else 1)
 
     @cached_property
     def input_units(self) -> int:
-        """One per symbol; or the bits, the stop symbol and, for repeat_copy, the number of repeats."""
+        """Text: one per symbol. Copy tasks: the bits, the stop symbol and, for repeat_copy, the number of repeats."""
         if self.is_text:
             return SYMBOLS
         return self.character_bits + (2 if self.dataset == "repeat_copy" else 1)
 
     @cached_property
     def output_units(self) -> int:
-        """One per symbol; or the bits and the stop symbol."""
+        """Text: one per symbol. Copy tasks: the bits and the stop symbol."""
         return SYMBOLS if self.is_text else self.character_bits + 1
 
     @cached_property
@@ -158,8 +158,8 @@ class Spec(CellSpec):
     def sequence(self, level: Any) -> tuple[Any, Any, Any]:
         """(length N, repeats, time steps in all) of a sequence at `level`: an integer, or an array of any framework.
 
-        Copy: N = 1, 2, 3, ... Repeat Copy: alternately N and the repeats grow by one, from 1 and 1.
-        A sequence has N characters, a stop symbol, the characters again as often as asked for, and a stop symbol.
+        Copy: N = 1, 2, 3, ... Repeat Copy: N and the repeats grow by one in turn, starting from 1 and 1.
+        A sequence has N characters, a stop symbol, the repeats of the characters, and a stop symbol.
         """
         if self.dataset == "repeat_copy":
             length, repeats = (level + 1) // 2 + 1, level // 2 + 1
@@ -168,7 +168,7 @@ class Spec(CellSpec):
         return length, repeats, length + length * repeats + 2
 
     def task_length(self, level: Any) -> Any:
-        """T_task of `level` as the paper counts it: N * repeats + 3."""
+        """The paper's T_task of `level`: N * repeats + 3."""
         length, repeats, _ = self.sequence(level)
         return length * repeats + 3
 
@@ -197,10 +197,10 @@ class Spec(CellSpec):
         return found
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights normal with variance 1/inputs, where input and recurrent weights of the core count as one map.
+        """Weights are normal with variance 1/inputs; the core's input and recurrent weights count as one map.
 
-        Zero are the biases but the forget gate's, the peepholes, and the maps that give M and its foretelling, so the
-        first synthetic gradients are zero.
+        These are zero: the biases except the forget gate's, the peepholes, and the last maps of M and of the auxiliary
+        task. So the first synthetic gradients are zero.
         """
         rng = generator(seed, "init")
         hidden = self.resolved("hidden_units")
@@ -218,11 +218,11 @@ class Spec(CellSpec):
         return parameters
 
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
-        """For K = last - first iterations `learning_rate` float64 [K], and what the task asks for.
+        """For K = last - first iterations: `learning_rate` float64 [K], and the inputs of the task.
 
-        copy, repeat_copy: `characters` uint8 [K, R, T, B], one a time step, of which the task shows those that it reads
-        out; `wait` float64 [K, R, B] in [0, 1), the share of a sequence that one waits before its first of a level.
-        ptb: `positions` int32 [K, R, B] in the text, of `examples` symbols, at which the rows' chunks start.
+        copy, repeat_copy: `characters` uint8 [K, R, T, B], one per time step, of which the task uses those that it
+        shows; `wait` float64 [K, R, B] in [0, 1), the wait before the first sequence of a level, in sequence lengths.
+        ptb: `positions` int32 [K, R, B], at which the rows' chunks start in the text of `examples` symbols.
         """
         inputs = {"learning_rate": np.full(last - first, self.learning_rate)}
         length, batch = self.truncation_length, self.batch_size
@@ -242,16 +242,16 @@ class Spec(CellSpec):
 
     @property
     def evaluation_batch(self) -> int:
-        """The whole split: its rows carry their state from end to end."""
+        """The whole split, because its rows carry their state from start to end."""
         return 2**62
 
     @property
     def measures_batch(self) -> bool:
-        """Where the curriculum stands, and how good M is."""
+        """True if there is something to measure: the level of the curriculum, or the quality of M."""
         return self.has_synthetic_gradients or not self.is_text
 
     def stops_early(self, curves: Curves) -> bool:
-        """ptb: once the validation error of every replica has risen, or is no number; the best snapshot is before."""
+        """ptb: whether every replica's validation error has risen, or is NaN; its best evaluation is an earlier one."""
         if not self.is_text:
             return False
         valid_KR = curves.values("valid", "bits_per_character")
@@ -270,7 +270,7 @@ class Spec(CellSpec):
         return found
 
     def operations_per_step(self) -> float:
-        """Matrix products only, 2 operations per multiply-add; what the method needs and no more."""
+        """Matrix products that the method needs, 2 operations per multiply-add."""
         size = {name: inputs * outputs for name, (inputs, outputs) in self.maps.items()}
         steps = self.truncation_length
         # Forward and the weights' gradients; the gradient of the state, which bptt does not need at the first step.
@@ -278,7 +278,7 @@ class Spec(CellSpec):
         multiply_adds += (steps - (self.method == "bptt")) * size["core.recurrent"] + steps * size["output"]
         if self.has_synthetic_gradients:
             model = [value for name, value in size.items() if name.startswith("synthetic_gradient")]
-            # At the chunk's end, to be consumed; at its start, to be trained.
+            # M is used at the chunk's end, and trained at its start.
             multiply_adds += sum(model) + 2 * sum(model) + sum(model[1:])
             multiply_adds += 0 if self.factor_in_target else steps * size["core.recurrent"]
         if self.method == "dni_aux":

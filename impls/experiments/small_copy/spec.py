@@ -1,7 +1,7 @@
-"""The copy task at a size that fits in minutes, with one choice changed at a time; an addition of this suite.
+"""The copy task at a size that trains in minutes, with one choice changed at a time; an addition of this suite.
 
-It asks when synthetic gradients carry a recurrent net beyond the length at which truncated backpropagation stalls, and
-what that hangs on: how well M predicts, by phase of the sequence. docs/findings.md tells what each change did.
+It shows when synthetic gradients help a recurrent net to learn lengths at which truncated backpropagation stalls, and
+how this depends on the predictions of M in each phase of the sequence. docs/findings.md discusses each change.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 class Spec(Recurrent):
-    """The recurrent spec on Copy; what is not given is as `SMALL` says, and then as the named change."""
+    """The recurrent spec on Copy. The defaults are those of `SMALL`, with the named change."""
 
     twins: ClassVar[str] = "recurrent"
     cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "method", "truncation_length", "change")
@@ -46,7 +46,7 @@ class Spec(Recurrent):
     dataset: Literal["copy"] = Field("copy", description="task")
     change: Literal[tuple(CHANGES)] = Field(  # type: ignore[valid-type]  # the names of CHANGES
         "none",
-        description="the one choice that is changed: "
+        description="the choice that is changed: "
         + "; ".join(
             f"{change}: {', '.join(f'{name} = {value}' for name, value in fields.items()) or 'nothing'}"
             for change, fields in CHANGES.items()
@@ -61,13 +61,13 @@ class Spec(Recurrent):
     @field_validator("change")
     @classmethod
     def _not_contradicted(cls, change: str, fields: ValidationInfo) -> str:
-        """A value given by hand may be another size, but must not contradict the change.
+        """Check that no given value contradicts the change; other sizes are allowed.
 
-        `change` is the last field, so the others are numbers by now and not the command line's text.
+        `change` is the last field, so the other fields have been converted from the command line's text.
         """
         for name, value in CHANGES[change].items():
             if fields.data.get(name, value) != value:
-                raise ValueError(f"change {change} sets {name} to {value}: leave that out, or change nothing")
+                raise ValueError(f"change {change} sets {name} to {value}: omit this flag, or choose another change")
         return change
 
     @classmethod

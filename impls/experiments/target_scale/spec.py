@@ -1,7 +1,7 @@
-"""The scale of what M learns: one example's gradient, or that of the batch's mean loss, which is smaller by its size.
+"""The scale of M's target: the gradient of one example's loss, or of the mean loss, which is smaller by the batch size.
 
-Draws fig_target_scale, an ablation of a choice of this suite (paper.md section 1). With targets of the batch mean, the
-gradients of the regression come near Adam's epsilon and M learns late; a smaller epsilon shows that this is why.
+For fig_target_scale, an ablation of a choice of this suite. With the mean loss, the gradients of M's regression are
+close to Adam's epsilon, and M learns late. A run with a smaller epsilon shows that this is the reason.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from impls.experiments.feedforward import spec as feedforward
 
 
 class Spec(feedforward.Spec):
-    """One cell: as in the feed-forward experiment, whose twins run it."""
+    """One cell of this variant of the feed-forward experiment."""
 
     cell_fields: ClassVar[tuple[str, ...]] = (*feedforward.Spec.cell_fields, "target_scale", "adam_epsilon")
     twins: ClassVar[str] = "feedforward"

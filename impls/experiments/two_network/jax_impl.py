@@ -24,7 +24,7 @@ from impls.experiments.two_network.spec import LAYERS, PIXELS, THREE, Spec
 def init(spec: Spec, parameters: Tree) -> Tree:
     """The state before training: `parameters` with a leading replica axis, running `statistics`, and Adam's state.
 
-    The parameters are those of network `a`, of `b`, and of M, `synthetic_gradient`; each has an Adam of its own.
+    The parameters are those of network `a`, of `b`, and of M, `synthetic_gradient`; each has a separate Adam state.
     """
     like = parameters["a"]["report"]["bias"]
     statistics: dict[str, Array] = {}
@@ -60,7 +60,7 @@ def network_b(parameters: Tree, message_RTBM: Array, spec: Spec, running: Tree |
 
 
 def cross_entropy(logits_RXBC: Array, count_RXB: Array) -> Array:
-    """Of a report, in nats, averaged over the streams: [R, ...]."""
+    """Cross-entropy of a report, in nats, averaged over the streams: [R, ...]."""
     log_probability_RXBC = jax.nn.log_softmax(logits_RXBC, -1)
     return -jnp.take_along_axis(log_probability_RXBC, count_RXB[..., None], -1)[..., 0].mean(-1)
 
@@ -78,14 +78,14 @@ def loss_of_b(parameters: Tree, message_RTBM: Array, threes_RB: Array, spec: Spe
 
 
 def synthetic_gradient(parameters: Tree, message_RXM: Array, spec: Spec) -> Array:
-    """M: the predicted gradient of B's loss, of one stream, by the message: [R, ..., M]."""
+    """M: the predicted gradient of B's loss of one stream with respect to the message: [R, ..., M]."""
     for j in range(1, spec.synthetic_gradient_depth + 1):
         message_RXM = jax.nn.relu(linear(parameters[f"layer{j}"], message_RXM))
     return linear(parameters["output"], message_RXM)
 
 
 def counts(labels_RPTB: Array) -> tuple[Array, Array]:
-    """What is to be reported: odd digits of each window [R, P, B], threes of the block [R, B]."""
+    """The correct reports: odd digits of each window [R, P, B], threes of the block [R, B]."""
     return (labels_RPTB % 2).sum(2), (labels_RPTB == THREE).sum((1, 2))
 
 
@@ -98,15 +98,15 @@ def read_digits(spec: Spec, parameters: Tree, x_RWTBI: Array, odd_RWB: Array) ->
     """A reads W windows.
 
     Returns:
-        Messages [R, W, B, M], moments, and A's pullback: from what the messages receive, the gradient of one stream's
-        loss [R, W, B, M], to the gradients of A's parameters.
+        Messages [R, W, B, M], moments, and A's pullback, which maps the gradient of the messages, of one stream's loss
+        [R, W, B, M], to the gradients of A's parameters.
     """
     (loss_R, message_RWBM), pullback, moments = vjp(
         loss_of_a, parameters["a"], x_RWTBI, odd_RWB, spec, input_gradient=False, has_aux=True
     )
 
     def gradients_of_a(received_RWBM: Array) -> Tree:
-        # What flows is the gradient of one stream's loss: of the mean loss, times the batch size.
+        # Gradients of messages are those of one stream's loss: of the mean loss, times the batch size.
         gradients, _ = pullback((jnp.full_like(loss_R, spec.batch_size), received_RWBM))
         return ops.scaled(gradients, spec.batch_size)
 
@@ -118,7 +118,7 @@ def read_messages(
 ) -> tuple[Tree, Array | None, Tree]:
     """B reads a block's messages: (gradients of B; delta, of one stream's loss by its messages; moments).
 
-    no_bprop needs no delta, [R, T, B, M], and has None.
+    delta is [R, T, B, M]. no_bprop does not need it and gets None.
     """
     delta_wanted = spec.method != "no_bprop"
     loss_R, pullback, moments = vjp(
@@ -129,7 +129,7 @@ def read_messages(
 
 
 def received_gradient(spec: Spec, parameters: Tree, message_RWBM: Array) -> Array:
-    """What decoupled messages receive at once: the synthetic gradient, scaled, or zero."""
+    """The gradient that decoupled messages receive at once: the scaled synthetic gradient, or zero."""
     if not spec.has_synthetic_gradients:
         return jnp.zeros_like(message_RWBM)
     return spec.synthetic_gradient_factor * synthetic_gradient(parameters["synthetic_gradient"], message_RWBM, spec)
@@ -197,7 +197,7 @@ def follow(spec: Spec, state: Tree, network: str, moments: Tree) -> Tree:
 
 
 def block_gradients(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree, Arrays]:
-    """Gradients of one block with the parameters that stand at its start; and messages and their gradients by name."""
+    """Gradients of one block with the parameters at its start, and messages and their gradients by name."""
     parameters = state["parameters"]
     odd_RPB, threes_RB = counts(data["labels"][inputs["digits"]])
     x_RPTBI = pixels(data["inputs"][inputs["digits"]], parameters)
@@ -215,20 +215,21 @@ def block_gradients(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tu
 
 
 def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
-    """Messages and gradients of one iteration by name, which the parity ladder compares."""
+    """Messages and gradients of one iteration by name, for the parity ladder."""
     gradients, seen = block_gradients(spec, state, data, inputs)
     return seen | {"gradient": gradients}
 
 
 def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
-    """How well M predicts the gradient of the messages of a block, [R] each.
+    """The quality of M's prediction of the gradient of a block's messages, [R] each.
 
-    `explained_variance` is about zero, 1 - |M - delta|^2 / |delta|^2: what no_bprop has in M's place explains nothing.
+    `explained_variance` is 1 - |M - delta|^2 / |delta|^2, relative to zero: the zero gradient of no_bprop explains
+    nothing.
     """
     _, seen = block_gradients(spec, state, data, inputs)
     shape = (len(seen["delta"]), -1, spec.message_units)
     predicted, delta = (seen[name].reshape(shape) for name in ("synthetic", "delta"))
-    tiny = jnp.finfo(delta.dtype).tiny  # before M has learnt anything its output is zero
+    tiny = jnp.finfo(delta.dtype).tiny  # before M has learnt, its output is zero
     error_R = ((predicted - delta) ** 2).sum((1, 2))
     cosine = (predicted * delta).sum(-1) / jnp.sqrt((predicted**2).sum(-1) * (delta**2).sum(-1) + tiny)
     return {

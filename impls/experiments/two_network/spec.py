@@ -1,12 +1,13 @@
-"""Two networks that tick at two rates, joined by a synthetic gradient: what is computed, before any framework.
+"""Two networks that tick at two rates, joined by a synthetic gradient: the computation, for any framework.
 
-Reproduces fig_two_network (paper: "Multi-network system"). Network A reads a digit a time step and reports, every T
-time steps, how many of the last T were odd. Then it also sends a message to network B, which reports every T messages
-how many of the last T^2 digits were threes. Backpropagated through both, A is updated once in T^2 time steps, because
-the gradient of its messages is not known before; a model M of that gradient lets A be updated every T.
+Reproduces fig_two_network (paper: "Multi-network system"). Network A reads one digit per time step. Every T time steps
+it reports how many of the last T digits were odd, and sends a message to network B. Every T messages, B reports how
+many of the last T^2 digits were threes. With backpropagation through both networks, A is updated once in T^2 time
+steps, because the gradient of its messages is not known earlier. With a model M of this gradient, A is updated every T
+time steps.
 
-An iteration is one block of T^2 digits whatever the method, so iterations count the same data, and the same updates of
-B. Digits are drawn from the seed, with replacement: training streams from the training set, test streams from the test
+For every method an iteration is one block of T^2 digits, so an iteration has the same data and the same updates of B.
+Digits are drawn from the seed, with replacement: training streams from the training set, test streams from the test
 set.
 """
 
@@ -26,9 +27,9 @@ from impls.engine.spec import CellSpec, Examples
 from impls.fields import choice, paper
 
 PIXELS = 28 * 28
-LAYERS = 2  # of A, below its lstm
+LAYERS = 2  # layers of A below its lstm
 THREE = 3  # the digit that B counts
-TEST_SEED = 0  # of the test streams, which are the same for every replica
+TEST_SEED = 0  # seed of the test streams, which are the same for every replica
 
 
 class Spec(CellSpec):
@@ -37,34 +38,34 @@ class Spec(CellSpec):
     cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "method", "period")
     headline: ClassVar[tuple[str, str, str]] = ("test", "error_b", "%")
 
-    dataset: Literal["mnist"] = Field("mnist", description="where the digits are drawn from")
+    dataset: Literal["mnist"] = Field("mnist", description="source of the digits")
     model: Literal["lstm"] = Field("lstm", description="recurrent core of both networks")
     method: Literal["bprop", "dni", "no_bprop"] = Field(
         "dni",
-        description="what A's messages receive as their gradient, and when. bprop: what B sends down, once in T^2 "
-        "digits, when A is updated too; dni: M's synthetic gradient, at once, so A is updated every T digits; "
+        description="gradient of A's messages. bprop: B's gradient, so A is updated every T^2 digits; "
+        "dni: M's synthetic gradient, at once, so A is updated every T digits; "
         "no_bprop: zero, A is updated every T digits",
     )
-    period: int = Field(4, description="T: digits from one report of A to the next; B ticks once in so many", ge=2)
+    period: int = Field(4, description="T: digits between two reports of A, and between two ticks of B", ge=2)
 
     iterations: PositiveInt = choice(200_000, "blocks of T^2 digits, after each of which B is updated")
     hidden_units: PositiveInt = paper(256, "units of both cores, and of A's layers below")
     message_units: PositiveInt = choice(256, "units of a message")
     batch_size: PositiveInt = choice(256, "streams of digits side by side")
     learning_rate: PositiveFloat = paper(1e-5, "Adam's step size, for A, B and M")
-    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decay of the mean and of the square")
+    adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
     batch_norm_momentum: float = choice(0.9, "decay, per report, of the statistics that evaluation uses", ge=0, lt=1)
-    core_scale: PositiveFloat = choice(0.1, "initial scale of the batch norms inside the cores, as Cooijmans et al.")
+    core_scale: PositiveFloat = choice(0.1, "initial scale of the batch norms inside the cores, as in Cooijmans et al.")
     forget_bias: float = choice(1.0, "initial bias of the forget gates")
 
     synthetic_gradient_depth: NonNegativeInt = paper(1, "hidden layers of M")
     synthetic_gradient_units: PositiveInt | None = paper(
         None, "units of each hidden layer of M; not given: hidden_units"
     )
-    synthetic_gradient_factor: float = paper(10.0, "scales the synthetic gradient where A consumes it", ge=0)
-    messages: bool = choice(True, "whether messages arrive; without them B reads zeros, and can only guess")
+    synthetic_gradient_factor: float = paper(10.0, "factor of the synthetic gradient at its use by A", ge=0)
+    messages: bool = choice(True, "whether messages arrive; without them B reads zeros and can only guess")
 
     evaluation_streams: PositiveInt = choice(2_000, "test streams, of T^2 digits each")
 
@@ -77,9 +78,9 @@ class Spec(CellSpec):
 
     @classmethod
     def tiny(cls, **fields: Any) -> Self:
-        """A cell that trains 20 iterations in a blink, for the parity ladder."""
+        """A tiny cell of 20 iterations, for the parity ladder."""
         sizes = {"hidden_units": 5, "message_units": 4, "batch_size": 6, "evaluation_streams": 7}
-        # Adam's epsilon is raised so that it does not blow gradients that are zero but for rounding up to full steps.
+        # A larger epsilon, so that Adam does not turn rounding errors of zero gradients into full steps.
         return cls(**({"period": 2, "adam_epsilon": 1e-6, "learning_rate": 3e-3} | sizes | fields))
 
     def default(self, name: str) -> Any:
@@ -93,7 +94,7 @@ class Spec(CellSpec):
 
     @cached_property
     def block(self) -> int:
-        """Digits of one stream between two reports of B."""
+        """Digits of one stream between two reports of B: T^2."""
         return self.period**2
 
     @cached_property
@@ -115,20 +116,20 @@ class Spec(CellSpec):
 
     @cached_property
     def normalised(self) -> dict[str, tuple[int, ...]]:
-        """Every batch norm by name: (time steps that have statistics of their own, units), or (units,)."""
+        """Every batch norm by name: (time steps with separate statistics, units), or (units,)."""
         found: dict[str, tuple[int, ...]] = {f"a.layer{j}": (self.hidden_units,) for j in range(1, LAYERS + 1)}
         for network in ("a", "b"):
             found[f"{network}.core.input"] = (self.period, 4 * self.hidden_units)
-            # The first time step has no state to project: it is zero.
+            # The state before the first time step is zero, so it is not projected.
             found[f"{network}.core.recurrent"] = (self.period - 1, 4 * self.hidden_units)
             found[f"{network}.core.cell"] = (self.period, self.hidden_units)
         return found | {"a.message": (self.message_units,)}
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights normal with variance 1/inputs, where input and recurrent weights of a core count as one map.
+        """Weights are normal with variance 1/inputs; input and recurrent weights of a core count as one map.
 
-        M's last map is zero, so the first synthetic gradients are. The shift of a core's inputs is its bias, and the
-        batch norm of the recurrent term needs no second one.
+        M's last map is zero, so the first synthetic gradients are zero. The shift of the first batch norm is the bias
+        of a core, so the batch norm of the recurrent term has no shift.
         """
         rng = generator(seed, "init")
         parameters: dict[str, np.ndarray] = {}
@@ -147,14 +148,14 @@ class Spec(CellSpec):
         return parameters
 
     def _other_inputs(self, name: str) -> int:
-        """Inputs of a core's other map: the recurrent one's of the input's, and the other way round."""
+        """Inputs of a core's other map: of the recurrent map for the input map, and vice versa."""
         core, which = name.rsplit(".", 1)
         return self.maps[f"{core}.{'recurrent' if which == 'input' else 'input'}"][0]
 
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
-        """`digits` int32 [K, R, P, T, B], training examples: windows of a block, time steps of a window, streams.
+        """For K = last - first iterations: `digits` int32 [K, R, P, T, B] and `learning_rate` float64 [K].
 
-        And `learning_rate` float64 [K], for K = last - first.
+        `digits` are training examples, by windows of a block P, time steps of a window T and streams B.
         """
         shape = (self.period, self.period, self.batch_size)
         digits = [integers_per_iteration(seed, "digits", examples, shape, first, last) for seed in seeds]
@@ -168,9 +169,9 @@ class Spec(CellSpec):
         return {"train": splits["train"], "test": (images[drawn], labels[drawn])}
 
     def facts(self, splits: Mapping[str, Examples]) -> dict[str, float]:
-        """What an iteration consumes and updates; and the error, in percent, of the best constant guess of a count.
+        """Digits and updates per iteration, and the error, in percent, of the best constant guess of each count.
 
-        That guess is the mode of the binomial distribution, over streams, of the digits that are counted.
+        The best guess is the mode of the counts' binomial distribution over streams.
         """
         _, labels = splits["test"]
         found: dict[str, float] = {
@@ -185,27 +186,27 @@ class Spec(CellSpec):
 
     @property
     def evaluation_batch(self) -> int:
-        """Streams, so that there are about as many digits as in a training batch of the paper's."""
+        """Streams evaluated at once: about as many digits as in a training batch of the paper."""
         return max(1, 8_000 // self.block)
 
     @property
     def measures_batch(self) -> bool:
-        """How good M is."""
+        """True if there is an M, whose quality is then measured."""
         return self.has_synthetic_gradients
 
     def operations_per_step(self) -> float:
-        """Matrix products only, 2 operations per multiply-add; what the method needs and no more."""
+        """Matrix products that the method needs, 2 operations per multiply-add."""
         size = {name: inputs * outputs for name, (inputs, outputs) in self.maps.items()}
         digits, ticks, reports = self.block, self.period, self.period
-        # Times forward, weights' gradients and the input's gradient, which the pixels do not need. A core's first time
+        # Forward, the weights' gradients and the input's gradient, which the pixels do not need. A core's first time
         # step has no recurrent term.
         layers = 3 * digits * sum(size[f"a.layer{j}"] for j in range(1, LAYERS + 1)) - digits * size["a.layer1"]
         core_a = 3 * digits * size["a.core.input"] + 3 * (digits - reports) * size["a.core.recurrent"]
         core_b = 3 * ticks * size["b.core.input"] + 3 * (ticks - 1) * size["b.core.recurrent"]
         if self.method == "no_bprop":
-            core_b -= ticks * size["b.core.input"]  # nobody asks for the messages' gradient
+            core_b -= ticks * size["b.core.input"]  # the gradient of the messages is not needed
         ends = 3 * (reports * size["a.report"] + size["b.report"])
         ends += reports * size["a.message"] * (1 if self.method == "no_bprop" else 3)
         model = [value for name, value in size.items() if name.startswith("synthetic_gradient")]
-        models = reports * (3 * sum(model) - sum(model[:1]))  # the messages take no gradient of M's regression
+        models = reports * (3 * sum(model) - sum(model[:1]))  # M's regression needs no gradient of the messages
         return 2.0 * self.batch_size * (layers + core_a + core_b + ends + models)

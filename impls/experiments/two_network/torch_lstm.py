@@ -18,7 +18,7 @@ from impls.experiments.two_network.spec import Spec
 
 
 def linear(parameters: Arrays, x_RXI: Tensor) -> Tensor:
-    """x W, and + b where there is one, with one W and b per replica: [R, ..., I] -> [R, ..., O]."""
+    """x W, plus b if there is one, with one W and b per replica: [R, ..., I] -> [R, ..., O]."""
     bias_RO = parameters.get("bias")
     offset_R1O = None if bias_RO is None else bias_RO[:, None]
     y_RXO = ops.matmul(x_RXI.reshape(len(x_RXI), -1, x_RXI.shape[-1]), parameters["weight"], offset_R1O)
@@ -26,14 +26,14 @@ def linear(parameters: Arrays, x_RXI: Tensor) -> Tensor:
 
 
 def norm(parameters: Arrays, x_RXBN: Tensor, spec: Spec, running: Arrays | None = None) -> tuple[Tensor, Arrays]:
-    """Batch norm over the streams B, for each place along the axes X by itself.
+    """Batch norm over the streams B, separately for each place along the axes X.
 
     Args:
         running: `mean` and `variance` to normalise with, each of a shape that broadcasts to [R, ..., N]; not given: the
             batch's own.
 
     Returns:
-        The result, and the moments that it was normalised with: `mean` and `variance`, [R, ..., N] each.
+        The result, and the moments that were used: `mean` and `variance`, [R, ..., N] each.
     """
     scale_RN = parameters["scale"]
     shift_RN = parameters.get("shift", torch.zeros_like(scale_RN))
@@ -64,8 +64,8 @@ def core(parameters: Tree, x_RWTBI: Tensor, spec: Spec, running: Tree | None) ->
 
         gates = BN(x W_x) + BN(h W_h)       c' = sigmoid(f) c + sigmoid(i) tanh(g)       h' = sigmoid(o) tanh(BN(c'))
 
-    Cooijmans et al. 2016, equations 6 to 8; every time step has statistics of its own. The bias of the gates is the
-    shift of the first norm.
+    Cooijmans et al. 2016, equations 6 to 8; every time step has separate statistics. The bias of the gates is the shift
+    of the first norm.
     """
     moments: Tree = {}
     projected_RWTBG = linear(parameters["input"], x_RWTBI)

@@ -1,11 +1,11 @@
-"""Layers that are updated at random, some of the time, in any order; with input models no layer waits for another.
+"""Layers that are updated at random times in random order; with input models no layer waits for another.
 
-Reproduces fig_sparse_updates and fig_complete_unlock (paper.md section 4): the 4-layer MNIST net with a DNI after every
-hidden layer. In each iteration every layer is visited, in random order, with probability p_update, which each replica
-has its own of. In the complete unlock every layer but the first also has a model I of its input, which computes it from
-the pixels.
+Reproduces fig_sparse_updates (paper: "Sparse updates") and fig_complete_unlock (paper: "Complete unlock"): the 4-layer
+MNIST net with a DNI after every hidden layer. In each iteration, every layer is visited with probability p_update, in
+random order. Each replica has its own p_update. In the complete unlock, every layer except the first also has a model I
+of its input, which predicts it from the pixels.
 
-Shape legend of the experiment: R replicas, N layers, the classifier included; layers count from 1, arrays from 0.
+Shape legend of the experiment: R replicas, N layers, including the classifier; layers count from 1, arrays from 0.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ class Spec(feedforward.Spec):
     cell_fields: ClassVar[tuple[str, ...]] = (*feedforward.Spec.cell_fields, "unlock")
 
     model: Literal["fcn"] = Field("fcn", description="fully connected")
-    method: Literal["dni", "cdni"] = Field("dni", description="synthetic gradients, cdni: conditioned on the label")
+    method: Literal["dni", "cdni"] = Field("dni", description="synthetic gradients; cdni: conditioned on the label")
     unlock: Literal["sparse", "complete"] = Field(
-        "sparse", description="sparse: layers wait for their real input; complete: they compute on a model's"
+        "sparse",
+        description="sparse: layers wait for their real input; complete: they use the input that a model predicts",
     )
     p_update: float | None = paper(
-        None, "probability that a layer is visited; not given: each replica its own, spread over [0, 1]", ge=0, le=1
+        None, "probability that a layer is visited; not given: one for each replica, spread over [0, 1]", ge=0, le=1
     )
-    order: Literal["random", "from_below"] = paper("random", "in which layers are visited")
+    order: Literal["random", "from_below"] = paper("random", "order in which layers are visited")
     input_model_units: PositiveInt = choice(1024, "units of the hidden layer of each input model I")
 
     @model_validator(mode="after")
     def _only_what_is_unlocked(self) -> Self:
         if self.cut_after or self.bp_lambda:
-            raise ValueError("unlocking takes a DNI after every hidden layer: leave cut_after and bp_lambda at 0")
+            raise ValueError("unlocking needs a DNI after every hidden layer: leave cut_after and bp_lambda at 0")
         return self
 
     @classmethod
@@ -63,18 +64,18 @@ class Spec(feedforward.Spec):
 
     @cached_property
     def input_model_maps(self) -> list[feedforward.Map]:
-        """Of each I: from the pixels to its hidden layer, and on to the activation below the layer it serves."""
+        """Maps of each I: from the pixels to its hidden layer, and then to the input of its layer."""
         units = [*self.input_shape, self.input_model_units, *self.activation_shape(1)]
         return [feedforward.Map((inputs, outputs)) for inputs, outputs in pairwise(units)]
 
     def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
-        """`p_update`: multiples of the golden ratio, which any number of replicas spreads evenly over [0, 1]."""
+        """`p_update`: multiples of the golden ratio, which are evenly spread over [0, 1] for any number of replicas."""
         if self.p_update is not None:
             return {"p_update": [self.p_update] * len(seeds)}
         return {"p_update": [(seed + 0.5) * GOLDEN_RATIO % 1 for seed in seeds]}
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """As the feed-forward net's; each I drawn like a net of its own, its output with a bias."""
+        """As in the feed-forward net. Each I is drawn like a separate net, and its output has a bias."""
         parameters = super().initial_parameters(seed)
         if self.unlock == "complete":
             rng = generator(seed, "init of input models")
@@ -89,10 +90,10 @@ class Spec(feedforward.Spec):
         return parameters
 
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
-        """Beside the examples and the learning rate: which layers are visited, and which of them after their successor.
+        """The examples, the learning rate, the visited layers, and those visited after their successor.
 
-        `visited` bool [K, R, N]; `after_successor` bool [K, R, N]: layer i is visited later than layer i + 1 (never the
-        case for the classifier, which has none).
+        `visited` bool [K, R, N]; `after_successor` bool [K, R, N]: layer i is visited later than layer i + 1 (always
+        false for the classifier, which has no successor).
         """
         inputs = super().step_inputs(seeds, examples, first, last)
         visited, after_successor = [], []
@@ -106,9 +107,9 @@ class Spec(feedforward.Spec):
         return inputs | {"visited": np.stack(visited, 1), "after_successor": np.stack(after_successor, 1)}
 
     def operations_per_step(self) -> float:
-        """Of an iteration that visits every layer: layers that are not visited are computed all the same."""
+        """Operations of an iteration that visits every layer: layers that are not visited are computed, too."""
         operations = super().operations_per_step()
-        # A model that its layer may ask after it has learnt runs forward twice.
+        # A model whose layer may use it after it has learnt runs forward twice.
         second_pass = sum(linear.multiply_adds for linear in self.synthetic_gradient_maps(1))
         multiply_adds = (self.depth - 1) * second_pass
         if self.unlock == "complete":

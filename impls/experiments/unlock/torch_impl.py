@@ -29,12 +29,12 @@ __all__ = ["evaluate", "init", "observe", "step"]
 
 
 def init(spec: Spec, parameters: Tree) -> Tree:
-    """The state before training. Adam counts updates by parameter and replica, since they come at different times."""
+    """The state before training. Adam counts updates by parameter and replica, because their times differ."""
     return feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters)}
 
 
 def input_model(parameters: Tree, x_RBH: Tensor, spec: Spec) -> Tensor:
-    """I(x): what the layer below would send, from the pixels alone, [R, B, H]."""
+    """I(x): the output of the layer below, predicted from the pixels alone, [R, B, H]."""
     h_RBH, _ = layer(parameters["layer1"], x_RBH, spec)
     return affine(parameters["output"], h_RBH)
 
@@ -62,15 +62,15 @@ def follow(spec: Spec, state: Tree, i: int, moments: tuple, visited_R: Tensor) -
 
 
 def iterate(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree, Tree]:
-    """A forward pass, then the visits; returns the state after them, and what was computed, by name.
+    """A forward pass, then the visits. Returns the state after them, and the computed arrays by name.
 
     A visit of layer i
     - updates layer i with the gradient that it receives: M_i(h_i), or the loss's own for the classifier;
     - sends the gradient of its input down, which M_{i-1} is updated towards;
     - sends h_i up, which in the complete unlock I_{i+1} is updated towards.
-    All activations are those of the forward pass, so the order decides one thing alone: whether M_i has already learnt
-    from layer i + 1 when layer i uses it. So the visits can be computed from above, for all replicas at once, with
-    M_i evaluated both before and after it learns.
+    All activations are those of the forward pass, so the order decides only whether M_i has already learnt from layer
+    i + 1 when layer i uses it. So the visits can be computed from the highest layer down, for all replicas at once,
+    with M_i evaluated both before and after it learns.
 
     Example, with two hidden layers and the classifier (layer 3), which are visited in the order 2, 3, 1:
     layer 2 uses M_2 before it has learnt, since layer 3 comes later; layer 1 uses M_1 after it has learnt from the
@@ -122,7 +122,7 @@ def iterate(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree
 
 
 def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
-    """Activations, what layers receive, and gradients of one iteration, which the parity ladder compares."""
+    """Activations, received gradients, and gradients of one iteration, for the parity ladder."""
     copy = unflatten({path: value.clone() for path, value in flatten(state).items()})
     return iterate(spec, copy, data, inputs)[1]
 

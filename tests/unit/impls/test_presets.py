@@ -249,7 +249,7 @@ def test_the_list_tells_how_far_each_cell_is(tmp_path: Path, monkeypatch: pytest
     ("flags", "said"),
     [
         ("--truncation-length 0", "--truncation-length: Input should be greater than 0 (given: 0)"),
-        ("--model rnn --peepholes", "peepholes are the lstm's: rnn has none"),
+        ("--model rnn --peepholes", "peepholes need the lstm: rnn has none"),
     ],
 )
 def test_the_command_line_says_in_one_line_what_is_wrong(flags, said):

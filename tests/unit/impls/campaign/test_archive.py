@@ -1,4 +1,4 @@
-"""Campaigns: one file that holds a folder, for machines that keep nothing."""
+"""Packing a campaign's folder into one file, for machines that keep no files."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_a_stage_that_pauses_is_gone_on_with_in_the_same_folder():
         (lambda c: c.update(data="orignal"), "campaign: data: Input should be 'embedded' or 'original'"),
         (lambda c: c["stages"][1].update(feedfoward=[]), "stages[1]: unknown key 'feedfoward'; did you mean 'feedforw"),
         (lambda c: c["stages"][0].pop("title"), "stages[0]: title: Field required"),
-        (lambda c: c["stages"][0].pop("feedforward"), "stages[0]: names no experiment"),
+        (lambda c: c["stages"][0].pop("feedforward"), "stages[0]: has no experiment"),
         (lambda c: c["stages"][0].update(replicas=0), "stages[0]: replicas: Input should be greater than 0"),
         (
             lambda c: c["stages"][0]["feedforward"][0]["settings"].update(iteration=1),
@@ -97,9 +97,9 @@ def test_a_stage_that_pauses_is_gone_on_with_in_the_same_folder():
         ),
         (
             lambda c: c["stages"][1].pop("replicas"),
-            "is in stage 'first' already; list it again only with more replicas",
+            "is already in stage 'first'; repeat it only with more replicas",
         ),
-        (lambda c: c["stages"][1]["feedforward"][0].pop("settings"), "has other settings than in stage 'first'"),
+        (lambda c: c["stages"][1]["feedforward"][0].pop("settings"), "its settings differ from stage 'first'"),
         (lambda c: c["stages"][0].update(pause_at=100), "pause_at must be below its 100 iterations"),
     ],
 )
@@ -114,7 +114,7 @@ def test_only_and_framework_select():
     assert {job.spec.depth for job in select(jobs, None, ["mnist/*/depth~4"])} == {4}
     assert {job.framework for job in select(jobs, "jax", [])} == {"jax"}
     assert {job.replicas for job in select(jobs, None, ["torch/x2", "jax/x2"])} == {2}
-    with pytest.raises(UserError, match=r"--only depth~9: no cell .* such as\n  feedforward/dataset~mnist"):
+    with pytest.raises(UserError, match=r"--only depth~9: no cell .*names:\n  feedforward/dataset~mnist"):
         select(jobs, None, ["depth~3", "depth~9"])
 
 
@@ -222,7 +222,7 @@ def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monke
     run(more, resume=True)
     assert state_of(more, tmp_path, data).status == "complete"
     assert read_record(tmp_path / small.name / RECORD).seeds == [0, 1, 2]
-    assert state_of(small, tmp_path, data).status == "complete", "more replicas than asked for are no fault"
+    assert state_of(small, tmp_path, data).status == "complete", "more replicas than needed are allowed"
 
 
 def listed(tmp_path: Path) -> Path:
@@ -239,10 +239,10 @@ def test_other_code_is_told_before_anything_is_lost(tmp_path, monkeypatch, capsy
     monkeypatch.setattr("impls.campaign.job_state.sources_sha256", lambda sources: "edited")
     monkeypatch.setattr("impls.campaign.command.Supervisor.run", lambda self: None)
     options = {"configfile": listed(tmp_path), "resume": out, "framework": "torch", "only": ("depth~3",)}
-    with pytest.raises(UserError, match=r"another source code\nNothing was touched\. --changed keep"):
+    with pytest.raises(UserError, match=r"differs in source code\nNothing was changed\. --changed keep"):
         campaign(CampaignOptions(**options, budget_minutes=1))
     assert campaign(CampaignOptions(**options, dry_run=True)) == 0
-    assert "made with another source code" in capsys.readouterr().out
+    assert "differs in source code" in capsys.readouterr().out
     assert campaign(CampaignOptions(**options, budget_minutes=1, changed="keep")) == 0
     assert (out / job.folder / CHECKPOINT).read_bytes() == before
     assert campaign(CampaignOptions(**options, budget_minutes=1, changed="restart")) == 0
@@ -254,11 +254,11 @@ def test_other_code_is_told_before_anything_is_lost(tmp_path, monkeypatch, capsy
     ("arguments", "message"),
     [
         (["--out", "{tmp}/new"], "give --budget-minutes to train, --dry-run for the plan"),
-        (["--out", "{tmp}", "--budget-minutes", "1"], "holds a campaign already: go on with --resume"),
-        (["--out", "{tmp}/x", "--resume", "{tmp}", "--budget-minutes", "1"], "goes on in its own folder"),
+        (["--out", "{tmp}", "--budget-minutes", "1"], "already holds a campaign: continue it with --resume"),
+        (["--out", "{tmp}/x", "--resume", "{tmp}", "--budget-minutes", "1"], "is resumed in its own folder"),
         (["--out", "{tmp}/x", "--resume", "{tmp}/no.tar.gz", "--budget-minutes", "1"], "there is no file"),
         (["--budget-minutes", "0"], "--budget-minutes: Input should be greater than 0"),
-        (["--out", "{tmp}/x", "--dry-run", "--only", "depth~7"], "no cell of the campaign has that in its name"),
+        (["--out", "{tmp}/x", "--dry-run", "--only", "depth~7"], "no cell of the campaign has this in its name"),
     ],
 )
 def test_mistakes_on_the_command_line_are_one_message(tmp_path, capsys, arguments, message):

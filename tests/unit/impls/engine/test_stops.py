@@ -92,7 +92,7 @@ def test_ctrl_c_leaves_a_partial_run_that_goes_on(tmp_path):
     wait_for_a_new_checkpoint(process, tmp_path / "run")
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130, messages(tmp_path / "run").read_text()
-    assert "--resume goes on from there" in messages(tmp_path / "run").read_text()
+    assert "--resume continues from there" in messages(tmp_path / "run").read_text()
     record = read_record(tmp_path / "run" / "run.json")
     assert record.status == "partial"
     assert 0 < record.iteration_reached < ITERATIONS
@@ -126,10 +126,10 @@ def test_resuming_a_finished_run_does_nothing_unless_it_is_another(tmp_path, cap
     assert other.spec["learning_rate"] == 1e-3
 
 
-def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, capsys):
+def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path, capsys):
     train("feedforward", small_spec(), small_options(tmp_path, max_minutes=1e-6))
     record = train("feedforward", small_spec(learning_rate=1e-3), small_options(tmp_path, resume=True, first_seed=4))
-    assert "made with another spec and another seeds" in capsys.readouterr().err
+    assert "differs in spec, seeds" in capsys.readouterr().err
     assert (record.sessions, record.seeds) == (1, [4, 5])
 
 
@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, capsys):
 def test_a_gpu_that_is_not_there_is_a_clear_message(tmp_path, framework):
     if importlib.import_module(f"impls.engine.{framework}_engine").default_device() == "cuda":
         pytest.skip("this machine has a GPU")
-    with pytest.raises(UserError, match=rf"{framework} sees no GPU.*--device cpu"):
+    with pytest.raises(UserError, match=rf"{framework} finds no GPU.*--device cpu"):
         train("feedforward", small_spec(), small_options(tmp_path, framework=framework, device="cuda"))
 
 
