@@ -23,7 +23,7 @@ class Split:
     inputs: np.ndarray
     labels: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.inputs) != len(self.labels):
             raise ValueError(f"{len(self.inputs)} inputs, but {len(self.labels)} labels")
         object.__setattr__(self, "inputs", read_only(self.inputs))

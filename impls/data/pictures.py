@@ -44,23 +44,23 @@ class Dice:
 # all int32, x and y [n, 32, 32], radius (half the object's width) [n, 1, 1].
 
 
-def disc(x, y, radius):
+def disc(x: np.ndarray, y: np.ndarray, radius: int) -> np.ndarray:
     return (radius * radius - x * x - y * y) // (2 * radius)
 
 
-def ring(x, y, radius):
+def ring(x: np.ndarray, y: np.ndarray, radius: int) -> np.ndarray:
     return np.minimum(disc(x, y, radius), -disc(x, y, radius * 55 // 100))
 
 
-def square(x, y, radius):
+def square(x: np.ndarray, y: np.ndarray, radius: int) -> np.ndarray:
     return radius * 85 // 100 - np.maximum(abs(x), abs(y))
 
 
-def triangle(x, y, radius):
+def triangle(x: np.ndarray, y: np.ndarray, radius: int) -> np.ndarray:
     return np.minimum(radius * 60 // 100 - y, (y + radius - abs(x) * 174 // 100) // 2)
 
 
-def cross(x, y, radius):
+def cross(x: np.ndarray, y: np.ndarray, radius: int) -> np.ndarray:
     arm = radius * 32 // 100
     return np.maximum(np.minimum(radius - abs(x), arm - abs(y)), np.minimum(radius - abs(y), arm - abs(x)))
 
@@ -69,28 +69,28 @@ def cross(x, y, radius):
 # after `period` and are shifted by `phase`, both [n, 1, 1].
 
 
-def stripes(along, period, phase):
+def stripes(along: np.ndarray, period: int, phase: int) -> np.ndarray:
     place = (along + phase) % period
     return np.minimum(place, period - place) - period // 4
 
 
-def horizontal_stripes(x, y, period, phase):
+def horizontal_stripes(x: np.ndarray, y: np.ndarray, period: int, phase: int) -> np.ndarray:
     return stripes(y, period, phase)
 
 
-def vertical_stripes(x, y, period, phase):
+def vertical_stripes(x: np.ndarray, y: np.ndarray, period: int, phase: int) -> np.ndarray:
     return stripes(x, period, phase)
 
 
-def rising_stripes(x, y, period, phase):
+def rising_stripes(x: np.ndarray, y: np.ndarray, period: int, phase: int) -> np.ndarray:
     return stripes((x + y) * 181 // 256, period, phase)
 
 
-def falling_stripes(x, y, period, phase):
+def falling_stripes(x: np.ndarray, y: np.ndarray, period: int, phase: int) -> np.ndarray:
     return stripes((x - y) * 181 // 256, period, phase)
 
 
-def checks(x, y, period, phase):
+def checks(x: np.ndarray, y: np.ndarray, period: int, phase: int) -> np.ndarray:
     across, down = stripes(x, period, phase), stripes(y, period, phase)
     return np.where((across > 0) == (down > 0), 1, -1) * np.minimum(abs(across), abs(down))
 

@@ -74,7 +74,8 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
         measure = MEASURES[f"steps_fraction_{network}"]
         reading = measure.read(run, measure, None, joint[0])
         for clock, factor in _factors(run, joint[0]).items():
-            numbers = dict(zip(["value", "low", "high", "n", "n_never"], summary(reading.values * factor), strict=True))
+            names = ["value", "low", "high", "n", "n_never"]
+            numbers: dict[str, Any] = dict(zip(names, summary(reading.values * factor), strict=True))
             numbers |= {"iteration": reading.iteration, "n_no_goal": len(paired) - len(reading.values)}
             rows.append({**named, "network": network, "clock": clock, **numbers})
     return rows
@@ -82,8 +83,8 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
 
 def _factors(run: Run, joint: Run) -> dict[str, float]:
     """By clock, what a digit of DNI's costs over one of joint backprop's; no seconds where a speed was not recorded."""
-    steps = [one.record.model_steps_per_second for one in (run, joint)]
-    if None in steps:
+    steps = [one.record.model_steps_per_second or 0.0 for one in (run, joint)]
+    if not all(steps):
         return {"digits": 1.0}
     mine, its = (
         speed * one.record.facts["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)

@@ -103,7 +103,8 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     found = pd.DataFrame(rows, columns=COLUMNS)
     values = {metric: part["value"] for metric, part in found.groupby("metric")}
     cell, count = run.record.cell, len(run.record.seeds)
-    name = CHANGES.get(cell["change"], cell["change"])
+    change, method = str(cell["change"]), str(cell["method"])
+    name = CHANGES.get(change, change)
     means = {metric: float(values[metric].iloc[0]) for metric in AVERAGED if metric in values}
     written = {metric: "–" if math.isnan(mean) else f"{mean:.2f}" for metric, mean in means.items()}
     if LONGEST in values:
@@ -114,5 +115,5 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     if gone := run.diverged_at():
         written[LONGEST] = f"{written.get(LONGEST, '')} ({len(gone)} diverged)".strip()
     numbers = [written.get(metric, "") for metric in HEADINGS]
-    named = [str(cell["truncation_length"]), RECURRENT_METHODS[cell["method"]], name or "nothing"]
+    named = [str(cell["truncation_length"]), RECURRENT_METHODS[method], name or "nothing"]
     return [*named, FRAMEWORKS[run.record.framework], *numbers]

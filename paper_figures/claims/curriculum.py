@@ -6,6 +6,8 @@ are neighbours there are one curriculum step apart, be it 1 time step (Copy) or 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 STEPS = 1000  # more than any replica climbs
@@ -19,11 +21,11 @@ LADDERS = {
 }
 
 
-def to_steps(dataset: str, lengths: np.ndarray) -> np.ndarray:
+def to_steps(dataset: str, lengths: Any) -> np.ndarray:
     """Task lengths as curriculum steps from 0 (nothing solved); NaN stays NaN."""
     return np.interp(lengths, LADDERS[dataset], np.arange(STEPS + 1))
 
 
-def to_lengths(dataset: str, steps: np.ndarray) -> np.ndarray:
+def to_lengths(dataset: str, steps: Any) -> np.ndarray:
     """The inverse, straight between two tasks, for means and intervals; what lies below the ladder is 0."""
     return np.interp(steps, np.arange(STEPS + 1), LADDERS[dataset])

@@ -122,7 +122,7 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
     gaps = dict.fromkeys(reading.gap for reading in readings if reading.gap)
     if gaps:
         return {**named, **_nothing("; ".join([*obstacles, *gaps])), **_speeds(torch, jax), **runs}
-    dataset = torch.record.cell["dataset"]
+    dataset = str(torch.record.cell["dataset"])
     values = [_in_steps(outcome, dataset, reading.values) for reading in readings]
     shared = sorted(set(values[0].index) & set(values[1].index))
     whole = [np.isfinite(found[shared]) for found in values]
@@ -146,7 +146,7 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
         "n_diverged_torch": int((~whole[0]).sum()),
         "n_diverged_jax": int((~whole[1]).sum()),
         "n_diverged_alone": int((whole[0] != whole[1]).sum()),
-        "iteration": max(reading.iteration for reading in readings),
+        "iteration": max(reading.iteration or 0 for reading in readings),
         "margin": margin,
         "margin_from": source,
         "p_equivalence": equivalence_p(differences, 0, margin),

@@ -162,5 +162,5 @@ def _verdict(claim: dict[str, Any], reading: Reading, measure: Measure) -> Verdi
     if not measure.on_ladder:
         return result
     numbers = ("mean", "low", "high", "prediction_low", "prediction_high")
-    lengths = {name: float(to_lengths(claim["dataset"], getattr(result, name))) for name in numbers}
+    lengths: dict[str, Any] = {name: float(to_lengths(claim["dataset"], getattr(result, name))) for name in numbers}
     return replace(result, why=f"in curriculum steps: {result.why}" if judged else result.why, **lengths)

@@ -76,7 +76,10 @@ def bin_of(replicas: str) -> Bin | None:
     """A claim's selection of replicas, from "p_update 0.03-0.06"; None where it is about all of them (empty)."""
     if not replicas:
         return None
-    setting, low, high = re.fullmatch(r"(\w+) ([\d.]+)-([\d.]+)", replicas).groups()
+    found = re.fullmatch(r"(\w+) ([\d.]+)-([\d.]+)", replicas)
+    if found is None:
+        raise ValueError(f"not a selection of replicas: {replicas!r}")
+    setting, low, high = found.groups()
     return Bin(setting, float(low), float(high))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ class Measure:
     split: str
     metric: str
     lower_is_better: bool
-    read: Callable[[Run, Measure, int | None, Run | None], Reading]
+    read: Callable[[Run, Measure, Any, Any], Reading]
     digits: int
     on_ladder: bool = False
     failure: str = "diverged"

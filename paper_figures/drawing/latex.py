@@ -125,7 +125,7 @@ def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
 
 
 def _tabular(block: Block) -> str:
-    body = []
+    body: list[str] = []
     for line in block.lines:
         if line[0] and body and block.has_groups:
             body.append(rf"\addlinespace[{GROUP_SPACE}pt]")

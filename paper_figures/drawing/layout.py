@@ -110,9 +110,10 @@ def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
 
 def _broken(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
     """A legend's line, broken where it would be longer than the figure, of `width` inches, is wide."""
-    lines, room = [[]], 0.0
+    lines: list[list[Line2D]] = [[]]
+    room = 0.0
     for handle in handles:
-        needed = (HANDLE + SPACING + 0.8 + 0.6 * len(handle.get_label())) * style.SMALL / 72
+        needed = (HANDLE + SPACING + 0.8 + 0.6 * len(str(handle.get_label()))) * style.SMALL / 72
         if needed > room:
             lines, room = ([*lines, []] if lines[-1] else lines), width - 0.1
         lines[-1].append(handle)

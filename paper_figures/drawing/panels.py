@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ NARROWER = 2.5  # how many times a panel is in one column of a page, where its l
 TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Family:
     """Curves of one panel, told apart by colour: the points in which `field` has each of the values.
 
@@ -38,7 +38,7 @@ class Family:
     field: str
     colours: dict[Any, str]
     wording: str = "{}"
-    names: dict[Any, str] = field(default_factory=dict)
+    names: dict[Any, str] = dataclasses.field(default_factory=dict)
 
     def name(self, value: Any) -> str:
         return self.names.get(value, str(value))
@@ -157,7 +157,10 @@ def draw_curves(
     """
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     points = points[points["iteration"] > 0]  # iteration 0 has no place on a log scale
-    missing, diverged, single, ends = {}, {}, {}, []
+    missing: dict[str, list] = {}
+    diverged: dict[str, list] = {}
+    single: dict[str, list] = {}
+    ends: list = []
     for framework, framework_name in FRAMEWORKS.items():
         for value, colour in family.colours.items():
             curve = points[(points[family.field] == value) & (points["source"] == framework)]

@@ -223,8 +223,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
 def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
     """A label `offset` points from a point of the data, with a halo that keeps it legible on top of a line."""
     halo = [patheffects.withStroke(linewidth=2, foreground="white")]
-    look: dict[str, Any] = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo, **look}
-    axes.annotate(text, point, xytext=offset, textcoords="offset points", **look)
+    usual: dict[str, Any] = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo}
+    axes.annotate(text, point, xytext=offset, textcoords="offset points", **{**usual, **look})
 
 
 def write_head(figure: Figure, head: Head) -> None:

@@ -143,7 +143,7 @@ def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], write: Ca
     return printed
 
 
-def _at(rows: pd.DataFrame, column: str, write) -> str:
+def _at(rows: pd.DataFrame, column: str, write: Callable[[pd.Series], str]) -> str:
     return write(rows.loc[column]) if column in rows.index else ""
 
 
