@@ -120,17 +120,17 @@ def _checked_batch(
     digests: the sha256 that each batch must have, uncompressed.
     """
     content = cifar_batch.uncompressed(content, place)
-    images, labels = cifar_batch.read_batch(content, place)
-    if len(images) != count:
-        raise UserError(f"{place} holds {len(images)} images, but the original's are {count}. {REPLACE}")
-    # The checksum comes last: a damaged file fails it too, but the checks above say how it is damaged.
+    # Before it is unpickled, so that the reader of pickles only ever meets a published batch.
     digest = hashlib.sha256(content).hexdigest()
     if digest != digests[name]:
         other = next((f": it is {other}; are two names swapped?" for other in digests if digests[other] == digest), "")
         raise UserError(
-            f"{place} is not the original {name}{other}: wrong checksum: sha256 {digest} uncompressed, but the "
-            f"published file has {digests[name]}. {REPLACE}"
+            f"{place} is not the original {name}{other}: wrong checksum: its {len(content)} bytes, uncompressed, have "
+            f"sha256 {digest}, but the published file has {digests[name]}. {REPLACE}"
         )
+    images, labels = cifar_batch.read_batch(content, place)
+    if len(images) != count:
+        raise UserError(f"{place} holds {len(images)} images, but the original's are {count}. {REPLACE}")
     return images, labels
 
 
