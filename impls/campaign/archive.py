@@ -1,7 +1,8 @@
-"""A campaign's folder in one file, or a few: for machines that keep nothing.
+"""A campaign's folder in one .tar.gz, or in a few pieces of one: for machines that keep nothing.
 
-The file is a .tar.gz in a fixed order: every record with its curves, then checkpoints, those of the plan's first jobs
-first, as many as fit. Each member is compressed by itself, so that its size is known before it is taken.
+The order is fixed: every record with its curves, then as many checkpoints as fit, those of the plan's first jobs first.
+Each member is compressed by itself, which `tarfile` does not do when it writes: so a checkpoint's compressed size is
+known before it is taken, and the pack never exceeds the size that it may have.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -86,14 +88,16 @@ def unpack(file: Path, out: Path) -> None:
         raise UserError(f"{out} holds something already: unpack {file} into a new folder, or --resume {out}")
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        with tarfile.open(fileobj=io.BytesIO(_read(file)), mode="r:gz") as archive:
+        # All of it first, with every checksum: `tarfile` takes a damaged header for the end of the archive.
+        content = gzip.decompress(_read(file))
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
                 if member.isfile() and Path(member.name).name in (RECORD, CURVES, CHECKPOINT):
                     archive.extract(member, temporary, filter="data")
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(exist_ok=True)
         os.replace(temporary, out)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{file} is not what --pack wrote, or is damaged ({error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -93,8 +93,26 @@ def test_nothing_is_unpacked_over_what_is_there_nor_from_a_damaged_file(tmp_path
     pack(out, file, jobs)
     with pytest.raises(UserError, match="holds something already"):
         unpack(file, out)
-    file.write_bytes(file.read_bytes()[:-3000])
-    with pytest.raises(UserError, match="is not what --pack wrote, or is damaged"):
-        unpack(file, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
-    assert not list(tmp_path.glob(".*tmp"))
+    packed = file.read_bytes()
+    for damaged in (packed[:-3000], b"", b"no archive"):
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match="is not what --pack wrote, or is damaged"):
+            unpack(file, tmp_path / "new")
+        assert not (tmp_path / "new").exists()
+        assert not list(tmp_path.glob(".*tmp"))
+
+
+def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path, out, jobs):
+    """Also in a member's header, and except where it has no meaning, as in a compressed piece's time."""
+    pack(out, tmp_path / "a.tar.gz", jobs)
+    unpack(tmp_path / "a.tar.gz", tmp_path / "whole")
+    packed, refused = (tmp_path / "a.tar.gz").read_bytes(), 0
+    for i in range(0, len(packed), 40):
+        (tmp_path / "b.tar.gz").write_bytes(packed[:i] + bytes([packed[i] ^ 255]) + packed[i + 1 :])
+        try:
+            unpack(tmp_path / "b.tar.gz", tmp_path / str(i))
+        except UserError:
+            refused += 1
+        else:
+            assert contents(tmp_path / str(i)) == contents(tmp_path / "whole")
+    assert refused > 0.95 * len(range(0, len(packed), 40))
