@@ -52,9 +52,9 @@ def pack(
     room = int(file_bytes) * most_files - len(END)
     parts = []
     for record in sorted(out.glob("**/" + RECORD)):
-        folder = record.parent.relative_to(out)
-        if folder.parts[0] != SET_ASIDE:
-            parts += [_member(f"{folder.as_posix()}/{name}", content) for name, content in _result(record.parent)]
+        place = record.parent.relative_to(out)
+        if place.parts[0] != SET_ASIDE:
+            parts += [_member(f"{place.as_posix()}/{name}", content) for name, content in _result(record.parent)]
     size = sum(map(len, parts))
     if size > room:
         raise UserError(

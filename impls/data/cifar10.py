@@ -78,7 +78,7 @@ def load_original(original: Original = ORIGINAL) -> Dataset:
     return Dataset("cifar10", "original", f"CIFAR-10, the original files ({counts})", digests, splits)
 
 
-def _paths(names, archive: RemoteFile) -> dict[str, Path]:
+def _paths(names: Iterable[str], archive: RemoteFile) -> dict[str, Path]:
     """The file that holds each batch: the batch itself, or the archive, which is downloaded where that is allowed."""
     root = data_directory()
     if root is None:
@@ -107,8 +107,12 @@ def _members(paths: dict[str, Path], original: Original) -> dict[str, bytes]:
     wanted = {f"{ARCHIVE_FOLDER}/{name}": name for name in paths}
     # One pass from front to back: going back in a compressed archive means unpacking it again.
     with tarfile.open(path, "r|gz") as archive:
-        found = (member for member in archive if member.name in wanted)
-        return {wanted[member.name]: archive.extractfile(member).read() for member in found}
+        found = {}
+        for member in archive:
+            file = archive.extractfile(member) if member.name in wanted else None
+            if file is not None:
+                found[wanted[member.name]] = file.read()
+        return found
 
 
 def _checked_batch(

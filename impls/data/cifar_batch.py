@@ -7,6 +7,7 @@ published batch's SHA-256; and the reader looks up only the three names that tho
 import io
 import lzma
 import pickle
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("nu
 class BatchUnpickler(pickle.Unpickler):
     """An unpickler that refuses every name that is not in `ALLOWED`."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise pickle.UnpicklingError(f"it asks for '{module}.{name}', which no batch needs")
         return super().find_class(module, name)

@@ -196,7 +196,7 @@ def _readings(outcome: Outcome, torch: Run, jax: Run) -> list[Reading]:
     end = None
     if outcome.metric != "test_bits_per_character":
         end = min(run.record.iteration_reached for run in (torch, jax))
-    return [outcome.measure.read(run, outcome.measure, end) for run in (torch, jax)]
+    return [outcome.measure.read(run, outcome.measure, end, None) for run in (torch, jax)]
 
 
 def _in_steps(outcome: Outcome, dataset: str, values: pd.Series) -> pd.Series:
@@ -205,7 +205,7 @@ def _in_steps(outcome: Outcome, dataset: str, values: pd.Series) -> pd.Series:
 
 def _resolution(outcome: Outcome, torch: Run, jax: Run) -> float:
     """The least step between two values of the metric in the curves of both, such as one image of the test set."""
-    measure, dataset = outcome.measure, torch.record.cell["dataset"]
+    measure, dataset = outcome.measure, str(torch.record.cell["dataset"])
     curves = pd.concat([torch.curves, jax.curves])
     recorded = curves[(curves["split"] == measure.split) & (curves["metric"] == measure.metric)]["value"]
     values = np.unique(_in_steps(outcome, dataset, recorded.dropna()).round(6))

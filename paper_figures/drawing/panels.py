@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Sequence
-import dataclasses
 from typing import Any
 
 import numpy as np

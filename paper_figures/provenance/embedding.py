@@ -79,7 +79,8 @@ def read_stamp(suffix: str, content: bytes) -> dict[str, Any] | None:
         if suffix == ".json":
             stamp = json.loads(content)["stamp"]
         else:
-            start = re.search(_STAMPS[suffix], content).end()
+            found = re.search(_STAMPS[suffix], content)
+            start = found.end() if found else len(content)
             written = _unescaped(suffix, content[start:].decode("latin-1"))
             stamp, _ = json.JSONDecoder().raw_decode(written)
         complete = {"stamp_sha256", "artifact", "command", "sources", "versions", "runs"} <= stamp.keys()
@@ -97,7 +98,10 @@ def seal_is_whole(suffix: str, content: bytes) -> bool | None:
 def _seal(suffix: str, content: bytes) -> bytes:
     if suffix not in _SEALS:
         return content
-    start, end = re.search(_SEALS[suffix], content).span(1)
+    found = re.search(_SEALS[suffix], content)
+    if found is None:
+        raise ValueError(f"a {suffix} without the place for its seal")
+    start, end = found.span(1)
     seal = sha256(content[:start] + content[end:]).encode()
     checksum = zlib.crc32(b"tEXtSeal\0" + seal).to_bytes(4, "big") if suffix == ".png" else b""
     return content[:start] + seal + checksum + content[end:]
