@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tarfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +110,9 @@ def _members(paths: dict[str, Path], original: Original) -> dict[str, bytes]:
     with tarfile.open(path, "r|gz") as archive:
         found = {}
         for member in archive:
-            file = archive.extractfile(member) if member.name in wanted else None
-            if file is not None:
-                found[wanted[member.name]] = file.read()
+            packed = archive.extractfile(member) if member.name in wanted else None
+            if packed is not None:
+                found[wanted[member.name]] = packed.read()
         return found
 
 
