@@ -222,7 +222,7 @@ def repository(root: Path, tmp_path_factory) -> Path:
         (folder / "benchmarks" / name).parent.mkdir(exist_ok=True)
         shutil.copy(root / "benchmarks" / name, folder / "benchmarks" / name)
     cases = (root / "benchmarks" / "cases.py").read_text()
-    text, found = re.subn(r"(?s)CELLS = \[\n.*?\n\]\n", f"CELLS = {TINY}\n", cases)
+    text, found = re.subn(r"(?s)CELLS: (.*?) = \[\n.*?\n\]\n", rf"CELLS: \1 = {TINY}\n", cases)
     assert found == 1
     (folder / "benchmarks" / "cases.py").write_text(text)
     commit("same")

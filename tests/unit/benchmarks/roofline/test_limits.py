@@ -77,7 +77,8 @@ def test_each_precision_mode_is_measured_in_that_mode(framework):
     products = {}
     for precision in ("fp32", "tf32", "bf16", "fp32"):
         at = machine_limits.Bench(framework, precision=precision)
-        products[precision] = np.asarray(at.compiled(at.ops.matmul)(at.array(1, 8, 9), at.array(1, 9, 5)))
+        with at.engine.precision_mode(precision):
+            products[precision] = np.asarray(at.compiled(at.ops.matmul)(at.array(1, 8, 9), at.array(1, 9, 5)))
     assert np.abs(products["bf16"] - products["fp32"]).max() > 1e-3
 
 

@@ -65,5 +65,5 @@ def test_an_option_that_xla_refuses_costs_a_warning(monkeypatch):
 
     jax_engine.compiler_options.cache_clear()
     monkeypatch.setattr(jax, "jit", jit)
-    with pytest.warns(UserWarning, match="goes on without it.*xla_no_such_option"):
+    with pytest.warns(UserWarning, match="continues without it.*xla_no_such_option"):
         assert jax_engine.compiler_options("cpu") == {}

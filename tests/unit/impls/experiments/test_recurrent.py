@@ -141,7 +141,7 @@ def test_a_window_is_full_and_of_one_level(framework):
             if k in PROMOTED_AT[replica]:
                 level[replica], windows[replica] = level[replica] + 1, np.zeros((3, 2))
         counted, levels, nats = (array(value.reshape(2, 2, 2)) for value in (counted, levels, nats))
-        task = tasks.climb(spec, task, {"counted": counted, "level": levels}, nats)
+        task = tasks.promote(spec, task, {"counted": counted, "level": levels}, nats)
         np.testing.assert_array_equal(task["level"], level, err_msg=f"after chunk {k}")
         for name, n in {"window_bits": 0, "window_characters": 1}.items():
             expected = [window[:, n] for window in windows]
@@ -235,5 +235,5 @@ def test_a_change_is_not_contradicted_by_hand(change):
     plain = getattr(SmallCopy(), name)
     other = 2e-3 if plain is None else plain  # None: M's step size, which is then the core's
     for given in (other, str(other)):
-        with pytest.raises(ValueError, match=f"change {change} sets {name} to {value}: leave that out"):
+        with pytest.raises(ValueError, match=f"change {change} sets {name} to {value}: omit this flag"):
             SmallCopy(change=change, **{name: given})

@@ -35,7 +35,8 @@ def test_the_counts_are_those_of_a_stream_read_by_hand(framework):
     # Two streams of two windows of three digits: the first replica's, and the other's.
     streams = [[[[3, 3, 5], [0, 2, 4]], [[3, 8, 1], [9, 7, 5]]], [[[0, 0, 0], [6, 8, 3]], [[1, 3, 3], [3, 3, 3]]]]
     labels_RPTB = np.moveaxis(np.array(streams), 1, 3)
-    odd_RPB, threes_RB = run.implementation.counts(run._array(labels_RPTB))
+    labels_RPTB = run._array(labels_RPTB.astype(np.int32))
+    odd_RPB, threes_RB = run.implementation.counts(labels_RPTB)
     np.testing.assert_array_equal(np.moveaxis(np.asarray(odd_RPB), 2, 1), [[[3, 0], [2, 3]], [[0, 1], [3, 3]]])
     np.testing.assert_array_equal(np.asarray(threes_RB), [[2, 1], [1, 5]])
 
