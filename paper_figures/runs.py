@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,12 @@ class Run:
     def diverged_at(self) -> dict[int, int]:
         """By seed, of the replicas that diverged: the first iteration with a value that is not finite."""
         broken = self.curves[~np.isfinite(self.curves["value"])]
-        return broken.groupby("seed")["iteration"].min().to_dict()
+        return {int(seed): int(at) for seed, at in broken.groupby("seed")["iteration"].min().items()}
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        """The fields of the cell, in the order of the path."""
+        return self.record.cell
 
     @property
     def device(self) -> str:
@@ -93,9 +99,9 @@ def all_runs(results: Path) -> list[Run]:
     return read_experiments(results, names or {"feedforward"})
 
 
-def of_cell(runs: list[Run], **fields: str | float) -> list[Run]:
+def of_cell(runs: list[Run], **fields: Any) -> list[Run]:
     """The runs whose cell has these values, such as `of_cell(runs, dataset="mnist", model="fcn")`."""
-    return [run for run in runs if all(run.record.cell.get(name) == value for name, value in fields.items())]
+    return [run for run in runs if all(run.cell.get(name) == value for name, value in fields.items())]
 
 
 def _read_run(results: Path, path: Path) -> Run:

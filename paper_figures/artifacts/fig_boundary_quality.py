@@ -39,7 +39,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), model="lstm")
     kept = {"dataset": TASKS, "method": METHODS, "truncation_length": LENGTHS.colours}
-    runs = [run for run in runs if all(run.record.cell[name] in values for name, values in kept.items())]
+    runs = [run for run in runs if all(run.cell[name] in values for name, values in kept.items())]
     points = [our_points(runs, list(kept), "batch", metric) for metric in ROWS]
     sentences = [
         replicas_sentence(runs, "mean"),

@@ -6,7 +6,6 @@ Above, the test error at the end of training against lambda; below, during train
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,7 +22,7 @@ TITLE = "BP(lambda) in 4-layer nets, an addition of ours: test error against the
 OUTPUT = "figures/fig_bp_lambda.pdf"
 EXPERIMENT = "bp_lambda"
 
-NET: dict[str, Any] = {"dataset": "mnist", "model": "fcn", "depth": 4}
+NET = {"dataset": "mnist", "model": "fcn", "depth": 4}
 METHODS = ("dni", "cdni")
 LAMBDAS = panels.Family(
     "bp_lambda",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +65,7 @@ def _choices(runs: list[Run]) -> list[list]:
 
     The trainings are compared at the last iteration at which all of them were evaluated.
     """
-    tried = {run.record.cell["synthetic_gradient_depth"]: run for run in runs}
+    tried = {run.cell["synthetic_gradient_depth"]: run for run in runs}
     if set(tried) != set(MODEL_DEPTHS):
         return []
 
@@ -99,7 +98,7 @@ def _most_common(depths: list[int]) -> str:
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    dot: dict[str, Any] = {"linestyle": "none", **style.DOT}
+    dot: style.Look = {"linestyle": "none", **style.DOT}
     legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, _, inside in CHOICES.values()]
     figure, grid = layout.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
     first = grid[0, 0]

@@ -6,7 +6,6 @@ One panel per method, one colour per depth. The paper's curves were read off its
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ OUTPUT = "figures/fig_feedforward_curves.pdf"
 EXPERIMENT = "feedforward"
 
 ARTIFACTS = [Path(__file__).stem, "table_feedforward"]  # whose claims it shows
-NET: dict[str, Any] = {"dataset": "mnist", "model": "fcn"}
+NET = {"dataset": "mnist", "model": "fcn"}
 DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 
 
@@ -34,7 +33,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"].isin(ARTIFACTS) & (claims[list(NET)] == list(NET.values())).all(axis=1)]
-    runs = [run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.record.cell["depth"] in style.DEPTHS]
+    runs = [run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.cell["depth"] in style.DEPTHS]
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),
@@ -46,7 +45,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    ink: dict[str, Any] = {"color": style.INK}
+    ink: style.Look = {"color": style.INK}
     legend = [
         *layout.frameworks_legend(),
         Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE),

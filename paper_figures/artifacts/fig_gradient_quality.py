@@ -33,7 +33,7 @@ LEAST = {"cosine_similarity": 0.05, "sign_error": 2}  # to both sides of it, the
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", depth=6)
-    runs = [run for run in runs if run.record.cell["method"] in METHODS]
+    runs = [run for run in runs if run.cell["method"] in METHODS]
     points = [
         our_points(runs, ["method", "cut_after"], "batch", f"h{{cut_after}}.{metric}").assign(metric=metric)
         for metric in (*ROWS, "true_norm")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -39,7 +38,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="ptb", model="lstm")
-    runs = [run for run in runs if run.record.cell["truncation_length"] in LENGTHS.colours]
+    runs = [run for run in runs if run.cell["truncation_length"] in LENGTHS.colours]
     all_stand_ins = bool(runs) and all(run.stand_in for run in runs)
     points = [our_points(runs, ["method", "truncation_length"], metric=METRIC)]
     points += [] if all_stand_ins else [_paper_points(claims[claims["artifact"] == Path(__file__).stem])]
@@ -76,7 +75,7 @@ def _entropy_rates(runs: list[Run]) -> list[float]:
 
 
 def _draw(points: pd.DataFrame, head: style.Head, limits: list[float]) -> Figure:
-    ink: dict[str, Any] = {"color": style.INK}
+    ink: style.Look = {"color": style.INK}
     legend = layout.frameworks_legend()
     if (points["source"] == "paper").any():
         legend.append(Line2D([], [], label="paper's plot", **ink, **style.PAPER_LINE))

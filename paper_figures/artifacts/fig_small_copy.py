@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -40,14 +39,14 @@ READ, WRITE = "explained_variance.read", "explained_variance.write"
 PHASES = {READ: ("M, reading", style.THREE_SHADES[0], -0.2), WRITE: ("M, writing", style.THREE_SHADES[2], 0.2)}
 LOWEST = -0.5  # of what the right axis shows; an explained variance has no lower bound
 SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES[1:])
-END: dict[str, Any] = {
+END: style.Look = {
     "marker": "|",
     "markersize": 4,
     "color": style.FAINT,
     "linestyle": "none",
     "label": "end of training",
 }
-CROSS: dict[str, Any] = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
+CROSS: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
 HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of rows, and from one number to the next
 
 
@@ -84,7 +83,7 @@ def _rows(run: Run) -> list[dict]:
         means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
         numbers = dict(zip(NUMBERS, (reached, *summary(means)), strict=True))
         rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
-    named = {name: run.record.cell[name] for name in CELL} | {"source": run.record.framework, "obtained": "run"}
+    named = {name: run.cell[name] for name in CELL} | {"source": run.record.framework, "obtained": "run"}
     return [{**named, **row, "data": row["iteration"] * data_per_iteration(run)} for row in rows]
 
 
@@ -116,11 +115,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     late = points[points["event"] == "second half"].dropna(subset="value")
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
         _, colour, shift = PHASES[row.metric]
-        look: dict[str, Any] = {
-            **style.FRAMEWORK_DOTS[row.source],
-            "color": colour,
-            "marker": "o" if row.value >= LOWEST else "<",
-        }
+        look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
         low, high = shown_range(pd.Series(row._asdict()))
         right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
         right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
@@ -141,7 +136,7 @@ def _draw_climbs(axes: Axes, climbs: pd.DataFrame) -> None:
     for source, look in style.REPLICA_DOTS.items():
         mine, size = solved[solved["source"] == source], look["markersize"] ** 2
         axes.scatter(mine["millions"], mine["lane"], size, mine["value"], alpha=look.get("alpha"), zorder=3, **shades)
-    room = (end / start) ** (NUMBER / axes.get_position().width / axes.figure.get_figwidth())
+    room = (end / start) ** (NUMBER / axes.get_position().width / style.figure_of(axes).get_figwidth())
     for y, row in solved.groupby("y"):
         beyond = math.inf  # the longest task comes first
         for length, x in row.groupby("value")["millions"].min()[::-1].items():

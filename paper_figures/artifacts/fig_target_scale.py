@@ -6,7 +6,6 @@ The paper does not say whether M learns the gradient of one example's loss or of
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,7 +23,7 @@ TITLE = (
 OUTPUT = "figures/fig_target_scale.pdf"
 EXPERIMENT = "target_scale"
 
-NET: dict[str, Any] = {"dataset": "mnist", "model": "fcn", "depth": 4}
+NET = {"dataset": "mnist", "model": "fcn", "depth": 4}
 NAMES = {
     ("example", 1e-8): "one example (ε = 1e-8)",
     ("batch_mean", 1e-8): "batch mean (ε = 1e-8)",

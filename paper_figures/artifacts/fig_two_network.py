@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,7 +24,7 @@ TITLE = "two networks at two rates: test error of both against the digits consum
 OUTPUT = "figures/fig_two_network.pdf"
 EXPERIMENT = "two_network"
 
-CELL: dict[str, Any] = {"dataset": "mnist", "model": "lstm", "period": 4}
+CELL = {"dataset": "mnist", "model": "lstm", "period": 4}
 TITLES = {
     "error_a": "Network A: how many of the last 4 digits are odd",
     "error_b": "Network B: how many of the last 16 digits are threes",
@@ -34,7 +33,7 @@ NAMES = {"bprop": "joint backprop", "dni": "decoupled with DNI", "no_bprop": "de
 COLOURS = dict(zip(NAMES, style.THREE_SHADES, strict=True))
 METHODS = panels.Family("method", COLOURS, names={"bprop": "joint", "dni": "DNI", "no_bprop": "without"})
 CLOCKS = ("digits", "updates_of_a")
-GUESS: dict[str, Any] = {"color": style.FAINT, **style.DOTTED}
+GUESS: style.Look = {"color": style.FAINT, **style.DOTTED}
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -55,7 +54,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 def _points(runs: list[Run]) -> pd.DataFrame:
     """Points of `our_points` for both networks, with digits, updates of A and the best constant guess's error."""
     points = pd.concat([our_points(runs, ["method", "period"], metric=metric) for metric in TITLES], ignore_index=True)
-    by_place = {(run.record.cell["method"], run.record.framework): run for run in runs}
+    by_place = {(run.cell["method"], run.record.framework): run for run in runs}
     found = [by_place[place] for place in zip(points["method"], points["source"], strict=True)]
     for column, clock in enumerate(CLOCKS, start=2):
         per_iteration = [int(run.record.facts[f"{clock}_per_iteration"]) for run in found]

@@ -6,7 +6,6 @@ Network A on the left, network B on the right; in digits consumed and in seconds
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,7 +24,7 @@ TITLE = "two networks, an addition of ours: digits and seconds until DNI has joi
 OUTPUT = "figures/fig_two_network_periods.pdf"
 EXPERIMENT = "two_network"
 
-NET: dict[str, Any] = {"dataset": "mnist", "model": "lstm"}
+NET = {"dataset": "mnist", "model": "lstm"}
 PERIODS = panels.Family("period", dict.fromkeys((2, 4, 8), style.INK), "T\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{}")
 NETWORKS = {"a": "Network A: odd digits among T", "b": "Network B: threes among T²"}
 # What is measured: its name, its colour, and its shift along the axis.
@@ -36,7 +35,7 @@ CLOCKS = {
 # `n` pairs of replicas are in the mean; in `n_never` DNI never came so low, in `n_no_goal` joint backprop set no goal.
 COLUMNS = ["network", "period", "clock", "source", "obtained", "iteration", "value", "low", "high"]
 COUNTS = ["n", "n_never", "n_no_goal"]
-CROSS: dict[str, Any] = {"color": style.INK, **style.DIVERGED_MARK}
+CROSS: style.Look = {"color": style.INK, **style.DIVERGED_MARK}
 NOTES = 0.35  # the share of a panel's height that is kept for its notes
 TOP = 0.95  # where the crosses of means that there are not stand, as a share of a panel's height
 
@@ -44,8 +43,8 @@ TOP = 0.95  # where the crosses of means that there are not stand, as a share of
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), **NET)
-    runs = [run for run in runs if run.record.cell["method"] in ("dni", "bprop")]
-    runs = [run for run in runs if run.record.cell["period"] in PERIODS.colours]
+    runs = [run for run in runs if run.cell["method"] in ("dni", "bprop")]
+    runs = [run for run in runs if run.cell["period"] in PERIODS.colours]
     points = pd.DataFrame([row for run in of_cell(runs, method="dni") for row in _rows(run, runs)])
     points = points.reindex(columns=[*COLUMNS, *COUNTS]).astype(dict.fromkeys(["iteration", *COUNTS], "Int64"))
     sentences = [
@@ -64,7 +63,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 def _rows(run: Run, runs: list[Run]) -> list[dict]:
     """For each network and clock, the ratios of one run of DNI to that of joint backprop; none without the latter."""
-    period, framework = run.record.cell["period"], run.record.framework
+    period, framework = run.cell["period"], run.record.framework
     joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record.framework == framework]
     if not joint:
         return []
@@ -74,22 +73,19 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
         measure = MEASURES[f"steps_fraction_{network}"]
         reading = measure.read(run, measure, None, joint[0])
         for clock, factor in _factors(run, joint[0]).items():
-            names = ["value", "low", "high", "n", "n_never"]
-            numbers: dict[str, Any] = dict(zip(names, summary(reading.values * factor), strict=True))
-            numbers |= {"iteration": reading.iteration, "n_no_goal": len(paired) - len(reading.values)}
-            rows.append({**named, "network": network, "clock": clock, **numbers})
+            numbers = dict(zip(["value", "low", "high", "n", "n_never"], summary(reading.values * factor), strict=True))
+            counts = {"iteration": reading.iteration, "n_no_goal": len(paired) - len(reading.values)}
+            rows.append({**named, "network": network, "clock": clock, **numbers, **counts})
     return rows
 
 
 def _factors(run: Run, joint: Run) -> dict[str, float]:
     """By clock, what a digit of DNI's costs over one of joint backprop's; no seconds where a speed was not recorded."""
-    steps = [one.record.model_steps_per_second or 0.0 for one in (run, joint)]
-    if not all(steps):
+    mine, its = run.record.model_steps_per_second, joint.record.model_steps_per_second
+    if mine is None or its is None:
         return {"digits": 1.0}
-    mine, its = (
-        speed * one.record.facts["digits_per_iteration"] for speed, one in zip(steps, (run, joint), strict=True)
-    )
-    return {"digits": 1.0, "seconds": its / mine}
+    each, its_each = (one.record.facts["digits_per_iteration"] for one in (run, joint))
+    return {"digits": 1.0, "seconds": (its * its_each) / (mine * each)}
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:

@@ -29,7 +29,7 @@ DEPTHS = panels.Family("depth", {depth: style.DEPTHS[depth] for depth in (3, 4)}
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     runs = of_cell(read_runs(results, EXPERIMENT), dataset="cifar10", model="cnn")
-    runs = [run for run in runs if run.record.cell["method"] in METHODS]
+    runs = [run for run in runs if run.cell["method"] in METHODS]
     points = pd.concat([our_points(runs, ["method", "depth"], split) for split in ("train", "test")], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean training error"),

@@ -59,7 +59,7 @@ def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:
     """
     by_cell: dict[tuple, dict[str, Run]] = {}
     for run in runs:
-        place = (run.record.experiment, *run.record.cell.items())
+        place = (run.record.experiment, *run.cell.items())
         by_cell.setdefault(place, {})[run.record.framework] = run
     both = [(found["torch"], found["jax"]) for found in by_cell.values() if len(found) == len(FRAMEWORKS)]
     pairs = [(torch, jax) for torch, jax in both if set(torch.record.seeds) & set(jax.record.seeds)]

@@ -73,7 +73,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 def _place(run: Run) -> tuple:
     """Plain cells first, by T and method; then the changes, in the order of the figure; PyTorch before JAX."""
-    cell, order = run.record.cell, list(CHANGES)
+    cell, order = run.cell, list(CHANGES)
     change = order.index(cell["change"]) if cell["change"] in order else len(order)
     return change, cell["change"], cell["truncation_length"], cell["method"], run.record.framework != "torch"
 
@@ -81,7 +81,7 @@ def _place(run: Run) -> tuple:
 def _rows(run: Run) -> list[dict]:
     """One row per number: of a replica where there is a `seed`, else the mean of them with its interval."""
     reached, gone = run.record.iteration_reached, run.diverged_at()
-    named = {name: run.record.cell[name] for name in CELL} | {"source": run.record.framework}
+    named = {name: run.cell[name] for name in CELL} | {"source": run.record.framework}
     solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
     rows = []
     for seed, climb in solved.groupby("seed"):
@@ -102,9 +102,8 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     """The cells of a run's line."""
     found = pd.DataFrame(rows, columns=COLUMNS)
     values = {metric: part["value"] for metric, part in found.groupby("metric")}
-    cell, count = run.record.cell, len(run.record.seeds)
-    change, method = str(cell["change"]), str(cell["method"])
-    name = CHANGES.get(change, change)
+    cell, count = run.cell, len(run.record.seeds)
+    name = CHANGES.get(cell["change"], cell["change"])
     means = {metric: float(values[metric].iloc[0]) for metric in AVERAGED if metric in values}
     written = {metric: "–" if math.isnan(mean) else f"{mean:.2f}" for metric, mean in means.items()}
     if LONGEST in values:
@@ -115,5 +114,5 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
     if gone := run.diverged_at():
         written[LONGEST] = f"{written.get(LONGEST, '')} ({len(gone)} diverged)".strip()
     numbers = [written.get(metric, "") for metric in HEADINGS]
-    named = [str(cell["truncation_length"]), RECURRENT_METHODS[method], name or "nothing"]
+    named = [str(cell["truncation_length"]), RECURRENT_METHODS[cell["method"]], name or "nothing"]
     return [*named, FRAMEWORKS[run.record.framework], *numbers]

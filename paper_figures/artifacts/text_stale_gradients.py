@@ -22,7 +22,7 @@ BEST = "Best decay"
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv, .md, .tex and .json files, by suffix."""
     judged, runs = judged_claims(results, Path(__file__).stem)
-    decays = sorted({run.record.cell["stale_decay"] for run in runs})
+    decays = sorted({run.cell["stale_decay"] for run in runs})
     cells = [f"stale_decay~{decay}" for decay in (*decays, OPEN)]
     shown = [{"layers": layers, "cell": cell} for layers in judged["layers"].unique() for cell in cells]
     judged = table_files.rows_of_cells(judged, runs, shown)

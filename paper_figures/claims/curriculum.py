@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 STEPS = 1000  # more than any replica climbs
 
@@ -21,11 +22,11 @@ LADDERS = {
 }
 
 
-def to_steps(dataset: str, lengths: Any) -> np.ndarray:
-    """Task lengths as curriculum steps from 0 (nothing solved); NaN stays NaN."""
-    return np.interp(lengths, LADDERS[dataset], np.arange(STEPS + 1))
+def to_steps(dataset: str, lengths: ArrayLike) -> Any:
+    """Task lengths, an array or one of them, as curriculum steps from 0 (nothing solved); NaN stays NaN."""
+    return np.interp(np.asarray(lengths, dtype=float), LADDERS[dataset], np.arange(STEPS + 1))
 
 
-def to_lengths(dataset: str, steps: Any) -> np.ndarray:
+def to_lengths(dataset: str, steps: ArrayLike) -> Any:
     """The inverse, straight between two tasks, for means and intervals; what lies below the ladder is 0."""
-    return np.interp(steps, np.arange(STEPS + 1), LADDERS[dataset])
+    return np.interp(np.asarray(steps, dtype=float), np.arange(STEPS + 1), LADDERS[dataset])

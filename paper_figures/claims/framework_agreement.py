@@ -122,11 +122,11 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
     gaps = dict.fromkeys(reading.gap for reading in readings if reading.gap)
     if gaps:
         return {**named, **_nothing("; ".join([*obstacles, *gaps])), **_speeds(torch, jax), **runs}
-    dataset = str(torch.record.cell["dataset"])
+    dataset = torch.cell["dataset"]
     values = [_in_steps(outcome, dataset, reading.values) for reading in readings]
     shared = sorted(set(values[0].index) & set(values[1].index))
     whole = [np.isfinite(found[shared]) for found in values]
-    differences = paired_differences(*values)
+    differences = paired_differences(values[0], values[1])
     differences = differences[np.isfinite(differences)]
     means = [float(found[differences.index].mean()) for found in values]
     margin, source = _margin(outcome, torch, claims, float(np.mean(means)))
@@ -196,7 +196,7 @@ def _readings(outcome: Outcome, torch: Run, jax: Run) -> list[Reading]:
     end = None
     if outcome.metric != "test_bits_per_character":
         end = min(run.record.iteration_reached for run in (torch, jax))
-    return [outcome.measure.read(run, outcome.measure, end, None) for run in (torch, jax)]
+    return [outcome.measure.read(run, outcome.measure, end) for run in (torch, jax)]
 
 
 def _in_steps(outcome: Outcome, dataset: str, values: pd.Series) -> pd.Series:
@@ -205,7 +205,7 @@ def _in_steps(outcome: Outcome, dataset: str, values: pd.Series) -> pd.Series:
 
 def _resolution(outcome: Outcome, torch: Run, jax: Run) -> float:
     """The least step between two values of the metric in the curves of both, such as one image of the test set."""
-    measure, dataset = outcome.measure, str(torch.record.cell["dataset"])
+    measure, dataset = outcome.measure, torch.cell["dataset"]
     curves = pd.concat([torch.curves, jax.curves])
     recorded = curves[(curves["split"] == measure.split) & (curves["metric"] == measure.metric)]["value"]
     values = np.unique(_in_steps(outcome, dataset, recorded.dropna()).round(6))
@@ -261,4 +261,4 @@ def _speeds(torch: Run, jax: Run) -> dict[str, Any]:
 
 
 def _cell(run: Run) -> str:
-    return "/".join(f"{name}~{value}" for name, value in run.record.cell.items())
+    return "/".join(f"{name}~{value}" for name, value in run.cell.items())

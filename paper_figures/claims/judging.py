@@ -135,7 +135,7 @@ def _describe_choice(claim: dict[str, Any], runs: list[Run], readings: list[Read
 
     rivals = sum(kind(reading) == kind(readings[best]) for reading in readings)
     others = len(readings) - rivals
-    measure, cell = MEASURES[claim["metric"]], runs[best].record.cell
+    measure, cell = MEASURES[claim["metric"]], runs[best].cell
     taken = "/".join(f"{name}~{cell[name]}" for name in left_open)
     left_out = f"; {others} more not comparable or without a value" if others else ""
     return f"{taken}, best on {measure.split} {measure.metric} of {rivals}{left_out}"
@@ -162,5 +162,7 @@ def _verdict(claim: dict[str, Any], reading: Reading, measure: Measure) -> Verdi
     if not measure.on_ladder:
         return result
     numbers = ("mean", "low", "high", "prediction_low", "prediction_high")
-    lengths: dict[str, Any] = {name: float(to_lengths(claim["dataset"], getattr(result, name))) for name in numbers}
-    return replace(result, why=f"in curriculum steps: {result.why}" if judged else result.why, **lengths)
+    changed: dict[str, Any] = {name: float(to_lengths(claim["dataset"], getattr(result, name))) for name in numbers}
+    if judged:
+        changed["why"] = f"in curriculum steps: {result.why}"
+    return replace(result, **changed)

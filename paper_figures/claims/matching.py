@@ -74,18 +74,15 @@ def experiments_of(claims: pd.DataFrame) -> set[str]:
 
 def bin_of(replicas: str) -> Bin | None:
     """A claim's selection of replicas, from "p_update 0.03-0.06"; None where it is about all of them (empty)."""
-    if not replicas:
-        return None
     found = re.fullmatch(r"(\w+) ([\d.]+)-([\d.]+)", replicas)
-    if found is None:
-        raise ValueError(f"not a selection of replicas: {replicas!r}")
-    setting, low, high = found.groups()
-    return Bin(setting, float(low), float(high))
+    if replicas and not found:
+        raise ValueError(f"{replicas!r} selects no replicas: not of the form 'p_update 0.03-0.06'")
+    return Bin(found[1], float(found[2]), float(found[3])) if found else None
 
 
 def fits(claim: dict[str, Any], run: Run) -> bool:
     """Whether the run's cell is the claim's, but for the fields that the claim leaves open."""
-    asked, found = cell_of(claim), run.record.cell
+    asked, found = cell_of(claim), run.cell
     if run.record.experiment != claim["experiment"] or asked.keys() != found.keys():
         return False
     return all(value in (OPEN, str(found[name])) for name, value in asked.items())
@@ -95,10 +92,10 @@ def reference_of(claim: dict[str, Any], run: Run, runs: list[Run]) -> Run | None
     """The run that the claim compares `run` with: of the same cell but for the fields that its `reference` names."""
     others = fields_of(claim["reference"])
     experiment = others.pop("experiment", claim["experiment"])
-    cell = _as_text(run.record.cell) | others
+    cell = _as_text(run.cell) | others
     for other in runs:
         # Another experiment's cell may have fewer fields.
-        if other.record.experiment == experiment and _as_text(other.record.cell).items() <= cell.items():
+        if other.record.experiment == experiment and _as_text(other.cell).items() <= cell.items():
             return other
     return None
 

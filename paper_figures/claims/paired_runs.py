@@ -38,7 +38,7 @@ def difference(run: Run, measure: Measure, iteration: int | None, reference: Run
 def steps_further(run: Run, measure: Measure, iteration: int, reference: Run) -> Reading:
     """By how many steps of the curriculum a replica has climbed further than the reference's replica of its seed."""
     both = _where_both_are(run, reference, measure, iteration, last_until)
-    dataset = str(run.record.cell["dataset"])
+    dataset = run.cell["dataset"]
     own, goal = (
         replace(found, values=pd.Series(to_steps(dataset, found.values), found.values.index)) for found in both
     )
@@ -114,8 +114,8 @@ def _where_both_are(
     """Readings of both at the last iteration that both have come to, at most `iteration`, which they are asked for."""
     reached = [one.record.iteration_reached for one in (run, reference)]
     end = min([*reached, *([] if iteration is None else [iteration])])
-    own, other = (replace(read(one, measure, end), obstacles=obstacles(one, iteration)) for one in (run, reference))
-    return own, other
+    own, goal = (replace(read(one, measure, end), obstacles=obstacles(one, iteration)) for one in (run, reference))
+    return own, goal
 
 
 def _pairs(run: Run, reference: Run, own: Reading, goal: Reading) -> tuple[list[int], tuple[str, ...], str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,14 +41,14 @@ class Measure:
     split: str
     metric: str
     lower_is_better: bool
-    read: Callable[[Run, Measure, Any, Any], Reading]
+    read: Callable[..., Reading]
     digits: int
     on_ladder: bool = False
     failure: str = "diverged"
 
     def of_cell(self, run: Run) -> Measure:
         """With the cell's value for a field that the metric names."""
-        return replace(self, metric=self.metric.format(**run.record.cell))
+        return replace(self, metric=self.metric.format(**run.cell))
 
 
 def without_values(gap: str, obstacles: tuple[str, ...] = ()) -> Reading:
@@ -155,7 +154,7 @@ def constant_guess(run: Run, metric: str) -> float:
 
 def data_per_iteration(run: Run) -> int:
     """Time steps x batch that one iteration of a recurrent net consumes."""
-    return run.record.cell["truncation_length"] * run.record.spec["batch_size"]
+    return run.cell["truncation_length"] * run.record.spec["batch_size"]
 
 
 def obstacles(run: Run, iteration: int | None = None) -> tuple[str, ...]:

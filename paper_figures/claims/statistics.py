@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-Numbers = Sequence[float] | np.ndarray
+Values: TypeAlias = Sequence[float] | np.ndarray | pd.Series  # one number for each replica
+
 LEVEL = 0.05  # of every one-sided test; the intervals cover 1 - LEVEL
 # What a published number says: it is so much, or no more than so much, or no less.
 TWO_SIDED, AT_MOST, AT_LEAST = "two-sided", "at most", "at least"
@@ -54,17 +56,17 @@ class Verdict:
     p_equivalence: float
 
 
-def t_interval(values: Numbers, confidence: float = 1 - LEVEL) -> tuple[float, float]:
+def t_interval(values: Values, confidence: float = 1 - LEVEL) -> tuple[float, float]:
     """Interval of the mean, mean -+ t * s / sqrt(n) with n - 1 degrees of freedom; NaN for fewer than two values."""
     return _interval(values, confidence, lambda n: 1 / n)
 
 
-def prediction_interval(values: Numbers, confidence: float = 1 - LEVEL) -> tuple[float, float]:
+def prediction_interval(values: Values, confidence: float = 1 - LEVEL) -> tuple[float, float]:
     """Interval of one further draw, mean -+ t * s * sqrt(1 + 1/n); NaN for fewer than two values."""
     return _interval(values, confidence, lambda n: 1 + 1 / n)
 
 
-def equivalence_p(values: Numbers, target: float, margin: float) -> float:
+def equivalence_p(values: Values, target: float, margin: float) -> float:
     """The two one-sided t tests of |mean - target| < margin: the larger of the two p values; NaN for fewer than two.
 
     Without spread there is nothing to test: 0 where the mean is inside the margin or on it (where replicas that agree
@@ -73,7 +75,7 @@ def equivalence_p(values: Numbers, target: float, margin: float) -> float:
     return math.nan if len(values) < 2 else _one_sided_p(values, abs(float(np.mean(values)) - target) - margin)
 
 
-def bound_p(values: Numbers, bound: float, direction: str = AT_MOST) -> float:
+def bound_p(values: Values, bound: float, direction: str = AT_MOST) -> float:
     """The one-sided t test of mean < bound (`AT_LEAST`: mean > bound); NaN for fewer than two.
 
     Without spread it is 0 where the mean is within the bound or on it, and 1 where it is not.
@@ -84,7 +86,7 @@ def bound_p(values: Numbers, bound: float, direction: str = AT_MOST) -> float:
     return _one_sided_p(values, excess if direction == AT_MOST else -excess)
 
 
-def beyond_p(values: Numbers, margin: float, resolution: float = 0.0) -> float:
+def beyond_p(values: Values, margin: float, resolution: float = 0.0) -> float:
     """The t test of |mean| > margin: twice the p value of its nearer side, at most 1; NaN for fewer than two.
 
     Doubled, because either side would do. Values that are differences of two results in steps of `resolution` (one
@@ -100,7 +102,7 @@ def beyond_p(values: Numbers, margin: float, resolution: float = 0.0) -> float:
     return min(1.0, 2 * float(stdtr(len(values) - 1, -excess / deviation * math.sqrt(len(values)))))
 
 
-def holm(p_values: Numbers) -> np.ndarray:
+def holm(p_values: Values) -> np.ndarray:
     """Holm's adjusted p values, in the order given; NaN stays NaN and is no member of the family.
 
     Rejecting where one is at most 5% keeps the probability of one false rejection or more at 5%, whatever the tests
@@ -124,7 +126,7 @@ def paired_differences(values: pd.Series, others: pd.Series) -> pd.Series:
     return (values[seeds] - others[seeds]).round(9)
 
 
-def slope_parts(x: Numbers, y: Numbers) -> np.ndarray:
+def slope_parts(x: Values, y: Values) -> np.ndarray:
     """Each point's part in the slope of y against x by least squares: parts whose mean is the slope.
 
     With n points, mean x and mean y, and the sum of squares S of x - mean x, the slope b is the sum of
@@ -132,14 +134,14 @@ def slope_parts(x: Numbers, y: Numbers) -> np.ndarray:
     line. The standard error of the parts' mean is White's (1980) of the slope, times sqrt(n / (n - 1)): it holds where
     points scatter more at some x than at others, as test errors do where layers are hardly ever updated.
     """
-    x_all, y_all = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    centred = x_all - x_all.mean()
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    centred = xs - xs.mean()
     weights = centred / (centred @ centred)
-    slope = weights @ y_all
-    return slope + len(x_all) * weights * (y_all - y_all.mean() - slope * centred)
+    slope = weights @ ys
+    return slope + len(xs) * weights * (ys - ys.mean() - slope * centred)
 
 
-def summarise(values: Numbers) -> Verdict:
+def summarise(values: Values) -> Verdict:
     """Mean and intervals alone, for values beside which no number was published; not finite means diverged."""
     finite = _finite(values)
     mean = float(finite.mean()) if len(finite) else math.nan
@@ -151,7 +153,7 @@ def summarise(values: Numbers) -> Verdict:
 
 
 def verdict(
-    values: Numbers,
+    values: Values,
     published: float,
     margin: float,
     comparable: bool,
@@ -244,7 +246,7 @@ def _against_bound(values: np.ndarray, bound: float, p: float, direction: str) -
     return "inconclusive", f"one-sided 95% bounds {lower:.4g} and {upper:.4g} of the mean on both sides of {bound:g}"
 
 
-def _one_sided_p(values: Numbers, excess: float) -> float:
+def _one_sided_p(values: Values, excess: float) -> float:
     """How likely the mean comes so far below a limit (`excess` is negative) where the true one lies on it."""
     if np.ptp(values) == 0:
         return 0.0 if excess <= 0 else 1.0
@@ -252,13 +254,13 @@ def _one_sided_p(values: Numbers, excess: float) -> float:
     return float(stdtr(len(values) - 1, excess / error))
 
 
-def _finite(values: Numbers) -> np.ndarray:
+def _finite(values: Values) -> np.ndarray:
     """Those of replicas that did not diverge."""
     numbers = np.asarray(values, dtype=float)
     return numbers[np.isfinite(numbers)]
 
 
-def _interval(values: Numbers, confidence: float, variance_factor: Callable[[int], float]) -> tuple[float, float]:
+def _interval(values: Values, confidence: float, variance_factor: Callable[[int], float]) -> tuple[float, float]:
     n = len(values)
     if n < 2:
         return math.nan, math.nan

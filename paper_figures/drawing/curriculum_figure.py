@@ -48,7 +48,7 @@ def make(
     claims = read_claims()
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
     runs = of_cell(read_runs(results, experiment), model="lstm")
-    runs = [run for run in runs if run.record.cell["dataset"] in TASKS]
+    runs = [run for run in runs if run.cell["dataset"] in TASKS]
     rows = [row for run in runs for row in _climbs(run)]
     points = pd.DataFrame([*rows, *_papers(claims)], columns=COLUMNS)
     points = points.astype({"seed": "Int64", "iteration": "Int64"})
@@ -68,7 +68,7 @@ def make(
 
 def _climbs(run: Run) -> list[list]:
     """Rows of `COLUMNS` for every replica: its start, its promotions, and where it ended or diverged."""
-    cell, measure, gone = run.record.cell, MEASURES[METRIC], run.diverged_at()
+    cell, measure, gone = run.cell, MEASURES[METRIC], run.diverged_at()
     named = [*(cell[name] for name in CELL), run.record.framework, "run"]
     curves = run.curves[(run.curves["split"] == measure.split) & (run.curves["metric"] == measure.metric)]
     rows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metr
     columns = [*fields, "source", "obtained", "split", "metric", *NUMBERS]
     rows = []
     for run in runs:
-        cell = run.record.cell
+        cell = run.cell
         named = [*(cell[field] for field in fields), run.record.framework, "run", split, metric]
         curve = run.curve(split, metric.format(**cell))
         for iteration, values in zip(curve.index, curve.to_numpy(), strict=True):
@@ -42,8 +43,10 @@ def summary(values: Sequence[float]) -> tuple[float, float, float, int, int]:
     return found.mean, found.low, found.high, found.n, found.n_diverged
 
 
-def shown_range(points: pd.DataFrame | pd.Series) -> tuple[pd.Series | float, pd.Series | float]:
+def shown_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:
     """Ends of what is drawn around a mean: the 95% interval or, where there are two replicas, the two themselves.
+
+    Numbers for one point (a row), columns of them for several.
 
     An interval of two is 13 times as long as the two are apart, and would fill panels without saying anything.
     """

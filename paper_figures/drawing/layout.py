@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +14,8 @@ from matplotlib.lines import Line2D
 from impls.errors import UserError
 from paper_figures.drawing import style
 from paper_figures.names import FRAMEWORKS
+
+Sharing = bool | Literal["none", "all", "row", "col"]  # which panels have an axis in common
 
 # Inches.
 LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
@@ -29,8 +31,8 @@ def grid(
     row_height: float,
     *,
     legend: Sequence[Sequence[Line2D]],
-    sharex: bool | str = True,
-    sharey: bool | str = True,
+    sharex: Sharing = True,
+    sharey: Sharing = True,
     between_rows: float = BETWEEN_ROWS,
     between_columns: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, np.ndarray]:
@@ -68,8 +70,8 @@ def grid(
     )
     style.write_head(figure, head)
     for number, handles in enumerate(reversed(legend)):
-        place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
-        layout = {"ncols": len(handles), "columnspacing": SPACING, "handlelength": HANDLE}
+        place: style.Look = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
+        layout: style.Look = {"ncols": len(handles), "columnspacing": SPACING, "handlelength": HANDLE}
         layout |= {"borderpad": 0, "borderaxespad": 0}
         figure.legend(handles=list(handles), frameon=False, **layout, **place)
     return figure, panels
@@ -123,5 +125,5 @@ def _broken(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
 
 def _to_width(axes: Axes, text: str, size: float) -> str:
     """Broken to lines no longer than the panel and the gap beside it."""
-    inches = axes.get_position().width * axes.figure.get_figwidth() + BETWEEN_COLUMNS
+    inches = axes.get_position().width * style.figure_of(axes).get_figwidth() + BETWEEN_COLUMNS
     return textwrap.fill(text, int(inches * 72 / size / 0.62))

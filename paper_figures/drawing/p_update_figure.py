@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,8 +48,8 @@ COLUMNS = [
 COLOUR = style.DEPTHS[4]  # these nets have four layers
 # On top of the dots, with a white rim: it must be seen among a hundred of them.
 RIM = [patheffects.withStroke(linewidth=3, foreground="white")]
-PAPER_BAR: dict[str, Any] = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
-DIVERGED_DOT = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
+PAPER_BAR: style.Look = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
+DIVERGED_DOT: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
 def make(module_file: str, title: str, results: Path, request: Request) -> dict[str, bytes]:
@@ -77,7 +76,7 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
         for framework in FRAMEWORKS:
             named = {"method": method, "source": framework, "obtained": "run"}
             cell = (method, framework)
-            found = [run for run in runs if (run.record.cell["method"], run.record.framework) == cell]
+            found = [run for run in runs if (run.cell["method"], run.record.framework) == cell]
             for snapshot in SNAPSHOTS:
                 points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
                 rows += [{**named, "snapshot": snapshot, **point} for point in points]
@@ -163,12 +162,7 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         values = ours["value"].astype(float).clip(lower=axes.get_ylim()[0])
         axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **style.REPLICA_DOTS[framework])
         diverged = ours.loc[ours["note"] == DIVERGED, "p_update"]
-        on_top: dict[str, Any] = {
-            "transform": axes.get_xaxis_transform(),
-            "clip_on": False,
-            "color": COLOUR,
-            **DIVERGED_DOT,
-        }
+        on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
         axes.plot(diverged, np.ones(len(diverged)), **on_top)
         said = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
         said += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -25,7 +26,7 @@ NARROWER = 2.5  # how many times a panel is in one column of a page, where its l
 TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Family:
     """Curves of one panel, told apart by colour: the points in which `field` has each of the values.
 
@@ -79,7 +80,7 @@ def log_iterations(
     )
     # One evaluation alone would have an axis of no length.
     low, high = low * 0.9, max(high, low * 2)
-    label_room = min(0.5, label_room * (NARROWER if style.is_narrow(axes.figure) else 1))
+    label_room = min(0.5, label_room * (NARROWER if style.is_narrow(style.figure_of(axes)) else 1))
     axes.set_xscale("log")
     axes.set_xlim(low, high * (high / low) ** (label_room / (1 - label_room)))
     plain_ticks(axes.xaxis)
@@ -120,10 +121,10 @@ def linear_values(axes: Axes, points: pd.DataFrame, reference: float, least: flo
 def plain_ticks(axis: Axis) -> None:
     """Ticks of a logarithmic axis as plain numbers, as many as there is room for. Limits must be final."""
     low, high = axis.get_view_interval()
-    width, height = axis.axes.get_position().size * axis.axes.figure.get_size_inches()
+    width, height = axis.axes.get_position().size * style.figure_of(axis.axes).get_size_inches()
     # A digit is about 0.6 times as wide as its font is high.
     inches, needed = (
-        (width, (len(plain(high)) + 1) * 0.6 * style.SMALL / 72) if axis.axis_name == "x" else (height, 0.28)
+        (width, (len(plain(high)) + 1) * 0.6 * style.SMALL / 72) if isinstance(axis, XAxis) else (height, 0.28)
     )
     for steps in TICK_STEPS:
         chosen = np.log10([step * 10.0**n for n in range(-12, 12) for step in steps if low <= step * 10.0**n <= high])
@@ -131,7 +132,7 @@ def plain_ticks(axis: Axis) -> None:
             axis.set_major_locator(LogLocator(subs=steps, numticks=50))
             break
     else:  # not even powers of ten have room: every second one
-        axis.set_major_locator(FixedLocator(10 ** chosen[::2]))
+        axis.set_major_locator(FixedLocator((10 ** chosen[::2]).tolist()))
     axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=50))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(NullFormatter())
@@ -157,10 +158,10 @@ def draw_curves(
     """
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     points = points[points["iteration"] > 0]  # iteration 0 has no place on a log scale
-    missing: dict[str, list] = {}
-    diverged: dict[str, list] = {}
-    single: dict[str, list] = {}
-    ends: list = []
+    missing: Found = {}
+    diverged: Found = {}
+    single: Found = {}
+    ends: list[End] = []
     for framework, framework_name in FRAMEWORKS.items():
         for value, colour in family.colours.items():
             curve = points[(points[family.field] == value) & (points["source"] == framework)]
@@ -229,7 +230,7 @@ def draw_dot(axes: Axes, x: float, row: pd.Series, **look: Any) -> None:
     low, high = shown_range(row)
     ends = [max(low, axes.get_ylim()[0]), high]  # an interval may reach below zero
     width, faint = 0.25 * look["markersize"], look.get("alpha")
-    shown = {"linewidth": width}
+    shown: style.Look = {"linewidth": width}
     if row["n"] == FEW:
         shown = {"linestyle": "none", "marker": "_", "markersize": 2 * look["markersize"], "markeredgewidth": width}
     axes.plot([x, x], ends, color=look["color"], alpha=faint, **shown)
@@ -239,18 +240,18 @@ def draw_dot(axes: Axes, x: float, row: pd.Series, **look: Any) -> None:
 
 def write_note(axes: Axes, lines: Sequence[str], corner: str = "lower left") -> None:
     """Small print in a corner of a panel ("lower left", "upper right", ...), wrapped to its width."""
-    width = axes.get_position().width * axes.figure.get_figwidth()
+    width = axes.get_position().width * style.figure_of(axes).get_figwidth()
     text = "\n".join(textwrap.fill(line, int(width * 19)) for line in lines)
     if not text:
         return
     vertical, horizontal = corner.split()
     x, y = {"left": 0.015, "right": 0.985}[horizontal], {"lower": 0.015, "upper": 0.985}[vertical]
-    place: dict[str, Any] = {
+    place: style.Look = {
         "ha": horizontal,
         "va": {"lower": "bottom", "upper": "top"}[vertical],
         "transform": axes.transAxes,
     }
-    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
+    box: style.Look = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
     axes.text(x, y, text, fontsize=style.SMALL, color=style.FAINT, linespacing=1.3, bbox=box, zorder=7, **place)
 
 

@@ -21,6 +21,8 @@ from matplotlib.transforms import Affine2D
 from paper_figures.provenance import embedding
 from paper_figures.provenance.stamps import short
 
+Look = dict[str, Any]  # arguments of matplotlib that say how lines, dots or texts look
+
 DPI = 200
 WIDTHS = {1: 3.35, 2: 7.0}  # inches of a figure, by the columns of a page that it is as wide as
 SMALL, NORMAL = 6.5, 8.0  # points
@@ -37,47 +39,44 @@ TRUNCATION_LENGTHS = dict(zip((2, 3, 4, 5, 8, 20, 40), SEVEN_SHADES, strict=True
 ALARM_WORD = "STAND-IN"  # a head that starts with it is red
 INK, FAINT, GRID, ALARM = "#222222", "#666666", "#e4e4e4", "#a3200d"
 # PyTorch is a broad pale line and JAX a thin dark one with dots, so that both show where they coincide.
-FRAMEWORK_LINES: dict[str, Any] = {
+FRAMEWORK_LINES: dict[str, Look] = {
     "torch": {"linewidth": 2.6, "alpha": 0.55, "solid_capstyle": "butt"},
     "jax": {"linewidth": 0.8, "marker": "o", "markersize": 2.4, "markevery": 0.05},
 }
-DOTTED: dict[str, Any] = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
-DOT: dict[str, Any] = {"marker": "o", "markersize": 4.5}
-FRAMEWORK_DOTS = {"torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45}, "jax": {"marker": "o", "markersize": 3}}
+DOTTED: Look = {"linewidth": 1.0, "linestyle": (0, (1, 1.5))}
+DOT: Look = {"marker": "o", "markersize": 4.5}
+FRAMEWORK_DOTS: dict[str, Look] = {
+    "torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45},
+    "jax": {"marker": "o", "markersize": 3},
+}
 # Of single replicas, of which there are many.
-REPLICA_LINES = {"torch": {"linewidth": 2.0, "alpha": 0.45, "solid_capstyle": "butt"}, "jax": {"linewidth": 0.7}}
-REPLICA_DOTS: dict[str, Any] = {
+REPLICA_LINES: dict[str, Look] = {
+    "torch": {"linewidth": 2.0, "alpha": 0.45, "solid_capstyle": "butt"},
+    "jax": {"linewidth": 0.7},
+}
+REPLICA_DOTS: dict[str, Look] = {
     "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
     "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
 }
-BAND: dict[str, Any] = {
-    "alpha": 0.1,
-    "linewidth": 0,
-}  # so pale that several on top of each other still show their lines
-TWO_REPLICAS = {"linewidth": 0.4, "alpha": 0.7}
-PAPER_LINE: dict[str, Any] = {
+BAND: Look = {"alpha": 0.1, "linewidth": 0}  # so pale that several on top of each other still show their lines
+TWO_REPLICAS: Look = {"linewidth": 0.4, "alpha": 0.7}
+PAPER_LINE: Look = {
     "linewidth": 0.9,
     "linestyle": (0, (4, 2)),
     "marker": "s",
     "markersize": 2.6,
     "markerfacecolor": "white",
 }
-PAPER_MARK: dict[str, Any] = {
+PAPER_MARK: Look = {
     "linestyle": "none",
     "marker": "D",
     "markersize": 4.2,
     "markerfacecolor": "white",
     "markeredgewidth": 1.0,
 }
-DIVERGED_MARK: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "X",
-    "markersize": 7.5,
-    "markeredgecolor": "white",
-    "zorder": 5,
-}
+DIVERGED_MARK: Look = {"linestyle": "none", "marker": "X", "markersize": 7.5, "markeredgecolor": "white", "zorder": 5}
 
-_RC: dict[str, Any] = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": NORMAL,
     "axes.titlesize": NORMAL,
@@ -118,6 +117,12 @@ class Head:
     def width(self) -> float:
         """Inches of the figure."""
         return WIDTHS[self.columns]
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes are a part of; none here has figures within it."""
+    assert isinstance(axes.figure, Figure)
+    return axes.figure
 
 
 def is_narrow(figure: Figure) -> bool:
@@ -165,9 +170,10 @@ def contrast(colour: str) -> float:
 
 def readable(colour: str) -> str:
     """The colour itself, or as much darker as text in it must be to be read on white: pale lines can be seen."""
-    rgb = to_rgb(colour)
+    red, green, blue = to_rgb(colour)
     shares = (share / 100 for share in range(100, 0, -2))
-    return next(shade for share in shares if contrast(shade := to_hex([share * part for part in rgb])) >= READABLE)
+    shades = (to_hex((share * red, share * green, share * blue)) for share in shares)
+    return next(shade for shade in shades if contrast(shade) >= READABLE)
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
@@ -216,14 +222,14 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
         rise = max(0, floor + SMALL / 2 - min(places) + sink) - sink
         for (_, height, (x, y, text, colour)), place in zip(column, places, strict=True):
             text_offset = (offset, place + rise - height)
-            look: dict[str, Any] = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
+            look = {"color": readable(colour), "va": "center_baseline", "fontweight": "bold"}
             write_beside(axes, text, (x, y), text_offset, **look)
 
 
 def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
     """A label `offset` points from a point of the data, with a halo that keeps it legible on top of a line."""
     halo = [patheffects.withStroke(linewidth=2, foreground="white")]
-    usual: dict[str, Any] = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo}
+    usual: Look = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo}
     axes.annotate(text, point, xytext=offset, textcoords="offset points", **{**usual, **look})
 
 

@@ -130,7 +130,7 @@ def _block(judged: pd.DataFrame, lines: list[str], columns: list[str], title: st
     return block
 
 
-def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], write: Callable) -> list[list[str]]:
+def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], write: Callable[..., str]) -> list[list[str]]:
     """The cells of each printed line; `write` makes that of a row with a number of ours."""
     printed = []
     for net, rows in judged.groupby(lines, sort=False):
@@ -160,7 +160,7 @@ def paper_text(row: pd.Series) -> str:
     return f"{row['value']:.{digits}f}"
 
 
-def our_text(row: pd.Series, write: Callable) -> str:
+def our_text(row: pd.Series, write: Callable[..., str]) -> str:
     """Our number with its interval, replicas and verdict, as `write` sets them: in one line, or in several."""
     if row["n"] + row["n_diverged"] == 0:
         return row["verdict"]

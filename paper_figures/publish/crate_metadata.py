@@ -114,9 +114,8 @@ def _data(crate: ROCrate, run: Run) -> list[Entity]:
     """The files that a data set was read from; or the data set itself, where the seed draws it."""
     found = []
     for entry in run.record.data:
-        files: dict[str, str | None] = {**entry.files} or {"": None}
-        for name, checksum in files.items():
-            place = "/".join(filter(None, ("#data", entry.source, entry.name, name, (checksum or "")[:10])))
+        for name, checksum in (entry.files or {"": ""}).items():
+            place = "/".join(filter(None, ("#data", entry.source, entry.name, name, checksum[:10])))
             properties = {"@type": "CreativeWork", "name": name or entry.name, "description": entry.description}
             found.append(_add(crate, place, properties | ({"sha256": checksum} if checksum else {})))
     return found

@@ -11,7 +11,7 @@ from paper_figures.runs import Run
 
 def cell_text(run: Run) -> str:
     """The fields of a run's cell, in the order of its path."""
-    return ", ".join(f"{name} {value}" for name, value in run.record.cell.items())
+    return ", ".join(f"{name} {value}" for name, value in run.cell.items())
 
 
 def run_rows(runs: list[Run]) -> list[dict[str, Any]]:

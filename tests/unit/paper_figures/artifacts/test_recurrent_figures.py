@@ -112,7 +112,7 @@ def test_generated_data_is_no_stand_in_and_is_named(tmp_path):
     assert captions.data_line(runs) == f"Data: {genuine}."
     write_ptb(tmp_path, stand_in=True)
     runs = read_runs(tmp_path, "recurrent")
-    assert [run.stand_in for run in runs] == [run.record.cell["dataset"] == "ptb" for run in runs]
+    assert [run.stand_in for run in runs] == [run.cell["dataset"] == "ptb" for run in runs]
     stand_in = "not Penn Treebank but text of a Markov chain over 50 symbols"
     assert captions.data_line(runs) == f"STAND-IN DATA in 1 of 3 runs: {stand_in}; else {genuine}."
 
