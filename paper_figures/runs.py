@@ -99,8 +99,8 @@ def all_runs(results: Path) -> list[Run]:
     return read_experiments(results, names or {"feedforward"})
 
 
-def of_cell(runs: list[Run], **fields: Any) -> list[Run]:
-    """The runs whose cell has these values, such as `of_cell(runs, dataset="mnist", model="fcn")`."""
+def select_runs(runs: list[Run], **fields: Any) -> list[Run]:
+    """The runs whose cell has these values, such as `select_runs(runs, dataset="mnist", model="fcn")`."""
     return [run for run in runs if all(run.cell.get(name) == value for name, value in fields.items())]
 
 

@@ -18,7 +18,7 @@ from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import DATASETS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = "Copy and Repeat Copy, an addition of ours: how well M predicts the gradient at the boundaries of chunks"
 OUTPUT = "figures/fig_boundary_quality.pdf"
@@ -37,7 +37,7 @@ LEAST = 0.2  # to both sides of 0, the least that a panel shows
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), model="lstm")
+    runs = select_runs(read_runs(results, EXPERIMENT), model="lstm")
     kept = {"dataset": TASKS, "method": METHODS, "truncation_length": LENGTHS.colours}
     runs = [run for run in runs if all(run.cell[name] in values for name, values in kept.items())]
     points = [our_points(runs, list(kept), "batch", metric) for metric in ROWS]

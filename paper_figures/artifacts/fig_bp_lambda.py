@@ -16,7 +16,7 @@ from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = "BP(lambda) in 4-layer nets, an addition of ours: test error against the weight of the backpropagated gradient"
 OUTPUT = "figures/fig_bp_lambda.pdf"
@@ -34,7 +34,7 @@ LAMBDAS = panels.Family(
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), **NET)
+    runs = select_runs(read_runs(results, EXPERIMENT), **NET)
     points = our_points(runs, ["method", "bp_lambda"])
     sentences = [
         replicas_sentence(runs, "mean test error"),
@@ -58,7 +58,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     grid[0, 0].set_xlim(-0.1, 1.1)
     panels.log_values(grid[0, 0], ends, headroom=1.15)
     panels.log_values(grid[1, 0], points, headroom=2)
-    panels.log_iterations(grid[1, 0], panels.inside(grid[1, 0], points))
+    panels.log_iterations(grid[1, 0], panels.below_top(grid[1, 0], points))
     for method, (above, below) in zip(METHODS, grid.T, strict=True):
         above.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         _final_errors(above, ends[ends["method"] == method])

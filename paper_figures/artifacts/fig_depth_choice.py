@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures.drawing import layout, panels, style
-from paper_figures.drawing.curve_points import NUMBERS, summary
+from paper_figures.drawing.curve_points import NUMBERS, mean_and_interval
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "an ablation of ours: test error with the depth of M chosen on test or on validation error"
 OUTPUT = "figures/fig_depth_choice.pdf"
@@ -38,11 +38,11 @@ NO_VALIDATION = "validation error was not recorded (no split valid)"
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
     rows = []
     for framework in FRAMEWORKS:
         for depth in NET_DEPTHS.colours:
-            tried = [run for run in of_cell(runs, depth=depth) if run.record.framework == framework]
+            tried = [run for run in select_runs(runs, depth=depth) if run.record.framework == framework]
             rows += [[depth, framework, "run", *choice] for choice in _choices(tried)]
     columns = ["depth", "source", "obtained", "chosen_on", "chosen", "trainings", "trainings_diverged", *NUMBERS]
     held_out = sorted({f"{run.record.spec.get('validation_examples', 0):,}" for run in runs})
@@ -85,7 +85,7 @@ def _choices(runs: list[Run]) -> list[list]:
         chosen = errors(split).dropna(how="all").idxmin(axis=1)  # a training that diverged is not chosen
         values = pd.Series({seed: test.loc[seed, depth] for seed, depth in chosen.items()}, dtype=float)
         if not errors(split).empty:
-            numbers = [iteration, *summary(values.reindex(test.index).to_numpy())]
+            numbers = [iteration, *mean_and_interval(values.reindex(test.index).to_numpy())]
             rows.append([split, _most_common(list(chosen)), test.size, test.isna().sum().sum(), *numbers])
     return rows
 

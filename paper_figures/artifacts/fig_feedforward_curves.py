@@ -18,7 +18,7 @@ from paper_figures.drawing.curve_points import our_points, paper_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = "feed-forward nets with a DNI between every two layers: test error against iterations"
 OUTPUT = "figures/fig_feedforward_curves.pdf"
@@ -33,7 +33,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"].isin(ARTIFACTS) & (claims[list(NET)] == list(NET.values())).all(axis=1)]
-    runs = [run for run in of_cell(read_runs(results, EXPERIMENT), **NET) if run.cell["depth"] in style.DEPTHS]
+    runs = [run for run in select_runs(read_runs(results, EXPERIMENT), **NET) if run.cell["depth"] in style.DEPTHS]
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),

@@ -17,7 +17,7 @@ from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = "one DNI in a 6-layer net: error of the synthetic gradient during training"
 OUTPUT = "figures/fig_gradient_quality.pdf"
@@ -32,7 +32,7 @@ LEAST = {"cosine_similarity": 0.05, "sign_error": 2}  # to both sides of it, the
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", depth=6)
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", depth=6)
     runs = [run for run in runs if run.cell["method"] in METHODS]
     points = [
         our_points(runs, ["method", "cut_after"], "batch", f"h{{cut_after}}.{metric}").assign(metric=metric)

@@ -14,7 +14,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = "linear and deeper synthetic-gradient models M (DNI): test error against iterations"
 OUTPUT = "figures/fig_linear_dni.pdf"
@@ -28,7 +28,7 @@ MODEL_DEPTHS = panels.Family(
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
     points = our_points(runs, ["depth", "synthetic_gradient_depth"])
     sentences = [
         replicas_sentence(runs, "mean test error"),
@@ -41,7 +41,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     legend = [*layout.frameworks_legend(), *MODEL_DEPTHS.legend()]
     figure, grid = layout.grid(head, 2, 2, 2.0, legend=[legend])
     panels.log_values(grid[0, 0], points, headroom=2)
-    panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points))
+    panels.log_iterations(grid[0, 0], panels.below_top(grid[0, 0], points))
     for axes, depth in zip(grid.flat, NET_DEPTHS, strict=True):
         axes.set_title(f"Net of {depth} layers", loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["depth"] == depth], MODEL_DEPTHS))

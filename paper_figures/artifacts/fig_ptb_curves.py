@@ -22,7 +22,7 @@ from paper_figures.drawing.curve_points import at_the_end, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "Penn Treebank: test bits per character against iterations times truncation length"
 OUTPUT = "figures/fig_ptb_curves.pdf"
@@ -37,7 +37,7 @@ LEAST = 0.15  # bits above the worst end of a curve that are shown, at least
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="ptb", model="lstm")
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="ptb", model="lstm")
     runs = [run for run in runs if run.cell["truncation_length"] in LENGTHS.colours]
     all_stand_ins = bool(runs) and all(run.stand_in for run in runs)
     points = [our_points(runs, ["method", "truncation_length"], metric=METRIC)]

@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 from impls.errors import UserError
 from paper_figures.claims.measures import MEASURES, data_per_iteration
 from paper_figures.drawing import layout, panels, style
-from paper_figures.drawing.curve_points import NUMBERS, shown_range, summary
+from paper_figures.drawing.curve_points import NUMBERS, drawn_range, mean_and_interval
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved against data consumed, one choice changed at a time"
 OUTPUT = "figures/fig_small_copy.pdf"
@@ -52,7 +52,7 @@ HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of ro
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     points = pd.DataFrame([row for run in runs for row in _rows(run)], columns=COLUMNS).astype(WHOLE)
     sentences = [
         "Left: a line for each replica to the end of its training, with a dot at each task that it solved, darker for "
@@ -81,7 +81,7 @@ def _rows(run: Run) -> list[dict]:
         late = run.curve("batch", metric).loc[math.ceil(reached / 2) :]
         # A 0 stands for "no sequence of the batch is in this phase", as happens where all of them are in step.
         means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
-        numbers = dict(zip(NUMBERS, (reached, *summary(means)), strict=True))
+        numbers = dict(zip(NUMBERS, (reached, *mean_and_interval(means)), strict=True))
         rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
     named = {name: run.cell[name] for name in CELL} | {"source": run.record.framework, "obtained": "run"}
     return [{**named, **row, "data": row["iteration"] * data_per_iteration(run)} for row in rows]
@@ -116,7 +116,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
         _, colour, shift = PHASES[row.metric]
         look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
-        low, high = shown_range(pd.Series(row._asdict()))
+        low, high = drawn_range(pd.Series(row._asdict()))
         right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
         right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
     return figure

@@ -15,7 +15,7 @@ from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = (
     "an ablation of ours: the gradient of one example's loss or of the batch's mean as the target of M, 4-layer nets"
@@ -34,7 +34,7 @@ SETTINGS = panels.Family("setting", dict(zip(NAMES.values(), style.THREE_SHADES,
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), **NET)
+    runs = select_runs(read_runs(results, EXPERIMENT), **NET)
     points = our_points(runs, ["method", "target_scale", "adam_epsilon"])
     pairs = zip(points["target_scale"], points["adam_epsilon"], strict=True)
     points.insert(3, "setting", [NAMES.get(pair) for pair in pairs])
@@ -54,7 +54,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     legend = [*layout.frameworks_legend(), *SETTINGS.legend()]
     figure, grid = layout.grid(head, 1, len(methods), 2.6, legend=[legend])
     panels.log_values(grid[0, 0], points, headroom=3)
-    panels.log_iterations(grid[0, 0], panels.inside(grid[0, 0], points), label_room=0.17 * len(methods))
+    panels.log_iterations(grid[0, 0], panels.below_top(grid[0, 0], points), label_room=0.17 * len(methods))
     for axes, method in zip(grid.flat, methods, strict=True):
         axes.set_title(FEEDFORWARD_METHODS[method], loc="left", fontweight="bold", pad=4)
         style.label_ends(axes, panels.draw_curves(axes, points[points["method"] == method], SETTINGS))

@@ -18,7 +18,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "two networks at two rates: test error of both against the digits consumed"
 OUTPUT = "figures/fig_two_network.pdf"
@@ -38,7 +38,7 @@ GUESS: style.Look = {"color": style.FAINT, **style.DOTTED}
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), **CELL)
+    runs = select_runs(read_runs(results, EXPERIMENT), **CELL)
     sentences = [
         replicas_sentence(runs, "mean test error"),
         "An iteration is a block of T x T digits of every stream. In joint backprop A is updated once in a block, with "
@@ -68,7 +68,7 @@ def _updates(runs: list[Run]) -> list[str]:
     said = []
     for method, name in NAMES.items():
         totals, paces = set(), set()
-        for run in of_cell(runs, method=method):
+        for run in select_runs(runs, method=method):
             each = run.record.facts["updates_of_a_per_iteration"]
             totals.add(each * run.record.iteration_reached)
             paces.add(run.record.facts["digits_per_iteration"] / each)

@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 
 from paper_figures.claims.measures import MEASURES
 from paper_figures.drawing import layout, panels, style
-from paper_figures.drawing.curve_points import summary
+from paper_figures.drawing.curve_points import mean_and_interval
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "two networks, an addition of ours: digits and seconds until DNI has joint backprop's last error, by the period"
 OUTPUT = "figures/fig_two_network_periods.pdf"
@@ -42,10 +42,10 @@ TOP = 0.95  # where the crosses of means that there are not stand, as a share of
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), **NET)
+    runs = select_runs(read_runs(results, EXPERIMENT), **NET)
     runs = [run for run in runs if run.cell["method"] in ("dni", "bprop")]
     runs = [run for run in runs if run.cell["period"] in PERIODS.colours]
-    points = pd.DataFrame([row for run in of_cell(runs, method="dni") for row in _rows(run, runs)])
+    points = pd.DataFrame([row for run in select_runs(runs, method="dni") for row in _rows(run, runs)])
     points = points.reindex(columns=[*COLUMNS, *COUNTS]).astype(dict.fromkeys(["iteration", *COUNTS], "Int64"))
     sentences = [
         "DNI over joint backprop, by pairs of replicas of one seed; below 1 DNI is sooner. Digits: until DNI's test "
@@ -64,7 +64,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 def _rows(run: Run, runs: list[Run]) -> list[dict]:
     """For each network and clock, the ratios of one run of DNI to that of joint backprop; none without the latter."""
     period, framework = run.cell["period"], run.record.framework
-    joint = [other for other in of_cell(runs, method="bprop", period=period) if other.record.framework == framework]
+    joint = [other for other in select_runs(runs, method="bprop", period=period) if other.record.framework == framework]
     if not joint:
         return []
     rows, paired = [], set(run.record.seeds) & set(joint[0].record.seeds)
@@ -73,7 +73,9 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
         measure = MEASURES[f"steps_fraction_{network}"]
         reading = measure.read(run, measure, None, joint[0])
         for clock, factor in _factors(run, joint[0]).items():
-            numbers = dict(zip(["value", "low", "high", "n", "n_never"], summary(reading.values * factor), strict=True))
+            numbers = dict(
+                zip(["value", "low", "high", "n", "n_never"], mean_and_interval(reading.values * factor), strict=True)
+            )
             counts = {"iteration": reading.iteration, "n_no_goal": len(paired) - len(reading.values)}
             rows.append({**named, "network": network, "clock": clock, **numbers, **counts})
     return rows
@@ -132,7 +134,7 @@ def _notes(points: pd.DataFrame) -> list[str]:
             row = rows.loc[period] if period in rows.index else None
             for what, count in {"× never so low": "n_never", "no goal": "n_no_goal"}.items():
                 if row is not None and row[count]:
-                    remark = panels.count_of(row[count], row[COUNTS].sum())
+                    remark = panels.count_in_brackets(row[count], row[COUNTS].sum())
                     found[what].setdefault(name, {}).setdefault(remark, []).append(period)
             if row is None:
                 found["missing"].setdefault(name, {}).setdefault("", []).append(period)

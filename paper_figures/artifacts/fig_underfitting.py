@@ -16,7 +16,7 @@ from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import of_cell, read_runs
+from paper_figures.runs import read_runs, select_runs
 
 TITLE = "convolutional nets on CIFAR-10 with a DNI between every two layers: training error against iterations"
 OUTPUT = "figures/fig_underfitting.pdf"
@@ -28,7 +28,7 @@ DEPTHS = panels.Family("depth", {depth: style.DEPTHS[depth] for depth in (3, 4)}
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="cifar10", model="cnn")
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="cifar10", model="cnn")
     runs = [run for run in runs if run.cell["method"] in METHODS]
     points = pd.concat([our_points(runs, ["method", "depth"], split) for split in ("train", "test")], ignore_index=True)
     sentences = [

@@ -18,8 +18,8 @@ from paper_figures.provenance.embedding import sealed, with_comment
 from paper_figures.provenance.stamps import USUAL, Request, short
 from paper_figures.report.claims import claim_rows, claims_with_headings, statements, verdict_counts, verdict_words
 from paper_figures.report.drawings import drawings
-from paper_figures.report.missing import PAPER_PRESET, waiting
-from paper_figures.report.runs import changes, run_rows, troubles, unfinished
+from paper_figures.report.missing import PAPER_PRESET, missing_runs
+from paper_figures.report.runs import changed_settings, run_rows, runs_in_trouble, trainings_without_record
 from paper_figures.runs import Run, all_runs
 
 TITLE = "everything on one page: verdicts, claims, what is missing, tables, figures and runs"
@@ -39,7 +39,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     judged = claims_with_headings(results)
     shown = drawings(results)
     claims = claim_rows(judged)
-    missing = waiting(judged, runs, results)
+    missing = missing_runs(judged, runs, results)
     words = verdict_words(judged)
     mark = request.stamp(Path(__file__).stem, results, runs)
     environment = jinja2.Environment(
@@ -63,8 +63,8 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         everything=PAPER_PRESET,
         drawings=shown,
         undrawn=[drawing["name"] for part in shown.values() for drawing in part if not drawing["kind"]],
-        troubles=troubles(runs) + unfinished(results, runs),
-        changes=changes(runs),
+        troubles=runs_in_trouble(runs) + trainings_without_record(results, runs),
+        changes=changed_settings(runs),
         runs=run_rows(runs),
         note=captions.DEPTH_CHOSEN_ON_TEST,
         stamp=short(mark),

@@ -10,13 +10,13 @@ import pandas as pd
 from paper_figures.artifacts.fig_small_copy import CELL, CHANGES, EXPERIMENT, SOLVED
 from paper_figures.claims.measures import data_per_iteration
 from paper_figures.drawing import captions, latex
-from paper_figures.drawing.curve_points import NUMBERS, summary
+from paper_figures.drawing.curve_points import NUMBERS, mean_and_interval
 from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
 from paper_figures.drawing.table_files import markdown, table_contents
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request, short
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
 OUTPUT = "tables/table_small_copy.csv"
@@ -46,7 +46,7 @@ COLUMNS = [*CELL, "source", "metric", "seed", *NUMBERS]
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv (long form), .md, .tex and .json files, by suffix."""
-    runs = of_cell(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
+    runs = select_runs(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     runs = sorted(runs, key=_place)
     rows = [_rows(run) for run in runs]
     notes = [
@@ -94,7 +94,9 @@ def _rows(run: Run) -> list[dict]:
         if len(late):
             # A quality of 0 stands for "no sequence of the batch is in this phase".
             means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
-            rows.append(named | {"metric": metric} | dict(zip(NUMBERS, (reached, *summary(means)), strict=True)))
+            rows.append(
+                named | {"metric": metric} | dict(zip(NUMBERS, (reached, *mean_and_interval(means)), strict=True))
+            )
     return rows
 
 

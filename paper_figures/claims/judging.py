@@ -25,7 +25,7 @@ from paper_figures.claims.matching import (
     reference_of,
 )
 from paper_figures.claims.measures import MEASURES, Measure
-from paper_figures.claims.single_run import Reading, without_values
+from paper_figures.claims.single_run import Reading, empty_reading
 from paper_figures.claims.statistics import Verdict, summarise, verdict
 from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run, read_experiments
@@ -61,16 +61,16 @@ def judge(claims: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
 
 def _read(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
     """Our values for the claim, from a run that fits it; its reference, if it has one, is sought among `runs`."""
-    measure, chosen = MEASURES[claim["metric"]].of_cell(run), bin_of(claim["replicas"])
+    measure, chosen = MEASURES[claim["metric"]].for_cell(run), bin_of(claim["replicas"])
     iteration = None if pd.isna(claim["iteration"]) else int(claim["iteration"])
     reference = reference_of(claim, run, runs) if claim["reference"] else None
     if claim["reference"] and reference is None:
-        return without_values(f"no run of {claim['reference']} to compare with")
+        return empty_reading(f"no run of {claim['reference']} to compare with")
     if chosen:
         seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
         if not seeds:
             where = f"{chosen.setting} in {chosen.low:.2f}-{chosen.high:.2f}"
-            return without_values(f"none of the {len(run.record.seeds)} replicas has {where}")
+            return empty_reading(f"none of the {len(run.record.seeds)} replicas has {where}")
         run = replace(run, curves=run.curves[run.curves["seed"].isin(seeds)])
     return measure.read(run, measure, iteration, reference)
 
@@ -81,7 +81,7 @@ def _judge_one(claim: dict[str, Any], candidates: list[Run]) -> dict[str, Any]:
     readings = [_read(claim, run, candidates) for run in runs]
     best = _best(readings, measure)
     run = None if best is None else runs[best]
-    reading = without_values("") if best is None else readings[best]
+    reading = empty_reading("") if best is None else readings[best]
     result = _verdict(claim, reading, measure)
     word, why = result.word, result.why
     if run is None:

@@ -18,8 +18,8 @@ from paper_figures.claims.single_run import (
     data_per_iteration,
     early_stops,
     excess_over_guess,
+    last_over_peak,
     last_until,
-    rest_of_peak,
     slope_in_p_update,
     training_mean,
 )
@@ -38,7 +38,7 @@ MEASURES = {
     # What it finds of one run.
     "mean_cosine_similarity": Measure("batch", "h{cut_after}.cosine_similarity", False, training_mean, 3),
     "mean_sign_error": Measure("batch", "h{cut_after}.sign_error", True, training_mean, 1),
-    "l2_error_last_over_peak": Measure("batch", "h{cut_after}.l2_error", True, rest_of_peak, 2),
+    "l2_error_last_over_peak": Measure("batch", "h{cut_after}.l2_error", True, last_over_peak, 2),
     "test_error_per_p_update": Measure("test", "error", True, slope_in_p_update, 2),
     "excess_over_guess_b": Measure("test", "error_b", False, excess_over_guess, 2),
     # What it finds of two.

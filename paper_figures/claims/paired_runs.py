@@ -22,9 +22,9 @@ from paper_figures.claims.single_run import (
     constant_guess,
     data_per_iteration,
     early_stops,
+    empty_reading,
     last_until,
     obstacles,
-    without_values,
 )
 from paper_figures.claims.statistics import paired_differences
 from paper_figures.runs import Run
@@ -59,7 +59,7 @@ def data_fraction(run: Run, measure: Measure, _iteration: int | None, reference:
     own, goal = (best_snapshot(one, measure, None) for one in (run, reference))
     seeds, found, gap = _pairs(run, reference, own, goal)
     if gap:
-        return without_values(gap, found)
+        return empty_reading(gap, found)
     test = run.curve(measure.split, measure.metric)
     end, goal_end = (early_stops(one.curve("valid", measure.metric))[0] for one in (run, reference))
     reached = pd.Series({seed: _first_at_or_below(test.loc[: end[seed], seed], goal.values[seed]) for seed in seeds})
@@ -77,7 +77,7 @@ def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference:
     own, goal = _where_both_are(run, reference, measure, iteration, at_iteration)
     seeds, found, gap = _pairs(run, reference, own, goal)
     if gap:
-        return without_values(gap, found)
+        return empty_reading(gap, found)
     curves, goal_curves = (one.curve(measure.split, measure.metric) for one in (run, reference))
     guess, streams = constant_guess(reference, measure.metric), reference.record.spec["evaluation_streams"]
     untaught = goal_curves.iloc[0].clip(upper=guess - 2 * np.sqrt(guess * (100 - guess) / streams))
@@ -85,7 +85,7 @@ def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference:
     if len(learnt) < len(seeds):
         found += (f"{len(seeds) - len(learnt)} replicas of {_named(run, reference)} did not learn",)
     if not learnt:
-        return without_values(found[-1], found)
+        return empty_reading(found[-1], found)
 
     def digits(one: Run, curve: pd.Series, seed: int) -> float:
         return _first_at_or_below(curve, goal.values[seed]) * one.record.facts["digits_per_iteration"]
@@ -100,7 +100,7 @@ def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference:
 def _difference(run: Run, reference: Run, own: Reading, goal: Reading) -> Reading:
     seeds, found, gap = _pairs(run, reference, own, goal)
     if gap:
-        return without_values(gap, found)
+        return empty_reading(gap, found)
     return Reading(paired_differences(own.values[seeds], goal.values[seeds]), own.iteration, found)
 
 

@@ -22,7 +22,7 @@ def section(place: str) -> str:
 
 
 @lru_cache
-def sections() -> dict[str, str]:
+def section_by_artifact() -> dict[str, str]:
     """By artifact, its section, in the order of claims.csv; an artifact of which the paper has nothing is not there."""
     claims = read_claims()
     found = dict(zip(claims["artifact"], claims["section"].map(section), strict=True))
@@ -33,12 +33,12 @@ def sections() -> dict[str, str]:
 
 def section_of(artifact: str) -> str:
     """The section of the paper that a table or figure is about, or `ADDITIONS`."""
-    return sections().get(artifact, ADDITIONS)
+    return section_by_artifact().get(artifact, ADDITIONS)
 
 
-def in_order(artifacts: list[str]) -> dict[str, list[str]]:
+def by_section(artifacts: list[str]) -> dict[str, list[str]]:
     """Artifacts by section, both in the order of the paper; the additions come last, sorted by name."""
-    known = list(sections())
+    known = list(section_by_artifact())
     ranked = sorted(artifacts, key=lambda name: (known.index(name) if name in known else len(known), name))
     return {
         heading: [name for name in ranked if section_of(name) == heading]

@@ -46,12 +46,12 @@ class Measure:
     on_ladder: bool = False
     failure: str = "diverged"
 
-    def of_cell(self, run: Run) -> Measure:
+    def for_cell(self, run: Run) -> Measure:
         """With the cell's value for a field that the metric names."""
         return replace(self, metric=self.metric.format(**run.cell))
 
 
-def without_values(gap: str, obstacles: tuple[str, ...] = ()) -> Reading:
+def empty_reading(gap: str, obstacles: tuple[str, ...] = ()) -> Reading:
     """The reading of a run that has nothing to say."""
     return Reading(pd.Series(dtype=float), None, obstacles, gap)
 
@@ -71,7 +71,7 @@ def at_iteration(run: Run, measure: Measure, iteration: int, _reference: Run | N
         return Reading(curve.loc[nearest], nearest, found)
     if found:
         return Reading(curve.iloc[-1], int(evaluated[-1]), found)
-    return without_values(f"not evaluated at iteration {iteration}; the nearest is {nearest}")
+    return empty_reading(f"not evaluated at iteration {iteration}; the nearest is {nearest}")
 
 
 def last_until(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
@@ -120,7 +120,7 @@ def training_mean(run: Run, measure: Measure, iteration: int, _reference: Run | 
     return _of_training(run, measure, iteration, lambda curve: curve.loc[1:].mean(skipna=False))
 
 
-def rest_of_peak(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+def last_over_peak(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
     """A replica's last value up to `iteration` over its greatest one."""
     return _of_training(run, measure, iteration, lambda curve: curve.iloc[-1] / curve.max(skipna=False))
 
@@ -135,7 +135,7 @@ def slope_in_p_update(run: Run, measure: Measure, iteration: int, _reference: Ru
         return found
     whole = found.values[np.isfinite(found.values)]
     if len(whole) < 3:
-        return without_values("fewer than three replicas to draw a line through", found.obstacles)
+        return empty_reading("fewer than three replicas to draw a line through", found.obstacles)
     p_update = pd.Series(run.replica_setting("p_update"))[whole.index]
     parts = pd.Series(slope_parts(p_update, whole), whole.index)
     return replace(found, values=parts.reindex(found.values.index))
@@ -191,8 +191,8 @@ def _between_evaluations(run: Run, measure: Measure, iteration: int) -> Reading:
         return Reading(values, iteration, found)
     if found:
         return Reading(curve.iloc[-1], int(curve.index[-1]), found)
-    return without_values(f"no evaluations within {VALIDATED_EVERY} iterations on both sides of {iteration}")
+    return empty_reading(f"no evaluations within {VALIDATED_EVERY} iterations on both sides of {iteration}")
 
 
 def _not_recorded(measure: Measure, found: tuple[str, ...], split: str = "") -> Reading:
-    return without_values(f"{split or measure.split} {measure.metric} was not recorded", found)
+    return empty_reading(f"{split or measure.split} {measure.metric} was not recorded", found)

@@ -22,7 +22,7 @@ from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import Request
-from paper_figures.runs import Run, of_cell, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
 METRIC = "max_solved_task_length"
 TASKS = ("copy", "repeat_copy")
@@ -47,7 +47,7 @@ def make(
     """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; `about` opens the caption."""
     claims = read_claims()
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
-    runs = of_cell(read_runs(results, experiment), model="lstm")
+    runs = select_runs(read_runs(results, experiment), model="lstm")
     runs = [run for run in runs if run.cell["dataset"] in TASKS]
     rows = [row for run in runs for row in _climbs(run)]
     points = pd.DataFrame([*rows, *_papers(claims)], columns=COLUMNS)
@@ -146,7 +146,7 @@ def _panel(axes: Axes, dataset: str, points: pd.DataFrame) -> None:
             if climbs.empty:
                 missing.setdefault(name, {}).setdefault("", []).append(method)
             elif lost:
-                count = panels.count_of(lost, climbs["seed"].nunique())
+                count = panels.count_in_brackets(lost, climbs["seed"].nunique())
                 diverged.setdefault(name, {}).setdefault(count, []).append(method)
         for value in rows.loc[rows["source"] == "paper", "value"]:
             height = to_steps(dataset, value) + SHIFT[method]

@@ -33,17 +33,17 @@ def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metr
         named = [*(cell[field] for field in fields), run.record.framework, "run", split, metric]
         curve = run.curve(split, metric.format(**cell))
         for iteration, values in zip(curve.index, curve.to_numpy(), strict=True):
-            rows.append([*named, iteration, *summary(values)])
+            rows.append([*named, iteration, *mean_and_interval(values)])
     return pd.DataFrame(rows, columns=columns)
 
 
-def summary(values: Sequence[float]) -> tuple[float, float, float, int, int]:
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float, float, int, int]:
     """(mean, low, high, n, n_diverged) of one value per replica, as in `NUMBERS`."""
     found = summarise(values)
     return found.mean, found.low, found.high, found.n, found.n_diverged
 
 
-def shown_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:
+def drawn_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:
     """Ends of what is drawn around a mean: the 95% interval or, where there are two replicas, the two themselves.
 
     Numbers for one point (a row), columns of them for several.

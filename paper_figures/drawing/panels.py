@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from paper_figures.drawing import style
-from paper_figures.drawing.curve_points import FEW, at_the_end, paper_iterations, shown_range
+from paper_figures.drawing.curve_points import FEW, at_the_end, drawn_range, paper_iterations
 from paper_figures.names import FRAMEWORKS
 
 End = tuple[float, float, str, str]  # x, y, text and colour of a label at the end of a line
@@ -86,7 +86,7 @@ def log_iterations(
     plain_ticks(axes.xaxis)
 
 
-def inside(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
+def below_top(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
     """The points that are below the top of a panel, for an x axis that begins where the curves do."""
     return points[points["value"] <= axes.get_ylim()[1]]
 
@@ -124,7 +124,7 @@ def plain_ticks(axis: Axis) -> None:
     width, height = axis.axes.get_position().size * style.figure_of(axis.axes).get_size_inches()
     # A digit is about 0.6 times as wide as its font is high.
     inches, needed = (
-        (width, (len(plain(high)) + 1) * 0.6 * style.SMALL / 72) if isinstance(axis, XAxis) else (height, 0.28)
+        (width, (len(plain_number(high)) + 1) * 0.6 * style.SMALL / 72) if isinstance(axis, XAxis) else (height, 0.28)
     )
     for steps in TICK_STEPS:
         chosen = np.log10([step * 10.0**n for n in range(-12, 12) for step in steps if low <= step * 10.0**n <= high])
@@ -134,11 +134,11 @@ def plain_ticks(axis: Axis) -> None:
     else:  # not even powers of ten have room: every second one
         axis.set_major_locator(FixedLocator((10 ** chosen[::2]).tolist()))
     axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=50))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def plain(value: float) -> str:
+def plain_number(value: float) -> str:
     """1,000 and 0.00001, never 1e-05."""
     if value >= 1000:
         return f"{value:,.0f}"
@@ -207,7 +207,7 @@ def write_failures(
     write_note(axes, [f"{word}: {_in_words(found, family)}" for word, found in lines.items() if found], corner)
 
 
-def count_of(diverged: int, replicas: int) -> str:
+def count_in_brackets(diverged: int, replicas: int) -> str:
     """How many diverged, as " (1 of 3)", which is not broken at the end of a line."""
     return f" ({diverged} of {replicas})".replace(" ", "\N{NO-BREAK SPACE}")
 
@@ -227,7 +227,7 @@ def draw_dot(axes: Axes, x: float, row: pd.Series, **look: Any) -> None:
     if np.isnan(row["value"]):
         return
     axes.plot(x, row["value"], zorder=3, **look)
-    low, high = shown_range(row)
+    low, high = drawn_range(row)
     ends = [max(low, axes.get_ylim()[0]), high]  # an interval may reach below zero
     width, faint = 0.25 * look["markersize"], look.get("alpha")
     shown: style.Look = {"linewidth": width}
@@ -257,7 +257,7 @@ def write_note(axes: Axes, lines: Sequence[str], corner: str = "lower left") -> 
 
 def _draw_range(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> None:
     """A band over the interval; where there are two replicas, thin lines along them."""
-    low, high = shown_range(curve)
+    low, high = drawn_range(curve)
     low = low.clip(lower=axes.get_ylim()[0])
     band = (curve["n"] > FEW).to_numpy()
     axes.fill_between(curve[x], low, high, where=band, color=colour, **style.BAND)
@@ -272,7 +272,7 @@ def _mark_divergence(axes: Axes, curve: pd.DataFrame, colour: str, x: str) -> st
     if len(whole):
         axes.plot(whole[x].iloc[-1], whole["value"].iloc[-1], color=colour, **style.DIVERGED_MARK)
     last = curve.iloc[-1]
-    return count_of(int(last["n_diverged"]), int(last["n"] + last["n_diverged"]))
+    return count_in_brackets(int(last["n_diverged"]), int(last["n"] + last["n_diverged"]))
 
 
 def _in_words(found: Found, family: Family) -> str:

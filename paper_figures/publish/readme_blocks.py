@@ -76,9 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _block(name: str, page: Path, summary: Summary) -> str:
     kind, _, subject = name.partition(" of ")
-    made = {"results": summary.numbers, "findings": summary.stated, "picture": summary.picture}
+    made = {"results": summary.results_of, "findings": summary.findings_of, "picture": summary.picture_of}
     if name == "results":
-        return summary.results(page)
+        return summary.all_results(page)
     if kind in made and subject:
         return made[kind](subject, page)
     kinds = "results, results of <artifact>, findings of <section> or picture of <figure>"

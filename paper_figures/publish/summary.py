@@ -67,51 +67,53 @@ class Summary:
         self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
         self.machines = captions.machines_line(runs)
 
-    def results(self, page: Path) -> str:
+    def all_results(self, page: Path) -> str:
         """Verdicts by artifact, then the numbers that could be judged; links are relative to `page`."""
         frameworks = " and ".join(FRAMEWORKS.values())
         return "\n\n".join(
             [
-                f"{_count(self.judged, 'number')} that the paper prints or plots, and "
-                f"{_count(self.findings, 'finding')} that it states (an ordering, a trend), are each asked of "
+                f"{_number_of(self.judged, 'number')} that the paper prints or plots, and "
+                f"{_number_of(self.findings, 'finding')} that it states (an ordering, a trend), are each asked of "
                 f"{frameworks}. Of these {len(self.judged) + len(self.findings)} verdicts: "
-                f"{self._said(pd.concat([self.judged, self.findings]))}. ({self.machines})",
-                self._counts(page),
+                f"{self._counts_text(pd.concat([self.judged, self.findings]))}. ({self.machines})",
+                self._counts_table(page),
                 "Numbers that have a verdict: at the paper's sizes and on its data, a plot's number at its own "
                 f"iteration; of one artifact at most {MOST}, those of the most replicas and then the latest, whatever "
                 f"the verdict. {COMPARABLE}",
-                self._numbers(self._chosen(self.judged), page),
+                self._numbers_table(self._chosen(self.judged), page),
                 "Findings that have one:",
-                self._numbers(self._chosen(self.findings), page),
+                self._numbers_table(self._chosen(self.findings), page),
             ]
         )
 
-    def numbers(self, artifact: str, page: Path) -> str:
+    def results_of(self, artifact: str, page: Path) -> str:
         """The numbers of one artifact that have a verdict; where none has, those that runs show so far, and why."""
         rows = self.judged[self.judged["artifact"] == artifact]
         if rows.empty:
             raise UserError(f"{artifact!r}: no claim of claims.csv is about it.")
-        return self._told(rows, f"{self._linked(artifact, f'`{artifact}`', page)}: {_count(rows, 'published number')}")
+        return self._paragraph(
+            rows, f"{self._linked(artifact, f'`{artifact}`', page)}: {_number_of(rows, 'published number')}"
+        )
 
-    def stated(self, heading: str, page: Path) -> str:
+    def findings_of(self, heading: str, page: Path) -> str:
         """The same of the findings that a section of the paper states."""
         rows = self.findings[self.findings["section"].map(section) == heading]
         if rows.empty:
             raise UserError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
-        return self._told(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_count(rows, 'finding')}")
+        return self._paragraph(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_number_of(rows, 'finding')}")
 
-    def _told(self, rows: pd.DataFrame, what: str) -> str:
-        head = f"{what}, {len(rows)} verdicts: {self._said(rows)}."
+    def _paragraph(self, rows: pd.DataFrame, what: str) -> str:
+        head = f"{what}, {len(rows)} verdicts: {self._counts_text(rows)}."
         with_verdict = self._chosen(rows)
         if not with_verdict.empty:
-            return f"{head} {self._shown(with_verdict)}\n\n{self._numbers(with_verdict)}"
+            return f"{head} {self._selection_note(with_verdict)}\n\n{self._numbers_table(with_verdict)}"
         shown = self._chosen(rows, ("missing",))
         if shown.empty:
             return f"{head} No run at the paper's size yet."
         reasons = "; ".join(dict.fromkeys(shown.loc[shown["verdict"] == "not comparable", "why"]))
-        return f"{head} Not comparable: {reasons}. {self._shown(shown)}\n\n{self._numbers(shown)}"
+        return f"{head} Not comparable: {reasons}. {self._selection_note(shown)}\n\n{self._numbers_table(shown)}"
 
-    def picture(self, artifact: str, page: Path) -> str:
+    def picture_of(self, artifact: str, page: Path) -> str:
         """The published figure if it shows runs of ours, else where the quick preset draws it."""
         for folder in self.folders:
             figure = folder / "figures" / f"{artifact}.png"
@@ -125,20 +127,20 @@ class Summary:
             f"alone: `results/quick/figures/{artifact}.png`."
         )
 
-    def _counts(self, page: Path) -> str:
+    def _counts_table(self, page: Path) -> str:
         lines = [["From the paper", "Numbers", *(word[0].upper() + word[1:] for word in VERDICTS)]]
         lines.append(["---", "--:", *["--:"] * len(VERDICTS)])
         parts = [(*key, rows) for key, rows in self.judged.groupby(["section", "artifact"], sort=False)]
         headings = self.findings["section"].map(section)
         parts += [(f"{key}: findings", FINDINGS, rows) for key, rows in self.findings.groupby(headings, sort=False)]
         for heading, artifact, rows in parts:
-            by_framework = [self._words(rows[rows["framework"] == framework]) for framework in FRAMEWORKS]
+            by_framework = [self._verdict_counts(rows[rows["framework"] == framework]) for framework in FRAMEWORKS]
             cells = [" / ".join(str(words[word]) for words in by_framework) for word in VERDICTS]
             cells = ["" if set(cell) <= set("0 /") else cell for cell in cells]
             lines.append([self._linked(artifact, heading, page), str(rows["id"].nunique()), *cells])
         return f"{' / '.join(FRAMEWORKS.values())}:\n\n{_table(lines)}"
 
-    def _numbers(self, rows: pd.DataFrame, page: Path | None = None) -> str:
+    def _numbers_table(self, rows: pd.DataFrame, page: Path | None = None) -> str:
         """A table of claims; with a `page`, also where each is from."""
         if rows.empty:
             return "None yet."
@@ -153,7 +155,7 @@ class Summary:
             ]
             link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
             bound = "" if first["direction"] == TWO_SIDED else f"{first['direction']} "
-            lines.append([describe(first), f"{bound}{paper_text(first)} {first['unit']}", *cells, *link])
+            lines.append([describe_claim(first), f"{bound}{paper_text(first)} {first['unit']}", *cells, *link])
         return _table(lines)
 
     def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED) -> pd.DataFrame:
@@ -177,21 +179,21 @@ class Summary:
         return text
 
     @staticmethod
-    def _shown(rows: pd.DataFrame) -> str:
+    def _selection_note(rows: pd.DataFrame) -> str:
         few = rows["id"].nunique() == MOST
         return f"{f'At most {MOST}: those of the most replicas, then the latest. ' if few else ''}{COMPARABLE}"
 
-    def _said(self, rows: pd.DataFrame) -> str:
-        counts = self._words(rows)
+    def _counts_text(self, rows: pd.DataFrame) -> str:
+        counts = self._verdict_counts(rows)
         return ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
 
     @staticmethod
-    def _words(rows: pd.DataFrame) -> dict[str, int]:
+    def _verdict_counts(rows: pd.DataFrame) -> dict[str, int]:
         words = rows["verdict"].str.partition(" (")[0]
         return {word: int((words == word).sum()) for word in VERDICTS}
 
 
-def describe(claim: pd.Series) -> str:
+def describe_claim(claim: pd.Series) -> str:
     """What a claim is about: "MNIST, fully connected, 4 layers, cDNI, 25,000 iterations"."""
     cell = cell_of(claim)
     names = {"truncation_length": "T = {}", "period": "T = {}", "cut_after": "cut after layer {}"}
@@ -207,7 +209,7 @@ def describe(claim: pd.Series) -> str:
     return said + ", ".join(part for part in parts if part)
 
 
-def _count(rows: pd.DataFrame, noun: str) -> str:
+def _number_of(rows: pd.DataFrame, noun: str) -> str:
     number = rows["id"].nunique()
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

@@ -98,7 +98,7 @@ def _side(part: pd.DataFrame) -> str:
     return f"{int(good.sum())} of {int(ours.notna().sum())}" if ours.notna().any() else ""
 
 
-def describe(claim: dict[str, Any]) -> tuple[str, str]:
+def cell_and_metric(claim: dict[str, Any]) -> tuple[str, str]:
     """The cell of a claim and its metric, in words: ("MNIST, fully connected, 4 layers, DNI", "test error ...")."""
     layers = "" if pd.isna(claim["layers"]) else f"{int(claim['layers'])} layers"
     fields = [
@@ -122,14 +122,14 @@ def folder_of(claim: Any) -> str:
     return "/".join(f"{name}~{value}" for name, value in cell_of(claim).items())
 
 
-def fill_id(claim: Any) -> str:
+def command_id(claim: Any) -> str:
     """Where on the page the command stands that settles a claim; claims of one cell and framework share it."""
     folder = folder_of(claim).replace(OPEN, "any")
     return re.sub(r"[^a-z0-9]+", "-", f"fill-{claim['experiment']}-{folder}-{claim['framework']}")
 
 
 def _row(claim: dict[str, Any]) -> dict[str, Any]:
-    cell, metric = describe(claim)
+    cell, metric = cell_and_metric(claim)
     bound = claim["direction"] != TWO_SIDED
     return {
         "id": claim["id"],
@@ -151,7 +151,7 @@ def _row(claim: dict[str, Any]) -> dict[str, Any]:
         "why": claim["why"].partition("; `python -m impls list`")[0],
         "chosen": claim["chosen"],
         "run": claim["run"],
-        "fill": fill_id(claim) if claim["verdict"] in WAITING else "",
+        "fill": command_id(claim) if claim["verdict"] in WAITING else "",
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from impls.errors import UserError
 from paper_figures import artifacts
-from paper_figures.claims.sections import in_order
+from paper_figures.claims.sections import by_section
 from paper_figures.provenance.stamps import short
 
 TABLE_FILES = (".csv", ".md", ".tex", ".json")
@@ -22,7 +22,7 @@ LARGEST_SVG = 600_000  # bytes; of a larger drawing, with thousands of points, t
 def drawings(results: Path) -> dict[str, list[dict[str, Any]]]:
     """By section of the paper, its tables and figures; those that are not drawn have no `kind`."""
     names = [name for name in artifacts.names() if name.startswith(("table_", "text_", "fig_"))]
-    return {heading: [_drawing(results, name) for name in part] for heading, part in in_order(names).items()}
+    return {heading: [_drawing(results, name) for name in part] for heading, part in by_section(names).items()}
 
 
 def _drawing(results: Path, name: str) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from paper_figures.claims.matching import OPEN, cell_of
 from paper_figures.names import FRAMEWORKS
-from paper_figures.report.claims import WAITING, fill_id, folder_of
+from paper_figures.report.claims import WAITING, command_id, folder_of
 from paper_figures.runs import Run
 
 PAPER_PRESET = "snakemake --configfile config/paper.yaml"
 
 
-def waiting(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[str, list[dict[str, Any]]]:
+def missing_runs(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[str, list[dict[str, Any]]]:
     """By experiment, a row for each cell and framework whose claims wait for a run.
 
     A row has the claims' `heading`, `cell`, `framework`, `n` of them, `why` (the reasons that they give), the `id` that
@@ -32,7 +32,7 @@ def waiting(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[str, l
         how, command = _command(claims, folder, framework, by_path, results)
         found.setdefault(experiment, []).append(
             {
-                "id": fill_id(claims[0]),
+                "id": command_id(claims[0]),
                 "cell": folder.replace("~*", " any").replace("~", " ").replace("/", ", "),
                 "framework": framework,
                 "n": len(claims),

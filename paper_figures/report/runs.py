@@ -35,7 +35,7 @@ def run_rows(runs: list[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def troubles(runs: list[Run]) -> list[dict[str, str]]:
+def runs_in_trouble(runs: list[Run]) -> list[dict[str, str]]:
     """The runs with a replica that diverged, and those that stopped early: which, what happened, what to do."""
     found = []
     for run in runs:
@@ -55,7 +55,7 @@ def troubles(runs: list[Run]) -> list[dict[str, str]]:
     return found
 
 
-def unfinished(results: Path, runs: list[Run]) -> list[dict[str, str]]:
+def trainings_without_record(results: Path, runs: list[Run]) -> list[dict[str, str]]:
     """Trainings that left a checkpoint or a log, and no record: interrupted, failed, or still running."""
     finished = {Path(run.path).parent for run in runs}
     checkpoints = {path.parent.relative_to(results) for path in results.rglob("checkpoint.npz")}
@@ -69,7 +69,7 @@ def unfinished(results: Path, runs: list[Run]) -> list[dict[str, str]]:
     return found
 
 
-def changes(runs: list[Run]) -> dict[str, list[dict[str, Any]]]:
+def changed_settings(runs: list[Run]) -> dict[str, list[dict[str, Any]]]:
     """What the runs do otherwise than the paper, and otherwise than this suite's choices: by change, in how many."""
     return {
         "differs_from_paper": _changes(runs, "differs_from_paper"),

@@ -19,7 +19,7 @@ from impls.registry import experiments, spec_class
 from paper_figures import artifacts
 from paper_figures.claims.judging import judge
 from paper_figures.claims.matching import read_claims
-from paper_figures.report.missing import waiting
+from paper_figures.report.missing import missing_runs
 
 TABLES = (
     *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
@@ -183,7 +183,7 @@ except RuntimeError as error:
 def test_the_report_names_runs_that_the_papers_preset_makes(snakemake, tmp_path: Path):
     """For an empty folder the report names the target of every claim's run: a dry run accepts all of them."""
     judged = judge(read_claims(), []).fillna({"why": ""}).assign(verdict="missing")
-    rows = [row for part in waiting(judged, [], tmp_path).values() for row in part]
+    rows = [row for part in missing_runs(judged, [], tmp_path).values() for row in part]
     commands = [shlex.split(row["command"]) for row in rows]
     assert all(command[:3] == ["snakemake", "--configfile", "config/paper.yaml"] for command in commands)
     targets = {target for command in commands for target in command[3:]}

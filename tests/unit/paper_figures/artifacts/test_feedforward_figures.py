@@ -281,4 +281,4 @@ def test_shades_are_told_apart_in_grey():
     ("value", "text"), [(500_000, "500,000"), (20, "20"), (0.3 - 1e-17, "0.3"), (1e-5, "0.00001"), (1.5, "1.5")]
 )
 def test_ticks_are_plain_numbers(value, text):
-    assert panels.plain(value) == text
+    assert panels.plain_number(value) == text

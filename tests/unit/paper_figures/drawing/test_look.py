@@ -230,7 +230,7 @@ def test_headings_are_broken_to_the_width_of_their_numbers():
 
 def test_what_is_drawn_of_two_values_is_the_two():
     assert round(curve_points.T_OF_TWO, 4) == 12.7062
-    row = dict(zip(curve_points.NUMBERS, (0, *curve_points.summary([1.0, 3.0])), strict=True))
-    assert curve_points.shown_range(pd.Series(row)) == pytest.approx((1, 3))
-    row = dict(zip(curve_points.NUMBERS, (0, *curve_points.summary([1.0, 2.0, 3.0])), strict=True))
-    assert curve_points.shown_range(pd.Series(row)) == (row["low"], row["high"])
+    row = dict(zip(curve_points.NUMBERS, (0, *curve_points.mean_and_interval([1.0, 3.0])), strict=True))
+    assert curve_points.drawn_range(pd.Series(row)) == pytest.approx((1, 3))
+    row = dict(zip(curve_points.NUMBERS, (0, *curve_points.mean_and_interval([1.0, 2.0, 3.0])), strict=True))
+    assert curve_points.drawn_range(pd.Series(row)) == (row["low"], row["high"])

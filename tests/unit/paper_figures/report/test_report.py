@@ -13,9 +13,9 @@ from impls.errors import UserError
 from paper_figures import artifacts
 from paper_figures.__main__ import main
 from paper_figures.claims.matching import read_claims
-from paper_figures.claims.sections import ADDITIONS, in_order, section_of, sections
+from paper_figures.claims.sections import ADDITIONS, by_section, section_by_artifact, section_of
 from paper_figures.report.claims import WAITING, claim_rows, claims_with_headings, statements
-from paper_figures.report.missing import waiting
+from paper_figures.report.missing import missing_runs
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.runs import all_runs
 from tests.support.report_results import FULL_SIZE, Page, draw, write_results, write_stand_ins
@@ -129,7 +129,7 @@ def test_runs_in_trouble_are_named(page):
 
 
 def test_what_is_missing_has_a_command(results):
-    rows = waiting(claims_with_headings(results), all_runs(results), results)
+    rows = missing_runs(claims_with_headings(results), all_runs(results), results)
     commands = {row["id"]: row["command"] for part in rows.values() for row in part}
     fill = "fill-feedforward-dataset-mnist-model-fcn-depth-"
     assert commands[f"{fill}3-method-dni-torch"].endswith("--depth 3 --method dni --data original --resume")
@@ -154,9 +154,9 @@ def test_what_a_claim_is_held_against_is_made_with_it(results):
     judged = claims_with_headings(results)
     claim = judged[judged["id"] == "table_feedforward/mnist/fcn/6/dni"].head(1)
     paths = "'results/paper/feedforward/dataset~mnist/model~fcn/depth~6/method~{}/torch/run.json'"
-    (row,) = waiting(claim.assign(reference="method~bprop"), [], results)["feedforward"]
+    (row,) = missing_runs(claim.assign(reference="method~bprop"), [], results)["feedforward"]
     assert row["command"].endswith(f"{paths.format('dni')} {paths.format('bprop')}")
-    (row,) = waiting(claim.assign(reference="experiment~single_dni/method~bprop"), [], results)["feedforward"]
+    (row,) = missing_runs(claim.assign(reference="experiment~single_dni/method~bprop"), [], results)["feedforward"]
     assert row["command"].endswith("config/paper.yaml feedforward single_dni")
 
 
@@ -165,7 +165,7 @@ def test_an_inconclusive_run_wants_more_replicas(tmp_path):
     results = tmp_path / "paper"
     write_run(results, seeds=(0,))
     draw(results, "claims")
-    rows = waiting(claims_with_headings(results), all_runs(results), results)["feedforward"]
+    rows = missing_runs(claims_with_headings(results), all_runs(results), results)["feedforward"]
     (row,) = [row for row in rows if row["id"].endswith("mnist-model-fcn-depth-4-method-dni-torch")]
     assert row["how"] == "complete: raise `replicas` in config/paper.yaml, then"
 
@@ -202,9 +202,9 @@ def test_it_wants_the_claims_first(tmp_path):
 
 def test_every_drawing_has_a_section():
     names = [name for name in artifacts.names() if name not in artifacts.OTHERS]
-    assert sorted(name for part in in_order(names).values() for name in part) == names
-    assert list(in_order(names))[-1] == ADDITIONS
-    assert set(read_claims()["artifact"]) <= set(sections())
+    assert sorted(name for part in by_section(names).values() for name in part) == names
+    assert list(by_section(names))[-1] == ADDITIONS
+    assert set(read_claims()["artifact"]) <= set(section_by_artifact())
     assert section_of("fig_underfitting") == section_of("table_feedforward") == "Every layer DNI"
     assert section_of("fig_bp_lambda") == ADDITIONS
 
