@@ -3,9 +3,9 @@ r"""Every number as a LaTeX macro, so that a manuscript takes it from the runs a
     \input{results/published/cpu-2-cores/values.tex}
     ... an error of \dniFeedforwardMnistFcnFourCdniTorch\,\% (the paper: \dniFeedforwardMnistFcnFourCdniPaper\,\%) ...
 
-A name is the claim's `id` in letters (`letters.in_letters`), without "table", "text" or "fig", and the framework. A
-value that must not be compared with the paper's wears a dagger, one from stand-in data a double dagger, and one that no
-run has is printed as "[missing]", in bold: none of them slips into a paper unnoticed.
+A name is the claim's `id` in letters (`macro_names.in_letters`), without "table", "text" or "fig", and the framework.
+A value that must not be compared with the paper's is marked with a dagger, one from stand-in data with a double dagger.
+A value without a run is printed as "[missing]", in bold. So none of them is overlooked in a manuscript.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ OUTCOMES = (
 
 
 def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
-    """What can be said of two runs of one cell that share a seed, before `verdicts` on all of them.
+    """Compares two runs of one cell that share a seed; `verdicts` judges all comparisons together.
 
     Means and differences are those of the shared seeds that diverged in neither; on a ladder the difference is in steps
     and the means are task lengths. NaN where there is nothing to compute.
@@ -192,7 +192,7 @@ def _nothing(why: str) -> dict[str, Any]:
 
 
 def _readings(outcome: Outcome, torch: Run, jax: Run) -> list[Reading]:
-    """At the last iteration that both have come to; on text, where training ends by itself, of the best snapshots."""
+    """At the last iteration that both have reached; on text, trained until early stopping, the best snapshots."""
     end = None
     if outcome.metric != "test_bits_per_character":
         end = min(run.record.iteration_reached for run in (torch, jax))
@@ -223,7 +223,7 @@ def _margin(outcome: Outcome, run: Run, claims: pd.DataFrame, mean: float) -> tu
 
 
 def _obstacles(torch: RunRecord, jax: RunRecord) -> list[str]:
-    """What keeps the results of two records from being compared, in words with both values, PyTorch's first."""
+    """Why the results of two records cannot be compared: what differs, with both values, PyTorch's first."""
     absent = "not in the record"
     names = dict.fromkeys([*torch.spec, *jax.spec])
     pairs = [(name, torch.spec.get(name, absent), jax.spec.get(name, absent)) for name in names]

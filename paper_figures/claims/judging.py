@@ -60,7 +60,7 @@ def judge(claims: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
 
 
 def _read(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
-    """Our values for the claim, from a run that fits it; its reference, if it has one, is sought among `runs`."""
+    """Our values for the claim, from a run that fits it. If the claim has a reference, it is looked up in `runs`."""
     measure, chosen = MEASURES[claim["metric"]].for_cell(run), bin_of(claim["replicas"])
     iteration = None if pd.isna(claim["iteration"]) else int(claim["iteration"])
     reference = reference_of(claim, run, runs) if claim["reference"] else None
@@ -110,9 +110,9 @@ def _judge_one(claim: dict[str, Any], candidates: list[Run]) -> dict[str, Any]:
 
 
 def _best(readings: list[Reading], measure: Measure) -> int | None:
-    """Which of the runs that fit speaks: one with values, comparable if any is, and then the one with the best mean.
+    """Which run a claim is judged by: one with values, of these a comparable one, of these the one with the best mean.
 
-    A run with a diverged replica has no mean and comes after all that have one.
+    A run with a diverged replica has no mean, so it comes after all that have one.
     """
 
     def rank(number: int) -> tuple[bool, bool, float]:
@@ -125,7 +125,7 @@ def _best(readings: list[Reading], measure: Measure) -> int | None:
 
 
 def _describe_choice(claim: dict[str, Any], runs: list[Run], readings: list[Reading], best: int | None) -> str:
-    """For a claim that leaves a field open: its value in the run that was taken, and out of how many it was."""
+    """For a claim that leaves a field open: its value in the run that was taken, the best of how many runs."""
     left_open = [name for name, value in cell_of(claim).items() if value == OPEN]
     if not left_open or best is None:
         return ""
@@ -142,7 +142,7 @@ def _describe_choice(claim: dict[str, Any], runs: list[Run], readings: list[Read
 
 
 def _verdict(claim: dict[str, Any], reading: Reading, measure: Measure) -> Verdict:
-    """Of the values as they are; on a ladder of their steps, with the numbers of the result as task lengths again."""
+    """The verdict on the values. Task lengths are judged as curriculum steps; the result is in task lengths again."""
     values, published = reading.values.to_numpy(), claim["value"]
     if measure.on_ladder:
         values, published = (to_steps(claim["dataset"], lengths) for lengths in (values, published))

@@ -1,8 +1,8 @@
 """How a claim's metric is read off two runs: each replica against that of the same seed in the run it is compared with.
 
 Replicas of one seed start from the same weights and see the same data in the same order, so their difference has less
-noise than either. A replica of the reference that diverged sets no goal: the pair is left out, and the claim is then
-not comparable. One of the run itself that diverged counts against the claim.
+noise than either. Where the reference's replica diverged there is nothing to compare with: the pair is left out, and
+the claim is then not comparable. A replica of the run itself that diverged counts against the claim.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def difference(run: Run, measure: Measure, iteration: int | None, reference: Run
 
 
 def steps_further(run: Run, measure: Measure, iteration: int, reference: Run) -> Reading:
-    """By how many steps of the curriculum a replica has climbed further than the reference's replica of its seed."""
+    """By how many curriculum steps a replica is ahead of the reference's replica of its seed."""
     both = _where_both_are(run, reference, measure, iteration, last_until)
     dataset = run.cell["dataset"]
     own, goal = (
@@ -51,10 +51,10 @@ def snapshot_difference(run: Run, measure: Measure, _iteration: int | None, refe
 
 
 def data_fraction(run: Run, measure: Measure, _iteration: int | None, reference: Run) -> Reading:
-    """Data until a replica has the result of the reference's replica of its seed, over the data that took the latter.
+    """The data that a replica needs for the result of the reference's replica of its seed, over what that one needed.
 
-    The result is the test value of the reference's best snapshot, and its data that until there. The replica's test
-    value is taken as straight between evaluations, up to its own best snapshot; infinite where it never comes so low.
+    The result is the test value of the reference's best snapshot. The replica's test value is interpolated linearly
+    between evaluations, up to its own best snapshot. The fraction is infinite if it never becomes so low.
     """
     own, goal = (best_snapshot(one, measure, None) for one in (run, reference))
     seeds, found, gap = _pairs(run, reference, own, goal)
@@ -68,11 +68,11 @@ def data_fraction(run: Run, measure: Measure, _iteration: int | None, reference:
 
 
 def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference: Run) -> Reading:
-    """Digits until a replica has the last error of the reference's replica of its seed, over those that took that one.
+    """The digits that a replica needs for the last error of the reference's replica of its seed, over what that needed.
 
-    Both count to where the error first is so low, taken as straight between evaluations; infinite where the replica
-    never comes so low. A reference sets no goal that has not learnt: to end below its start, and further below the best
-    constant guess than two standard errors of the test.
+    Both are counted until the error is first so low, interpolated linearly between evaluations. The fraction is
+    infinite if the replica's error never becomes so low. A reference that has not learnt is left out. It has learnt if
+    its error ends below its start, and below the best constant guess by more than two standard errors of the test.
     """
     own, goal = _where_both_are(run, reference, measure, iteration, at_iteration)
     seeds, found, gap = _pairs(run, reference, own, goal)
@@ -111,7 +111,7 @@ def _where_both_are(
     iteration: int | None,
     read: Callable[[Run, Measure, int], Reading],
 ) -> tuple[Reading, Reading]:
-    """Readings of both at the last iteration that both have come to, at most `iteration`, which they are asked for."""
+    """Readings of both at the last iteration that both have reached, but at most `iteration`."""
     reached = [one.record.iteration_reached for one in (run, reference)]
     end = min([*reached, *([] if iteration is None else [iteration])])
     own, goal = (replace(read(one, measure, end), obstacles=obstacles(one, iteration)) for one in (run, reference))
@@ -119,7 +119,7 @@ def _where_both_are(
 
 
 def _pairs(run: Run, reference: Run, own: Reading, goal: Reading) -> tuple[list[int], tuple[str, ...], str]:
-    """Seeds that a run shares with whole replicas of its reference; obstacles of both; a gap where there is no pair."""
+    """Seeds that a run shares with replicas of its reference that did not diverge; obstacles of both; a gap if none."""
     found = tuple(dict.fromkeys([*own.obstacles, *goal.obstacles]))
     if goal.gap or own.gap:
         return [], found, goal.gap or own.gap

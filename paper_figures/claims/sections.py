@@ -17,7 +17,7 @@ WITHOUT_NUMBERS = {
 
 
 def section(place: str) -> str:
-    """The section of the paper in a claim's column `section`, which goes on with the place in it, after a comma."""
+    """The section of the paper in a claim's column `section`: what stands before the first comma."""
     return place.partition(",")[0]
 
 

@@ -52,7 +52,7 @@ class Measure:
 
 
 def empty_reading(gap: str, obstacles: tuple[str, ...] = ()) -> Reading:
-    """The reading of a run that has nothing to say."""
+    """The reading of a run that has no value for the claim, because of `gap`."""
     return Reading(pd.Series(dtype=float), None, obstacles, gap)
 
 
@@ -75,7 +75,7 @@ def at_iteration(run: Run, measure: Measure, iteration: int, _reference: Run | N
 
 
 def last_until(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
-    """The last value up to `iteration` of a curve with a point for each change, at iterations of each replica's own."""
+    """Each replica's last value up to `iteration`, of a curve that has a point only where the value changes."""
     points = run.curves[(run.curves["split"] == measure.split) & (run.curves["metric"] == measure.metric)]
     found = obstacles(run, iteration)
     if points.empty:
@@ -116,7 +116,7 @@ def early_stops(valid: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def training_mean(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
-    """The mean of a replica's evaluations up to `iteration`, but for that before the first update."""
+    """The mean of a replica's evaluations up to `iteration`, without the one before the first update."""
     return _of_training(run, measure, iteration, lambda curve: curve.loc[1:].mean(skipna=False))
 
 
@@ -148,7 +148,7 @@ def excess_over_guess(run: Run, measure: Measure, iteration: int, _reference: Ru
 
 
 def constant_guess(run: Run, metric: str) -> float:
-    """The error, in percent, of the best guess of one who reads no digit; `metric` is error_a or error_b."""
+    """The error, in percent, of the best constant guess, which reads no digit; `metric` is error_a or error_b."""
     return run.record.facts[f"constant_guess_{metric}"]
 
 
@@ -158,7 +158,7 @@ def data_per_iteration(run: Run) -> int:
 
 
 def obstacles(run: Run, iteration: int | None = None) -> tuple[str, ...]:
-    """What keeps a run from being compared with the paper; `iteration`: what the claim asks for, where it says so."""
+    """Why a run cannot be compared with the paper; empty if it can. `iteration` is the claim's, if it has one."""
     record = run.record
     found = ["stand-in data"] if run.stand_in else []
     found += record.differs_from_paper + record.changed_choices

@@ -142,7 +142,7 @@ def slope_parts(x: Values, y: Values) -> np.ndarray:
 
 
 def summarise(values: Values) -> Verdict:
-    """Mean and intervals alone, for values beside which no number was published; not finite means diverged."""
+    """Mean and intervals alone, where the paper has no number; a value that is not finite means that it diverged."""
     finite = _finite(values)
     mean = float(finite.mean()) if len(finite) else math.nan
     low, high = t_interval(finite)
@@ -247,7 +247,7 @@ def _against_bound(values: np.ndarray, bound: float, p: float, direction: str) -
 
 
 def _one_sided_p(values: Values, excess: float) -> float:
-    """How likely the mean comes so far below a limit (`excess` is negative) where the true one lies on it."""
+    """The probability of a mean so far below a limit (`excess` < 0) if the true mean is equal to the limit."""
     if np.ptp(values) == 0:
         return 0.0 if excess <= 0 else 1.0
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -59,7 +59,7 @@ def figure_files(
 
 
 def replicas_sentence(runs: list[Run], shown: str) -> str:
-    """How our lines or dots and their intervals came about; `shown` says what they are: "mean test error"."""
+    """What our lines or dots and their intervals are; `shown` names the value: "mean test error"."""
     counts = sorted({len(run.record.seeds) for run in runs})
     count = " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
     return (

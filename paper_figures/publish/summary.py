@@ -36,11 +36,11 @@ COMPARABLE = "In brackets: replicas. ± is half a 95% t interval. A blank cell h
 class Summary:
     """All claims, judged by the published runs of every device.
 
-    Where several devices have a run for one claim and framework, the one that came furthest speaks, then the one with
-    the most replicas: the verdict has no say in it.
+    Where several devices have a run for one claim and framework, the one that trained longest is taken, and of equally
+    long ones the one with the most replicas. The choice does not depend on the verdict.
 
     Attributes:
-        judged: one row per number and framework, as `claims.judge` makes them, with `device`, the folder of the runs.
+        judged: one row per number and framework, as `judging.judge` makes them, with `device`, the folder of the runs.
         findings: the same for orderings and trends.
         folders: of the devices, below results/published, sorted.
         machines: one line about frameworks and devices.
@@ -73,7 +73,7 @@ class Summary:
         return "\n\n".join(
             [
                 f"{_number_of(self.judged, 'number')} that the paper prints or plots, and "
-                f"{_number_of(self.findings, 'finding')} that it states (an ordering, a trend), are each asked of "
+                f"{_number_of(self.findings, 'finding')} that it states (an ordering, a trend), are each checked in "
                 f"{frameworks}. Of these {len(self.judged) + len(self.findings)} verdicts: "
                 f"{self._counts_text(pd.concat([self.judged, self.findings]))}. ({self.machines})",
                 self._counts_table(page),

@@ -63,7 +63,7 @@ def claim_rows(judged: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the paper says in words, an ordering or a bound: for each statement, how the claims that make it stand.
+    """The paper's statements in words (orderings and bounds), each with the verdicts of the claims that test it.
 
     A row has its `heading` and `name`, and by framework the counts of verdicts and the `side`: how many of our means
     lie on the paper's side of the bound, whatever may be concluded from them.

@@ -1,4 +1,4 @@
-"""What the report finds missing: the runs for which claims wait, and the command that makes each."""
+"""The runs that claims still need, and the command that makes each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAPER_PRESET = "snakemake --configfile config/paper.yaml"
 
 
 def missing_runs(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[str, list[dict[str, Any]]]:
-    """By experiment, a row for each cell and framework whose claims wait for a run.
+    """By experiment, a row for each cell and framework whose claims need a run.
 
     A row has the claims' `heading`, `cell`, `framework`, `n` of them, `why` (the reasons that they give), the `id` that
     links of the page lead to, and the `command`, with `how` in words.
@@ -47,7 +47,7 @@ def missing_runs(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[s
 def _command(
     claims: list[dict[str, Any]], folder: str, framework: str, runs: dict[str, Run], results: Path
 ) -> tuple[str, str]:
-    """How to settle the claims of one cell, in words, and the command."""
+    """What makes the run that the claims of one cell need, in words, and the command."""
     experiment = claims[0]["experiment"]
     own = runs.get(f"{experiment}/{folder}/{framework}/run.json")
     if own is not None and own.record.status != "complete":
@@ -78,7 +78,7 @@ def _targets(claims: list[dict[str, Any]], folder: str, framework: str) -> list[
 
 
 def _resumed(command: str) -> str:
-    """The command of a run, so that it goes on to its end."""
+    """The command of a run, without its time limit, so that it resumes and trains to the end."""
     words = shlex.split(command)
     if "--max-minutes" in words:
         at = words.index("--max-minutes")

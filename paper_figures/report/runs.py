@@ -70,7 +70,7 @@ def trainings_without_record(results: Path, runs: list[Run]) -> list[dict[str, s
 
 
 def changed_settings(runs: list[Run]) -> dict[str, list[dict[str, Any]]]:
-    """What the runs do otherwise than the paper, and otherwise than this suite's choices: by change, in how many."""
+    """Settings in which runs differ from the paper, and from this suite's choices, with the number of runs of each."""
     return {
         "differs_from_paper": _changes(runs, "differs_from_paper"),
         "changed_choices": _changes(runs, "changed_choices"),
