@@ -1,6 +1,7 @@
 """What can be drawn: every module of this folder is one table or figure, or `claims`, `values` or `report`.
 
-It has `TITLE`, `OUTPUT` (the usual place under the results folder) and `make(results) -> {suffix: bytes}`.
+It has `TITLE`, `OUTPUT` (the usual place under the results folder) and
+`make(results, request) -> {suffix: bytes}`, whose `request` (see `stamps.Request`) has a default.
 """
 
 from __future__ import annotations

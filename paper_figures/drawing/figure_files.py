@@ -1,6 +1,6 @@
 """What every figure file does around its drawing: the caption, the stamp, and the five files.
 
-A figure file is a module of this package called `fig_*`, found by its name. It has `TITLE`, `OUTPUT`, a `make` that
+A figure file is a module of `artifacts` called `fig_*`, found by its name. It has `TITLE`, `OUTPUT`, a `make` that
 chooses runs, gathers their points (`curves`) and ends in `figure_files`, and a `_draw` of them (`panels`, `style`).
 """
 

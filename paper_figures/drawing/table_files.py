@@ -1,6 +1,6 @@
 """What every table does: its numbers from claims and runs, three lines a net (paper, PyTorch, JAX), notes and stamp.
 
-A table file is a module of this package called `table_*` or `text_*` (numbers that the paper gives in its text), found
+A table file is a module of `artifacts` called `table_*` or `text_*` (numbers that the paper gives in its text), found
 by its name. It has `TITLE`, `OUTPUT` and a `make` that takes its rows from the judged claims, says how a reader calls
 them, and ends in `table_files`.
 """
