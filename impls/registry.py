@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from types import ModuleType
+from typing import cast
 
+from impls.engine.contract import Twin
 from impls.engine.spec import CellSpec
 from impls.errors import unknown
 
@@ -33,6 +34,7 @@ def implementation_folder(experiment: str) -> str:
     return spec_class(experiment).twins or experiment
 
 
-def implementation(experiment: str, framework: str) -> ModuleType:
+def implementation(experiment: str, framework: str) -> Twin:
     """The twin of an experiment that is written in `framework` ("torch" or "jax")."""
-    return importlib.import_module(f"impls.experiments.{implementation_folder(experiment)}.{framework}_impl")
+    module = f"impls.experiments.{implementation_folder(experiment)}.{framework}_impl"
+    return cast(Twin, importlib.import_module(module))

@@ -13,8 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ import numpy as np
 from jax import lax
 
 from impls.engine import jax_bfloat16
+from impls.engine.contract import MeasuringTwin, Twin
 from impls.engine.environment import program_directory
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
@@ -66,7 +66,7 @@ class Runner:
 
     def __init__(
         self,
-        implementation: ModuleType,
+        implementation: Twin,
         spec: CellSpec,
         parameters: Leaves,
         splits: dict[str, tuple[np.ndarray, np.ndarray]],
@@ -125,8 +125,8 @@ class Runner:
         """The metrics of the twin's `measure` for one iteration with the given `inputs` [1, ...]: float64 [R] each."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
         assert self.programs.measure is not None, "this spec measures nothing"
-        found = self.programs.measure(self.state, self.train_data, first)
-        return {metric: np.asarray(value, np.float64) for metric, value in found.items()}
+        metrics = self.programs.measure(self.state, self.train_data, first)
+        return {metric: np.asarray(value, np.float64) for metric, value in metrics.items()}
 
     def leaves(self) -> Leaves:
         """The whole state as NumPy arrays, by path."""
@@ -157,7 +157,7 @@ class _Programs:
     launches: dict[tuple, jax.stages.Compiled]  # of `launch`, by the shapes of its arguments
 
 
-def _programs(implementation: ModuleType, spec: CellSpec, options: dict[str, str]) -> _Programs:
+def _programs(implementation: Twin, spec: CellSpec, options: dict[str, str]) -> _Programs:
     def launch(state: dict, data: dict, block: dict) -> dict:
         def step(state: dict, inputs: dict) -> tuple[dict, None]:
             return implementation.step(spec, state, data, inputs), None
@@ -168,7 +168,7 @@ def _programs(implementation: ModuleType, spec: CellSpec, options: dict[str, str
     return _Programs(
         launch=jit(launch, donate_argnums=0),
         evaluate=jit(partial(implementation.evaluate, spec)),
-        measure=jit(partial(implementation.measure, spec)) if spec.measures_batch else None,
+        measure=jit(partial(cast(MeasuringTwin, implementation).measure, spec)) if spec.measures_batch else None,
         launches={},
     )
 

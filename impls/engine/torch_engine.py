@@ -12,14 +12,14 @@ import ctypes
 import functools
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from impls.engine import torch_bfloat16
+from impls.engine.contract import MeasuringTwin, Twin
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, iterations_in, unflatten
@@ -71,7 +71,7 @@ class Runner:
 
     def __init__(
         self,
-        implementation: ModuleType,
+        implementation: Twin,
         spec: CellSpec,
         parameters: Leaves,
         splits: dict[str, tuple[np.ndarray, np.ndarray]],
@@ -129,8 +129,9 @@ class Runner:
     def measure(self, inputs: Leaves) -> dict[str, np.ndarray]:
         """The metrics of the twin's `measure` for one iteration with the given `inputs` [1, ...]: float64 [R] each."""
         first = {name: self._array(value)[0] for name, value in inputs.items()}
-        found = self.implementation.measure(self.spec, self.state, self.train_data, first)
-        return {metric: value.double().cpu().numpy() for metric, value in found.items()}
+        twin = cast(MeasuringTwin, self.implementation)
+        metrics = twin.measure(self.spec, self.state, self.train_data, first)
+        return {metric: value.double().cpu().numpy() for metric, value in metrics.items()}
 
     def leaves(self) -> Leaves:
         """The whole state as NumPy arrays, by path."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from impls.data import load
+from impls.engine.contract import Runner
 from impls.engine.curves import Curves
 from impls.engine.environment import prepare_environment
 from impls.engine.files import exclusive, read_arrays, write_arrays
@@ -80,7 +81,7 @@ class _Run:
         prepare_environment(self.threads)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
         self.device = self._device()
-        self.runner = self.engine.Runner(
+        self.runner: Runner = self.engine.Runner(
             implementation(experiment, options.framework),
             spec,
             stack_replicas([spec.initial_parameters(seed) for seed in options.seeds]),

@@ -121,3 +121,5 @@ def test_two_runs_in_two_modes_do_not_change_each_other(framework):
         beside = trained(precision, runner(experiment, spec, framework, precision=other))
         for name, value in alone.items():
             np.testing.assert_array_equal(value, beside[name], err_msg=name)
+        in_other_mode = trained(other)
+        assert any((value != in_other_mode[name]).any() for name, value in alone.items()), "the two modes are one"
