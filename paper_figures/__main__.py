@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from impls.errors import UserError
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.files import write_together
 
 DESCRIPTION = """\
@@ -21,15 +21,15 @@ Draws the paper's tables and figures from the runs under a results folder. Needs
   python -m paper_figures fig_feedforward_curves --results results/published/cpu-2-cores --output /tmp/curves.pdf
       from the published runs, into /tmp/curves.pdf, .svg, .png (and the numbers, .csv, and where they came from, .json)
   python -m paper_figures report --results results/quick
-      everything that is drawn there, on one page that opens from disk: results/quick/report.html
+      all tables and figures in that folder on one page, which opens from disk: results/quick/report.html
   python -m paper_figures sources table_feedforward
       the source files that it depends on, one per line
   python -m paper_figures stamp curves.pdf
-      what a file says of itself, as JSON: commit, sources, runs, data, versions, the command that remakes it
+      what a file was made from, as JSON: commit, sources, runs, data, versions, and the command that makes it again
   python -m paper_figures verify curves.pdf results/published/cpu-2-cores
-      whether files, or all that are in a folder, are what the results and code at hand give, or what differs:
-      exit 0 all match, 1 one differs, 2 one cannot be verified. Their runs are found by their place or stamp; where
-      neither is right any more, --results DIR names them
+      whether files, or all files in a folder, are what the results and the code on this machine give, or what differs:
+      exit 0 all match, 1 one differs, 2 one cannot be verified. The runs are found by the place of the file or by its
+      stamp; if they have been moved, give --results DIR
 
 The runs are <results>/<experiment>/**/run.json with curves.parquet beside it; `snakemake` or `python -m impls train`
 makes them. A cell without a run is shown as missing, so a table can be drawn at any time.
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="where to write; every suffix that is made replaces its own (default: under --results)",
+        help="where to write; the other files go beside it, with their own suffixes (default: under --results)",
     )
     parser.add_argument(
         "--columns",
@@ -89,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list() -> None:
-    for name in artifacts.names():
-        module = artifacts.module(name)
+    for name in registry.names():
+        module = registry.module(name)
         print(f"{name:24} {module.TITLE}\n{'':24} -> <results>/{module.OUTPUT}")
 
 
@@ -98,8 +98,8 @@ def _sources(name: str | None = None) -> None:
     from paper_figures.provenance.stamps import sources
 
     if name is None:
-        raise UserError(f"`sources` needs a name: {', '.join(artifacts.names())}.")
-    artifacts.module(name)
+        raise UserError(f"`sources` needs a name: {', '.join(registry.names())}.")
+    registry.module(name)
     print(*sources(name), sep="\n")
 
 
@@ -109,10 +109,10 @@ def _stamp(file: str | None = None) -> None:
     if file is None:
         raise UserError("`stamp` needs a file, such as results/quick/figures/fig_sparse_updates.pdf.")
     path = Path(file)
-    carrier = path.with_suffix(".json") if path.suffix == ".csv" else path
-    stamp = read_stamp(carrier.suffix, carrier.read_bytes()) if carrier.suffix in SUFFIXES else None
+    stamped = path.with_suffix(".json") if path.suffix == ".csv" else path
+    stamp = read_stamp(stamped.suffix, stamped.read_bytes()) if stamped.suffix in SUFFIXES else None
     if stamp is None:
-        raise UserError(f"{carrier}: no stamp in it that can be read; `verify {file}` may tell more.")
+        raise UserError(f"{stamped}: no stamp that can be read; `verify {file}` may tell more.")
     print(json.dumps(stamp, indent=1))
 
 
@@ -127,13 +127,13 @@ def _verify(names: list[str], results: Path | None) -> int:
 def _make(name: str, results: Path | None, output: Path | None, columns: int) -> None:
     from paper_figures.provenance.stamps import Request
 
-    module = artifacts.module(name)
+    module = registry.module(name)
     if results is None:
         raise UserError(f"which runs? Give their folder: python -m paper_figures {name} --results results/quick")
     usual = results / module.OUTPUT
     if columns == 1:
         if not name.startswith("fig_"):
-            raise UserError(f"{name}: --columns is of figures; leave it out.")
+            raise UserError(f"{name}: --columns is for figures; leave it out.")
         usual = usual.with_stem(f"{usual.stem}_one_column")
     contents = module.make(results, Request(columns))
     output = output or usual

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from paper_figures.claims.judging import judged_claims
-from paper_figures.files import table_csv
-from paper_figures.provenance.embedding import sealed
+from paper_figures.files import JUDGED_CLAIMS, table_csv
+from paper_figures.provenance.embedding import with_record
 from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "every published number and finding beside ours, with interval, margin or bound, and verdict"
-OUTPUT = "claims.csv"
+OUTPUT = JUDGED_CLAIMS
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of claims.csv, and of the .json that says where it is from, by suffix."""
     judged, runs = judged_claims(results)
-    return sealed({".csv": table_csv(judged)}, TITLE, request.stamp(Path(__file__).stem, results, runs))
+    return with_record({".csv": table_csv(judged)}, TITLE, request.stamp(Path(__file__).stem, results, runs))

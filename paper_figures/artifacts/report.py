@@ -14,8 +14,8 @@ import jinja2
 from paper_figures.claims.statistics import VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.names import FRAMEWORKS
-from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import USUAL, Request, short
+from paper_figures.provenance.embedding import with_comment, with_record
+from paper_figures.provenance.stamps import USUAL, Request, one_line
 from paper_figures.report.claims import claim_rows, claims_with_headings, statements, verdict_counts, verdict_words
 from paper_figures.report.drawings import drawings
 from paper_figures.report.missing import PAPER_PRESET, missing_runs
@@ -41,7 +41,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     claims = claim_rows(judged)
     missing = missing_runs(judged, runs, results)
     words = verdict_words(judged)
-    mark = request.stamp(Path(__file__).stem, results, runs)
+    stamp = request.stamp(Path(__file__).stem, results, runs)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -67,10 +67,10 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         changes=changed_settings(runs),
         runs=run_rows(runs),
         note=captions.DEPTH_CHOSEN_ON_TEST,
-        stamp=short(mark),
-        draw=mark["command"].replace(f" {Path(__file__).stem} ", " NAME "),
+        stamp=one_line(stamp),
+        draw=stamp["command"].replace(f" {Path(__file__).stem} ", " NAME "),
     )
-    return sealed({".html": with_comment(".html", page, mark)}, TITLE, mark)
+    return with_record({".html": with_comment(".html", page, stamp)}, TITLE, stamp)
 
 
 def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from paper_figures.drawing import captions, latex
 from paper_figures.drawing.table_files import markdown, markdown_lines, table_contents
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, METRICS
-from paper_figures.provenance.stamps import USUAL, Request, short
+from paper_figures.provenance.stamps import USUAL, Request, one_line
 from paper_figures.runs import Run, all_runs
 
 TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
@@ -46,11 +46,11 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     claims = read_claims()
     table = verdicts(compare(*pair, claims) for pair in pairs) if pairs else pd.DataFrame(columns=COLUMNS)
     used = list(itertools.chain.from_iterable(pairs))
-    mark = request.stamp(Path(__file__).stem, results, used)
+    stamp = request.stamp(Path(__file__).stem, results, used)
     notes = [note for note in _notes(used, table, alone, apart) if note]
     sections = {name: [_line(row) for row in rows.to_dict("records")] for name, rows in table.groupby("experiment")}
-    page, printed = (write(table, sections, notes, short(mark)) for write in (_markdown, _latex))
-    return table_contents(table_csv(table[COLUMNS]), page, printed, HEADING, mark)
+    page, printed = (write(table, sections, notes, one_line(stamp)) for write in (_markdown, _latex))
+    return table_contents(table_csv(table[COLUMNS]), page, printed, HEADING, stamp)
 
 
 def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:

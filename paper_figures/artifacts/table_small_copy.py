@@ -15,7 +15,7 @@ from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
 from paper_figures.drawing.table_files import markdown, table_contents
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, RECURRENT_METHODS
-from paper_figures.provenance.stamps import USUAL, Request, short
+from paper_figures.provenance.stamps import USUAL, Request, one_line
 from paper_figures.runs import Run, read_runs, select_runs
 
 TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
@@ -61,14 +61,14 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         captions.machines_line(runs),
     ]
     notes = [note for note in notes if note]
-    mark = request.stamp(Path(__file__).stem, results, runs)
+    stamp = request.stamp(Path(__file__).stem, results, runs)
     headings = ["T", "Method", "Changed", "From", *HEADINGS.values()]
     lines = [_line(run, found) for run, found in zip(runs, rows, strict=True)]
     table = pd.DataFrame([row for found in rows for row in found], columns=COLUMNS)
     whole = dict.fromkeys(["seed", "iteration", "n", "n_diverged"], "Int64")
-    page = markdown(HEADING, headings, lines, notes, short(mark))
-    printed = latex.table([latex.Block(headings, lines, 4)], notes, short(mark), "tab:dni-small-copy")
-    return table_contents(table_csv(table.astype(whole)), page, printed, HEADING, mark)
+    page = markdown(HEADING, headings, lines, notes, one_line(stamp))
+    printed = latex.table([latex.Block(headings, lines, 4)], notes, one_line(stamp), "tab:dni-small-copy")
+    return table_contents(table_csv(table.astype(whole)), page, printed, HEADING, stamp)
 
 
 def _place(run: Run) -> tuple:

@@ -20,8 +20,8 @@ from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.statistics import TWO_SIDED
 from paper_figures.drawing.latex import escape
 from paper_figures.drawing.table_files import paper_text
-from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import USUAL, Request, short
+from paper_figures.provenance.embedding import with_comment, with_record
+from paper_figures.provenance.stamps import USUAL, Request, one_line
 from paper_figures.publish.macro_names import in_letters
 
 TITLE = "every number as a LaTeX macro, with interval, replicas and verdict"
@@ -62,8 +62,8 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of values.tex, and of the .json with its stamp, by suffix."""
     judged, runs = judged_claims(results)
     used = [run for run in runs if run.path in set(judged["run"])]
-    mark = request.stamp(Path(__file__).stem, results, used)
-    lines = [HEAD.format(results=mark["command"].rpartition(" ")[2], stamp=short(mark))]
+    stamp = request.stamp(Path(__file__).stem, results, used)
+    lines = [HEAD.format(results=stamp["command"].rpartition(" ")[2], stamp=one_line(stamp))]
     for claim, rows in judged.groupby("id", sort=False):
         first = rows.iloc[0]
         bound = "" if first["direction"] == TWO_SIDED else f", {first['direction']}"
@@ -72,7 +72,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         for _, row in rows.iterrows():
             for variant, text in zip(VARIANTS, _texts(row), strict=True):
                 lines.append(_definition(macro(claim, row["framework"], variant), text))
-    return sealed({".tex": with_comment(".tex", "".join(lines), mark)}, TITLE, mark)
+    return with_record({".tex": with_comment(".tex", "".join(lines), stamp)}, TITLE, stamp)
 
 
 def _definition(name: str, text: str) -> str:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from paper_figures.drawing import captions, style
 from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.files import table_csv
-from paper_figures.provenance.embedding import sealed
+from paper_figures.provenance.embedding import with_record
 from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run
 
@@ -51,11 +51,11 @@ def figure_files(
     settings = captions.settings_line(runs, paper_iterations() if length_stated else None)
     head = style.Head(data, (ADDITION if addition else "") + settings, request.columns)
     caption = [head.data, head.settings, *sentences, captions.machines_line(runs)]
-    mark = request.stamp(Path(module_file).stem, results, runs)
+    stamp = request.stamp(Path(module_file).stem, results, runs)
     with style.applied():
-        images = style.save(draw(points, head), title, mark)
+        images = style.save(draw(points, head), title, stamp)
     contents = {**images, ".csv": table_csv(points)}
-    return sealed(contents, title, mark, caption=" ".join(filter(None, caption)))
+    return with_record(contents, title, stamp, caption=" ".join(filter(None, caption)))
 
 
 def replicas_sentence(runs: list[Run], shown: str) -> str:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D
 
 from paper_figures.provenance import embedding
-from paper_figures.provenance.stamps import short
+from paper_figures.provenance.stamps import one_line
 
 Look = dict[str, Any]  # arguments of matplotlib that say how lines, dots or texts look
 
@@ -147,17 +147,17 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
-    """The figure as .pdf, .svg and .png: `title` and `stamp` in each file's metadata, a blank seal, no date in any."""
-    line, whole, seal = short(stamp), embedding.text(stamp), embedding.BLANK
+    """The figure as .pdf, .svg and .png: `title` and `stamp` are in the metadata of each file, and a date in none."""
+    line, whole = one_line(stamp), embedding.text(stamp)
     pdf, svg, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
     named = {"Title": title, "Creator": "paper_figures"}
-    # As one page of many, because savefig takes no entries of one's own for a .pdf.
+    # PdfPages, because savefig accepts only standard entries in the metadata of a .pdf.
     with PdfPages(pdf, metadata={**named, "Subject": line, "CreationDate": None}) as pages:
-        pages.infodict().update(Stamp=whole, Seal=seal)
+        pages.infodict().update(Stamp=whole)
         figure.savefig(pages, format="pdf", dpi=DPI)
-    entries = {**named, "Description": line, "Source": whole, "Identifier": seal, "Date": None}
+    entries = {**named, "Description": line, "Source": whole, "Date": None}
     figure.savefig(svg, format="svg", metadata=entries, dpi=DPI)
-    entries = {"Title": title, "Description": line, "Stamp": whole, "Seal": seal, "Software": None}
+    entries = {"Title": title, "Description": line, "Stamp": whole, "Software": None}
     figure.savefig(png, format="png", metadata=entries, dpi=DPI)
     return {".pdf": pdf.getvalue(), ".svg": svg.getvalue(), ".png": png.getvalue()}
 

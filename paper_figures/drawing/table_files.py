@@ -20,8 +20,8 @@ from paper_figures.claims.measures import MEASURES
 from paper_figures.drawing import captions, latex
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, METRICS
-from paper_figures.provenance.embedding import sealed, with_comment
-from paper_figures.provenance.stamps import Request, short
+from paper_figures.provenance.embedding import with_comment, with_record
+from paper_figures.provenance.stamps import Request, one_line
 from paper_figures.runs import Run
 
 HOW_TO_READ = (
@@ -85,7 +85,7 @@ def table_files(
     """
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
-    mark = request.stamp(artifact, results, used)
+    stamp = request.stamp(artifact, results, used)
     # No one length where some of the trainings end by a rule of their own.
     paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
     metrics = ", ".join(METRICS[metric] for metric in judged["metric"].unique())
@@ -109,15 +109,15 @@ def table_files(
     failures = sorted({MEASURES[metric].failure for metric in judged.loc[judged["n_diverged"] > 0, "metric"]})
     read_here = " ".join([how_to_read, *map(SOME_FAILED.format, failures)])
     explained = [read_here if note == how_to_read else note for note in notes]
-    page = markdown(heading, headings, _lines(judged, lines, columns, in_one_line), notes, short(mark))
-    printed_latex = latex.table(printed, explained, short(mark), label)
-    return table_contents(table_csv(_long_form(judged)), page, printed_latex, heading, mark)
+    page = markdown(heading, headings, _lines(judged, lines, columns, in_one_line), notes, one_line(stamp))
+    printed_latex = latex.table(printed, explained, one_line(stamp), label)
+    return table_contents(table_csv(_long_form(judged)), page, printed_latex, heading, stamp)
 
 
-def table_contents(csv: bytes, page: str, printed: str, heading: str, mark: dict) -> dict[str, bytes]:
-    """The files of a table, by suffix, from its long form, its Markdown and its LaTeX; `mark` is its stamp."""
-    contents = {".csv": csv, ".md": with_comment(".md", page, mark), ".tex": with_comment(".tex", printed, mark)}
-    return sealed(contents, heading, mark)
+def table_contents(csv: bytes, page: str, printed: str, heading: str, stamp: dict) -> dict[str, bytes]:
+    """The files of a table, by suffix, from its long form, its Markdown and its LaTeX."""
+    contents = {".csv": csv, ".md": with_comment(".md", page, stamp), ".tex": with_comment(".tex", printed, stamp)}
+    return with_record(contents, heading, stamp)
 
 
 def _block(judged: pd.DataFrame, lines: list[str], columns: list[str], title: str) -> latex.Block:

@@ -1,4 +1,4 @@
-"""What has changed between two stamps, and where two files of one drawing differ, in words."""
+"""What changed between two stamps, and where two files of one drawing differ, in words."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ MOST = 10  # differences of one kind that are listed; the others are counted
 MOST_CELLS = 3  # of one row
 WIDTH = 60  # characters of a line that are shown around the first difference
 HASHES = {"sha256", "curves_sha256"}
-KEYS = ("id", "framework", "source", "seed", "iteration")  # columns that say which row of a .csv it is
+KEYS = ("id", "framework", "source", "seed", "iteration")  # columns that identify a row of a .csv
 
 
-def of_stamps(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is not as it was when the stamp `recorded` was written: sources, claims, runs, data (and see `of_versions`).
+def changed_inputs(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The sources, claims, runs and data that changed since the stamp `recorded` was written.
 
     Args:
-        now: the stamp of a redrawing; or, where none could be made, what is known without: its `sources` and `runs`.
+        now: the stamp of the drawing made again; or, if it cannot be made, the `sources` and `runs` as they are now.
     """
     return [*_sources(recorded, now), *_claims(recorded, now), *_runs(recorded, now), *_data(recorded, now)]
 
 
-def of_versions(recorded: dict[str, str], here: dict[str, str]) -> str:
-    """The versions that are others here: "matplotlib 3.9.1, here 3.11.2; ..."; empty where they are the same.
+def changed_versions(recorded: dict[str, str], here: dict[str, str]) -> str:
+    """The versions that are different here: "matplotlib 3.9.1, here 3.11.2; ..."; empty if all are the same.
 
-    A library that a stamp of an older form does not name is left out.
+    A library that an older stamp does not name is left out.
     """
     changed = [name for name in recorded if recorded[name] != here.get(name)]
     return "; ".join(f"{name} {recorded[name]}, here {here.get(name, 'absent')}" for name in changed)
 
 
-def of_contents(suffix: str, found: bytes, remade: bytes) -> list[str]:
-    """Where a file differs from what is remade: cells of a .csv, else the first line or byte."""
+def first_difference(suffix: str, found: bytes, redrawn: bytes) -> list[str]:
+    """Where a file differs from the drawing made again: cells of a .csv, else the first line or byte."""
     if suffix in (".pdf", ".png"):
-        return [_first_byte(found, remade)]
-    texts = [content.decode("utf-8", "replace") for content in (found, remade)]
+        return [_first_byte(found, redrawn)]
+    texts = [content.decode("utf-8", "replace") for content in (found, redrawn)]
     cells = _cells(*(list(csv.reader(io.StringIO(text))) for text in texts)) if suffix == ".csv" else []
     return cells or [_first_line(*(text.split("\n") for text in texts))]
 
 
 def capped(lines: Iterable[str]) -> list[str]:
-    """At most `MOST` lines, and how many more there are."""
+    """At most `MOST` lines, and the number of further lines."""
     lines = list(lines)
     return lines if len(lines) <= MOST else [*lines[:MOST], f"and {len(lines) - MOST} more of this kind"]
 
@@ -58,7 +58,7 @@ def _sources(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     )
     kinds = {
         "changed": [name for name in old if name in new and old[name] != new[name]],
-        "gone, or no longer imported": [name for name in old if name not in new],
+        "deleted, or no longer imported": [name for name in old if name not in new],
         "new": [name for name in new if name not in old],
     }
     lines = [f"source {kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
@@ -69,25 +69,25 @@ def _sources(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _claims(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Which published numbers or margins are others, where git has the table that the stamp names."""
+    """Which published numbers or margins changed, if git has the table that the stamp names."""
     if recorded["sources"].get(CLAIMS) == now["sources"].get(CLAIMS):
         return []
     old = _committed(CLAIMS, recorded["sources"].get(CLAIMS))
     if old is None:
-        return [f"claims changed: {CLAIMS} is another one (no commit here holds the old one, to tell which claims)"]
+        return [f"claims changed: {CLAIMS} (which ones is not known: no commit here has the old file)"]
     before, after = ({row["id"]: row for row in csv.DictReader(io.StringIO(text.decode()))} for text in
                      (old, CLAIMS_FILE.read_bytes()))  # fmt: skip
-    lines = [f"claim gone: {claim}" for claim in before if claim not in after]
+    lines = [f"claim deleted: {claim}" for claim in before if claim not in after]
     lines += [f"claim new: {claim}" for claim in after if claim not in before]
     for claim in before.keys() & after.keys():
         columns = [name for name in before[claim] if before[claim][name] != after[claim].get(name)]
         changes = ", ".join(f"{name} {before[claim][name]!r}, now {after[claim].get(name)!r}" for name in columns)
         lines += [f"claim changed: {claim}: {changes}"] if columns else []
-    return capped(sorted(lines)) or [f"claims changed: {CLAIMS} holds the same claims, written otherwise"]
+    return capped(sorted(lines)) or [f"claims changed: {CLAIMS} has the same claims in another form"]
 
 
 def _committed(path: str, wanted: str | None) -> bytes | None:
-    """The content of a file, at whichever commit, that has this SHA-256."""
+    """The content with this SHA-256 of a file, from any commit."""
     try:
         for commit in git("log", "--format=%H", "--", path).decode().split():
             content = git("show", f"{commit}:{path}")
@@ -105,7 +105,7 @@ def _runs(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     for path in (path for path in old if path in new):
         before, after = old[path], new[path]
         if before["sha256"] != after["sha256"]:
-            # Only what both stamps tell, and in the same form.
+            # Only entries that both stamps have, in the same form.
             names = [name for name in before if name in after and type(before[name]) is type(after[name])]
             names = [name for name in names if before[name] != after[name] and name not in HASHES]
             changes = ", ".join(f"{name} {before[name]}, now {after[name]}" for name in names)
@@ -130,15 +130,15 @@ def _data(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return capped(lines)
 
 
-def _cells(found: list[list[str]], remade: list[list[str]]) -> list[str]:
-    """The cells that differ, by row; empty where the two tables are not of one shape."""
-    if [len(row) for row in found] != [len(row) for row in remade] or not found or found[0] != remade[0]:
+def _cells(found: list[list[str]], redrawn: list[list[str]]) -> list[str]:
+    """The cells that differ, by row; empty if the two tables do not have the same shape."""
+    if [len(row) for row in found] != [len(row) for row in redrawn] or not found or found[0] != redrawn[0]:
         return []
     columns, lines = found[0], []
-    for number, (ours, others) in enumerate(zip(found[1:], remade[1:], strict=True), start=2):
+    for number, (ours, others) in enumerate(zip(found[1:], redrawn[1:], strict=True), start=2):
         place = " ".join(value for name, value in zip(columns, others, strict=True) if name in KEYS and value)
         cells = [
-            f"{name} {one!r}, when remade here {other!r}"
+            f"{name} {one!r}, when drawn again here {other!r}"
             for name, one, other in zip(columns, ours, others, strict=True)
             if one != other
         ]
@@ -147,8 +147,8 @@ def _cells(found: list[list[str]], remade: list[list[str]]) -> list[str]:
     return capped(lines)
 
 
-def _first_line(found: list[str], remade: list[str]) -> str:
-    pairs = enumerate(zip(found, remade, strict=False), start=1)
+def _first_line(found: list[str], redrawn: list[str]) -> str:
+    pairs = enumerate(zip(found, redrawn, strict=False), start=1)
     for number, (one, other) in pairs:
         if one != other:
             shared = next(
@@ -156,11 +156,12 @@ def _first_line(found: list[str], remade: list[str]) -> str:
             )
             start = max(0, shared - WIDTH // 2)
             one, other = (repr(text[start : start + WIDTH]) for text in (one, other))
-            return f"line {number} is the first that differs: {one} in the file, {other} when remade here"
-    return f"{len(found)} lines in the file, {len(remade)} when remade here"
+            return f"line {number} is the first that differs: {one} in the file, {other} when drawn again here"
+    return f"{len(found)} lines in the file, {len(redrawn)} when drawn again here"
 
 
-def _first_byte(found: bytes, remade: bytes) -> str:
-    sizes = "" if len(found) == len(remade) else f"; {len(found)} bytes in the file, {len(remade)} when remade here"
-    at = next((i for i, (one, other) in enumerate(zip(found, remade, strict=False)) if one != other), None)
-    return f"cut or longer{sizes}" if at is None else f"byte {at} is the first that differs{sizes}"
+def _first_byte(found: bytes, redrawn: bytes) -> str:
+    sizes = f"; {len(found)} bytes in the file, {len(redrawn)} when drawn again here"
+    sizes = sizes if len(found) != len(redrawn) else ""
+    at = next((i for i, (one, other) in enumerate(zip(found, redrawn, strict=False)) if one != other), None)
+    return f"one is the beginning of the other{sizes}" if at is None else f"byte {at} is the first that differs{sizes}"

@@ -1,6 +1,7 @@
-"""The stamp that ties a drawing to its code, claims and run records. It holds no time, so a redrawing is identical.
+"""The stamp of a drawing: the code, claims and run records that it was made from. It has no time, so that the same
+inputs give the same bytes.
 
-How a file carries its stamp: `carriers`. Whether a file is what its stamp says, and still holds: `verify`.
+How a file contains its stamp: `embedding`. Whether a file is what its stamp says: `verify`.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from paper_figures.runs import ROOT, Run
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pillow")
 CLAIMS = CLAIMS_FILE.relative_to(ROOT).as_posix()
-ONE_COLUMN = " --columns 1"  # at the end of a command that makes a figure for one column of a page
+ONE_COLUMN = " --columns 1"  # at the end of the command for a figure as wide as one column of a page
 
 Stamp = dict[str, Any]
 
 
 def sources(artifact: str) -> list[str]:
-    """Sorted paths, relative to the repository's root, of the files that decide what an artifact looks like."""
+    """Sorted paths, relative to the repository's root, of the files that an artifact depends on."""
     return module_sources(f"artifacts/{artifact}.py")
 
 
@@ -40,7 +41,7 @@ def module_sources(module: str) -> list[str]:
 
 
 def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> Stamp:
-    """Everything that a drawing of `artifact` came from.
+    """Everything that a drawing of `artifact` is made from.
 
     `git_commit` is the last commit that changed this package (None outside git) and `git_dirty` whether it was edited
     since, so that a later commit elsewhere does not change a committed figure. `data` has the checksums of the files
@@ -65,18 +66,18 @@ def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> St
 
 @dataclass(frozen=True)
 class Request:
-    """How a table or figure is to be made.
+    """How a table or figure is made.
 
     Attributes:
-        columns: of a page, that a figure is as wide as: 1 or 2. Letters are equally large in both.
-        stamped_by: takes what `stamp` takes, and returns the stamp that the files will carry.
+        columns: width of a figure in columns of a page, 1 or 2. Letters have the same size in both.
+        stamped_by: takes the arguments of `stamp`, and returns the stamp for the files.
     """
 
     columns: int = 2
     stamped_by: Callable[[str, Path, list[Run], int], Stamp] = stamp
 
     def stamp(self, artifact: str, results: Path, runs: list[Run]) -> Stamp:
-        """The stamp for the files of an artifact that shows these runs."""
+        """The stamp for the files of an artifact that is made from these runs."""
         return self.stamped_by(artifact, results, runs, self.columns)
 
 
@@ -84,37 +85,37 @@ USUAL = Request()
 
 
 def columns_of(stamp: Stamp) -> int:
-    """The columns that the figure with this stamp is as wide as."""
+    """The width of the figure with this stamp, in columns of a page."""
     return 1 if stamp["command"].endswith(ONE_COLUMN) else 2
 
 
 def is_whole(stamp: Stamp) -> bool:
-    """Whether a stamp that was read from a file is as it was written."""
+    """Whether a stamp that was read from a file is the one that was written."""
     return stamp["stamp_sha256"] == _hash({name: value for name, value in stamp.items() if name != "stamp_sha256"})
 
 
 def versions() -> dict[str, str]:
-    """What draws and compresses here: the bytes of a figure may differ with these."""
+    """Versions of the software that draws and compresses, and so may change the bytes of a figure."""
     libraries = {name: version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), "zlib": zlib.ZLIB_RUNTIME_VERSION, **libraries}
 
 
 def git(*arguments: str) -> bytes:
-    """What git prints, in this repository; raises OSError or CalledProcessError where there is none."""
+    """The output of git in this repository; raises OSError or CalledProcessError without git or a repository."""
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
 
 
-def commit(stamp: Stamp) -> str:
-    """The commit that drew, and whether its files were edited; "none" outside git."""
+def commit_in_words(stamp: Stamp) -> str:
+    """The commit of the code that drew, and whether that code was edited; "none" outside git."""
     return stamp["git_commit"][:10] + ("+edits" if stamp["git_dirty"] else "") if stamp["git_commit"] else "none"
 
 
-def short(stamp: Stamp) -> str:
-    """One line for places with little room: a file's metadata, a table's foot."""
+def one_line(stamp: Stamp) -> str:
+    """A summary for places with little room, such as the line below a table."""
     codes = sorted({run["source_sha256"][:10] for run in stamp["runs"]})
     runs = f"{len(stamp['runs'])} runs" + (f" (code {', '.join(codes)})" if codes else "")
     return (
-        f"Stamp {stamp['stamp_sha256'][:10]}: commit {commit(stamp)}, sources {stamp['sources_sha256'][:10]}, "
+        f"Stamp {stamp['stamp_sha256'][:10]}: commit {commit_in_words(stamp)}, sources {stamp['sources_sha256'][:10]}, "
         f"claims {stamp['claims_sha256'][:10]}, {runs}. Remake: {stamp['command']}"
     )
 
@@ -146,7 +147,7 @@ def _data(runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def _portable(path: Path) -> str:
-    """Relative to the repository where it lies inside, so that the stamp does not depend on where the clone is."""
+    """Relative to the repository if it is inside, so that the stamp does not depend on the clone's folder."""
     absolute = path.resolve()
     return (absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute).as_posix()
 

@@ -1,7 +1,7 @@
-"""Whether a file of a table or figure is what the results and code at hand give, or what differs.
+"""Whether a file of a table or figure is what the results and the code on this machine give, or what differs.
 
-The file is remade in memory, with the stamp that it carries, and compared byte for byte: so it is known whether what it
-shows still holds. Its stamp says which inputs have changed since, and its seal whether the file itself was edited.
+The drawing is made again in memory, with the stamp that the file contains, and compared byte by byte. The stamp tells
+which inputs have changed since. The record beside the file, a .json, tells whether the file itself was edited.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from impls.errors import UserError
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.files import sha256
 from paper_figures.provenance import diff, embedding, stamps
+from paper_figures.provenance.stamps import Stamp
 from paper_figures.runs import ROOT
 
 MATCHES, DIFFERS, UNKNOWN = "matches", "differs", "cannot be verified"
 EDITED = "edited"
-NO_STAMP = "it carries no stamp that is whole: not made by this version of the suite, or stripped of it"
-STAMP_EDITED = "its stamp is not whole either, and its name and place do not tell which results it is of"
-NO_RECORD = "no whole .json lies beside it, to say what it was made from"
-TABLES = (".csv", ".md", ".tex")  # whose differences can be read
+NO_STAMP = "it has no valid stamp: not made by this version of the suite, or the stamp was removed or damaged"
+NO_RECORD = "there is no valid .json beside it that says what it was made from"
+TABLES = (".csv", ".md", ".tex")  # files whose differences can be read
 EXIT_CODES = {MATCHES: 0, DIFFERS: 1, UNKNOWN: 2}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one file: `word` is MATCHES, DIFFERS or UNKNOWN, and each of `reasons` a sentence."""
+    """The result for one file: `word` is MATCHES, DIFFERS or UNKNOWN, and each of `reasons` is a sentence."""
 
     path: Path
     word: str
@@ -45,30 +45,45 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Remade:
-    """A drawing remade: its files, by suffix, with the stamp that they had; none, and why, where that fails.
+class Record:
+    """The .json of a drawing, if neither it nor its stamp was edited.
 
     Attributes:
-        stamp: what the drawing's stamp would be, now; or as much of it as can be said without drawing.
+        files: SHA-256 of each of the drawing's other files, by suffix.
+    """
+
+    path: Path
+    files: dict[str, str]
+    stamp: Stamp
+
+
+@dataclass(frozen=True)
+class Redrawing:
+    """A drawing made again.
+
+    Attributes:
+        files: its content by suffix, with the stamp of the verified file; empty if it cannot be made.
+        stamp: the stamp that the drawing would have now; without a drawing, as much of it as is known.
+        error: why it cannot be made.
     """
 
     files: dict[str, bytes]
-    stamp: dict[str, Any]
+    stamp: Stamp
     error: str = ""
 
 
 @dataclass
 class Verifier:
-    """Verifies files, one by one; what several files of one drawing need is remade once.
+    """Verifies files, one by one. A drawing with several files is made again once.
 
     Attributes:
-        results: folder of the runs; None: that of each file's place, or of its stamp.
-        progress: printed before what is remade; nothing is, where it is empty.
+        results: folder of the runs; None: the folder that a file is in, or that its stamp names.
+        progress: printed before a drawing is made again; empty: nothing is printed.
     """
 
     results: Path | None = None
     progress: str = ""
-    _remade: dict[tuple, Remade] = field(default_factory=dict)
+    _redrawn: dict[tuple, Redrawing] = field(default_factory=dict)
 
     def verify(self, path: Path) -> Verdict:
         """The verdict on one file; never raises for what is wrong with it."""
@@ -82,61 +97,61 @@ class Verifier:
     def _judge(self, path: Path, content: bytes) -> Verdict:
         suffix = path.suffix.lower()
         if suffix not in embedding.SUFFIXES:
-            raise UserError(f"not a file of a table or figure: those end in {' '.join(embedding.SUFFIXES)}")
+            raise UserError(f"not a file of a table or figure: their names end in {' '.join(embedding.SUFFIXES)}")
         record = _record_of(path, content, self.results)
-        stamp, edited = _stamp_and_edits(path, content, record)
+        stamp, edits = _stamp_and_edits(suffix, content, record)
         try:
             artifact = stamp["artifact"] if stamp else _named(path, content)
-            if artifact not in artifacts.names():
+            if artifact not in registry.names():
                 raise UserError(f"it was made as {artifact!r}, and this code has no such table or figure")
             results = self.results or _results(artifact, stamp, path, record)
         except UserError as error:
-            if not (edited and edited[0].startswith(EDITED)):
+            if not any(edit.startswith(EDITED) for edit in edits):
                 raise
-            return Verdict(path, DIFFERS, [*edited, str(error) if stamp else STAMP_EDITED])
-        remade = self._remake(artifact, results, stamp)
-        if remade.files and suffix not in remade.files:
-            raise UserError(f"not one of ours: {artifact} makes {' '.join(remade.files)}")
-        changed = diff.of_stamps(stamp, remade.stamp) if stamp else []
-        same = remade.files.get(suffix) == content
+            return Verdict(path, DIFFERS, [*edits, str(error)])
+        redrawn = self._redraw(artifact, results, stamp)
+        if redrawn.files and suffix not in redrawn.files:
+            raise UserError(f"not a file of this suite: {artifact} has {' '.join(redrawn.files)}")
+        changed = diff.changed_inputs(stamp, redrawn.stamp) if stamp else []
+        same = redrawn.files.get(suffix) == content
         if same and not changed:
-            return Verdict(path, MATCHES, [_match(stamp or remade.stamp, results)])
-        reasons = [*edited, *changed]
+            return Verdict(path, MATCHES, [_match(stamp or redrawn.stamp, results)])
+        reasons = [*edits, *changed]
         if same:
-            reasons.append("remade from these, it is the same but for its stamp: what it shows still holds")
-        elif remade.error:
-            reasons.append(f"it cannot be remade: {remade.error}")
+            reasons.append("drawn again from these inputs, only its stamp differs: what it shows is still valid")
+        elif redrawn.error:
+            reasons.append(f"it cannot be drawn again: {redrawn.error}")
         else:
-            reasons += _why(suffix, content, remade.files[suffix], stamp, reasons)
+            reasons += _differences(suffix, content, redrawn.files[suffix], stamp, reasons)
         return Verdict(path, DIFFERS, reasons)
 
-    def _remake(self, artifact: str, results: Path, stamp: dict[str, Any] | None) -> Remade:
+    def _redraw(self, artifact: str, results: Path, stamp: Stamp | None) -> Redrawing:
         key = (artifact, results, stamp and stamp["stamp_sha256"])
-        if key not in self._remade:
+        if key not in self._redrawn:
             if self.progress:
-                print(f"{self.progress}: remaking {artifact} of {_shown(results)}", file=sys.stderr, flush=True)
+                print(f"{self.progress}: drawing {artifact} from {_shown(results)}", file=sys.stderr, flush=True)
             try:
-                self._remade[key] = _remade(artifact, results, stamp)
-            except Exception as error:  # the runs and the code at hand may be anything: what is wrong is the answer
+                self._redrawn[key] = _redraw(artifact, results, stamp)
+            except Exception as error:  # any runs, any code: the reason why it fails is part of the verdict
                 kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-                self._remade[key] = Remade({}, _what_is_left(stamp, results), f"{kind}{error}")
-        return self._remade[key]
+                self._redrawn[key] = Redrawing({}, _known_inputs(stamp, results), f"{kind}{error}")
+        return self._redrawn[key]
 
 
-def _remade(artifact: str, results: Path, stamp: dict[str, Any] | None) -> Remade:
-    """A drawing made again, with the stamp that its file carries, so that all else can be compared."""
-    own: list[stamps.Stamp] = []  # the stamp that it would have by itself
+def _redraw(artifact: str, results: Path, stamp: Stamp | None) -> Redrawing:
+    """The drawing made again with the stamp of the verified file, so that everything else can be compared."""
+    current: list[Stamp] = []
 
-    def same_stamp(*subject: Any) -> stamps.Stamp:
-        own.append(stamps.stamp(*subject))
-        return stamp or own[0]
+    def same_stamp(*subject: Any) -> Stamp:
+        current.append(stamps.stamp(*subject))
+        return stamp or current[0]
 
     request = stamps.Request(stamps.columns_of(stamp) if stamp else 2, same_stamp)
-    return Remade(artifacts.module(artifact).make(results, request), own[0])
+    return Redrawing(registry.module(artifact).make(results, request), current[0])
 
 
 def verify(paths: list[Path], results: Path | None) -> int:
-    """Prints a verdict for each file, and for each that is a table's or figure's in each folder; returns the exit code.
+    """Prints a verdict for each file, and for each file of a drawing in each folder; returns the exit code.
 
     0: all match. 1: at least one differs. 2: none differs, but at least one cannot be verified.
     """
@@ -158,90 +173,91 @@ def verify(paths: list[Path], results: Path | None) -> int:
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """The files below a folder that bear an artifact's name or a stamp; run records and others are passed over."""
+    """The files below a folder that have an artifact's name or a stamp; others, such as run records, are left out."""
     for path in sorted(folder.rglob("*")):
         if path.suffix not in embedding.SUFFIXES or path.name == "run.json" or not path.is_file():
             continue
-        if path.stem in artifacts.names() or embedding.read_stamp(path.suffix, path.read_bytes()):
+        if path.stem in registry.names() or embedding.read_stamp(path.suffix, path.read_bytes()):
             yield path
 
 
-def _record_of(path: Path, content: bytes, results: Path | None) -> Path | None:
-    """The .json of a drawing: beside its file; for a .csv that lies elsewhere, one at hand that lists its SHA-256."""
+def _record_of(path: Path, content: bytes, results: Path | None) -> Record | None:
+    """The record beside a file. For a .csv in another place: one in `results` that lists its SHA-256."""
     beside = path.with_suffix(".json")
-    if path != beside and beside.is_file() and embedding.read_stamp(".json", beside.read_bytes()):
-        return beside
-    if path.suffix.lower() != ".csv" or (path.stem in artifacts.names() and _place(path.stem, path)):
+    if path == beside:
         return None
-    bases = [results] if results else [*ROOT.glob("results/*"), *ROOT.glob("results/published/*")]
-    places = (base / artifacts.module(name).OUTPUT for base in bases for name in artifacts.names())
-    records = (place.with_suffix(".json") for place in places)
-    return next((one for one in records if one.is_file() and sha256(content).encode() in one.read_bytes()), None)
+    if record := _read_record(beside):
+        return record
+    if path.suffix.lower() != ".csv" or (path.stem in registry.names() and _base(path.stem, path)):
+        return None
+    folders = [results] if results else [*ROOT.glob("results/*"), *ROOT.glob("results/published/*")]
+    places = (folder / registry.module(name).OUTPUT for folder in folders for name in registry.names())
+    records = filter(None, (_read_record(place.with_suffix(".json")) for place in places))
+    return next((record for record in records if record.files.get(".csv") == sha256(content)), None)
 
 
-def _place(artifact: str, path: Path) -> Path | None:
-    """The results folder that a file lies in, where its artifact's files go; None if it lies elsewhere."""
-    output, folder = Path(artifacts.module(artifact).OUTPUT), path.resolve().parent
-    base = path.resolve().parents[len(output.parts) - 1]
-    return base if (base / output).parent == folder and any(base.glob("*/*~*/**/run.json")) else None
+def _read_record(path: Path) -> Record | None:
+    """The record in a .json; None if there is none, or if it was edited."""
+    content = path.read_bytes() if path.is_file() else b""
+    stamp = _valid_stamp(".json", content)
+    return Record(path, json.loads(content)["files"], stamp) if stamp and embedding.seal_is_whole(content) else None
 
 
-def _stamp_and_edits(path: Path, content: bytes, record: Path | None) -> tuple[dict[str, Any] | None, list[str]]:
-    """The stamp that is to be believed, the file's own or else its record's; and what shows that the file is edited."""
-    suffix, edits, stamp, of_record = path.suffix.lower(), [], None, None
-    if record:
-        written = record.read_bytes()
-        of_record = _trusted(".json", written) if embedding.seal_is_whole(".json", written) else None
-    if suffix == ".csv":
-        if of_record and json.loads(written)["files"].get(suffix) != sha256(content):
-            edits = [f"{EDITED}, or left from another drawing: not the file whose SHA-256 {record} lists"]
-        elif not of_record:
-            edits = [NO_RECORD]
-        return of_record, edits
-    stamp = _trusted(suffix, content)
-    whole = embedding.seal_is_whole(suffix, content)
-    if whole is None and stamp:
-        edits = [f"{EDITED}, or made by an earlier version of this suite: it has a stamp and no seal"]
-    elif whole is False:
-        edits = [f"{EDITED}: it is not as it was sealed when it was made"]
-    elif not stamp:
-        edits = [NO_STAMP]
-    return stamp or of_record, edits
+def _stamp_and_edits(suffix: str, content: bytes, record: Record | None) -> tuple[Stamp | None, list[str]]:
+    """The stamp of a file, or of its record if the file has no valid one; and what shows that the file was edited."""
+    stamp = _valid_stamp(suffix, content)
+    edits = []
+    if suffix == ".json" and not embedding.seal_is_whole(content):
+        edits = [f"{EDITED}: its seal does not match its content"]
+    elif record and (stamp in (None, record.stamp)) and record.files.get(suffix) != sha256(content):
+        edits = [f"{EDITED}, or left from another drawing: {record.path} lists another SHA-256"]
+    elif not stamp and embedding.read_stamp(suffix, content):
+        edits = [f"{EDITED}: its stamp is not what was written"]
+    elif not stamp and not record:
+        edits = [NO_RECORD if suffix == ".csv" else NO_STAMP]
+    return stamp or (record.stamp if record else None), edits
 
 
-def _trusted(suffix: str, content: bytes) -> dict[str, Any] | None:
+def _valid_stamp(suffix: str, content: bytes) -> Stamp | None:
     stamp = embedding.read_stamp(suffix, content)
     return stamp if stamp and stamps.is_whole(stamp) else None
 
 
+def _base(artifact: str, path: Path) -> Path | None:
+    """The results folder that a file is in, at the usual place of its artifact; None if it is somewhere else."""
+    output, folder = Path(registry.module(artifact).OUTPUT), path.resolve().parent
+    base = path.resolve().parents[len(output.parts) - 1]
+    return base if (base / output).parent == folder and any(base.glob("*/*~*/**/run.json")) else None
+
+
 def _named(path: Path, content: bytes) -> str:
     """The artifact of a file without a stamp: by its name, or a table's .csv by its first row."""
-    if path.stem in artifacts.names():
+    if path.stem in registry.names():
         return path.stem
     if path.suffix.lower() == ".csv":
         rows = list(csv.reader(io.StringIO(content.decode("utf-8", "replace"))))[:2]
         if len(rows) == 2 and rows[0][:2] == ["id", "artifact"]:
             return "claims"
-        if len(rows) == 2 and rows[0][:1] == ["id"] and rows[1][0].partition("/")[0] in artifacts.names():
+        if len(rows) == 2 and rows[0][:1] == ["id"] and rows[1][0].partition("/")[0] in registry.names():
             return rows[1][0].partition("/")[0]
-    raise UserError("not one of ours, as far as it shows: no stamp in it, and not the name of a table or figure")
+    raise UserError("not a file of this suite: it has no valid stamp, and not the name of a table or figure")
 
 
-def _results(artifact: str, stamp: dict[str, Any] | None, path: Path, record: Path | None) -> Path:
-    """The folder of the runs: the one that the file lies in, else the one that its stamp names."""
-    base = _place(artifact, path) or (record and _place(artifact, record))
+def _results(artifact: str, stamp: Stamp | None, path: Path, record: Record | None) -> Path:
+    """The folder of the runs: the one that the file or its record is in, else the one that the stamp names."""
+    base = _base(artifact, path) or (record and _base(artifact, record.path))
     if base:
         return base
     if not stamp:
-        raise UserError(f"which runs is this {artifact} of? Give their folder: --results results/quick")
-    folder = Path(stamp["command"].partition(" --results ")[2])
+        raise UserError(f"the folder of its runs is not known: give it, --results results/quick ({artifact})")
+    folder = Path(stamp["command"].partition(" --results ")[2].removesuffix(stamps.ONE_COLUMN))
     if not (ROOT / folder).is_dir():
         raise UserError(f"its runs were in {folder}, which is not here: give their folder, --results DIR")
     return ROOT / folder
 
 
-def _what_is_left(stamp: dict[str, Any] | None, results: Path) -> dict[str, Any]:
-    """What can be said without remaking: the sources and runs of a stamp, as they are now."""
+def _known_inputs(stamp: Stamp | None, results: Path) -> Stamp:
+    """The part of a stamp that is known without a drawing: the sources and runs of `stamp`, as they are now."""
     runs = []
     for run in (stamp or {"runs": []})["runs"]:
         files = {"sha256": results / run["path"], "curves_sha256": (results / run["path"]).with_name("curves.parquet")}
@@ -251,12 +267,12 @@ def _what_is_left(stamp: dict[str, Any] | None, results: Path) -> dict[str, Any]
     return {"runs": runs, "sources": {name: sha256((ROOT / name).read_bytes()) for name in names}}
 
 
-def _match(stamp: dict[str, Any], results: Path) -> str:
+def _match(stamp: Stamp, results: Path) -> str:
     runs = f"{len(stamp['runs'])} run{'' if len(stamp['runs']) == 1 else 's'}"
-    others = diff.of_versions(stamp["versions"], stamps.versions())
-    drawn = f"; with other versions to the same bytes ({others})" if others else ""
-    inputs = f"{runs} of {_shown(results)}; commit {stamps.commit(stamp)}"
-    return f"made from the results and code at hand ({inputs}{drawn})"
+    others = diff.changed_versions(stamp["versions"], stamps.versions())
+    drawn = f"; other versions give the same bytes ({others})" if others else ""
+    inputs = f"{runs} of {_shown(results)}; commit {stamps.commit_in_words(stamp)}"
+    return f"made from the results and the code on this machine ({inputs}{drawn})"
 
 
 def _shown(results: Path) -> str:
@@ -264,22 +280,19 @@ def _shown(results: Path) -> str:
     return (absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else results).as_posix()
 
 
-def _why(suffix: str, found: bytes, remade: bytes, stamp: dict[str, Any] | None, reasons: list[str]) -> list[str]:
-    """Why a file is not as remade, after the `reasons` that are known already."""
-    where = diff.of_contents(suffix, found, remade)
-    others = diff.of_versions(stamp["versions"], stamps.versions()) if stamp else ""
+def _differences(suffix: str, found: bytes, redrawn: bytes, stamp: Stamp | None, reasons: list[str]) -> list[str]:
+    """Why a file is not the same as the drawing made again, besides the `reasons` that are known already."""
+    where = diff.first_difference(suffix, found, redrawn)
+    others = diff.changed_versions(stamp["versions"], stamps.versions()) if stamp else ""
     if reasons:
-        # An image shows where it was edited only if nothing else makes it another one.
-        legible = suffix in TABLES or (len(reasons) == 1 and reasons[0].startswith((EDITED, NO_STAMP)))
-        lines = where if legible else ["remade from these, it is another one"]
+        # In an image the place tells something only if an edit is the only reason.
+        readable = suffix in TABLES or (len(reasons) == 1 and reasons[0].startswith((EDITED, NO_STAMP)))
+        lines = where if readable else ["drawn again from these inputs, it is different"]
         return [*lines, *([f"made with other versions: {others}"] if others else [])]
     if others:
-        return [
-            f"made with other versions: {others}. All else is as it was, and its seal is whole: "
-            "that it has other bytes here may be for this alone"
-        ]
+        return [f"made with other versions: {others}. Nothing else has changed, so this may be the only reason"]
     return [
-        "it has other bytes when remade here, of the same runs, sources and versions: edited and then sealed anew, or "
-        "drawn on a machine that computes or compresses otherwise",
+        "drawn again from the same runs, sources and versions, it is different: it was edited, or it was drawn on a "
+        "machine that computes or compresses differently",
         *where,
     ]

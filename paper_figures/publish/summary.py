@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from impls.errors import UserError
-from paper_figures.artifacts.claims import OUTPUT
 from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import cell_of
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.drawing.table_files import in_one_line, our_text, paper_text
+from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, MODELS
 from paper_figures.report.claims import statement
 from paper_figures.runs import ROOT
@@ -172,7 +172,7 @@ class Summary:
             for file in (
                 f"tables/{artifact}.md",
                 f"figures/{artifact}.png",
-                *([OUTPUT] if artifact == FINDINGS else []),
+                *([JUDGED_CLAIMS] if artifact == FINDINGS else []),
             ):
                 if (folder / file).is_file():
                     return f"[{text}]({_link(folder / file, page)})"

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from impls.errors import UserError
-from paper_figures.artifacts.claims import OUTPUT
 from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import OPEN, cell_of
 from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing.table_files import paper_text
+from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, METRICS, MODELS
 
 # Statements whose name is not in their id.
@@ -34,7 +34,7 @@ def claims_with_headings(results: Path) -> pd.DataFrame:
         UserError: there is no <results>/claims.csv yet, which the report leads to and which has the same verdicts.
     """
     judged, _ = judged_claims(results)
-    path = results / OUTPUT
+    path = results / JUDGED_CLAIMS
     if not path.is_file():
         raise UserError(
             f"{path}: not there yet. Judge the claims first: python -m paper_figures claims --results {results}"

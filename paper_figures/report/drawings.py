@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from impls.errors import UserError
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.claims.sections import by_section
-from paper_figures.provenance.stamps import short
+from paper_figures.provenance.stamps import one_line
 
 TABLE_FILES = (".csv", ".md", ".tex", ".json")
 FIGURE_FILES = (".pdf", ".svg", ".png", ".csv", ".json")
@@ -21,7 +21,7 @@ LARGEST_SVG = 600_000  # bytes; of a larger drawing, with thousands of points, t
 
 def drawings(results: Path) -> dict[str, list[dict[str, Any]]]:
     """By section of the paper, its tables and figures; those that are not drawn have no `kind`."""
-    names = [name for name in artifacts.names() if name.startswith(("table_", "text_", "fig_"))]
+    names = [name for name in registry.names() if name.startswith(("table_", "text_", "fig_"))]
     return {heading: [_drawing(results, name) for name in part] for heading, part in by_section(names).items()}
 
 
@@ -43,7 +43,7 @@ def _links(results: Path, path: Path, suffixes: tuple[str, ...]) -> list[dict[st
 def _figure(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        title, caption, mark = record["title"], record["caption"], short(record["stamp"])
+        title, caption, stamp_line = record["title"], record["caption"], one_line(record["stamp"])
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: not the record of a figure ({error!r}). Draw it again.") from None
     svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
@@ -54,7 +54,7 @@ def _figure(path: Path) -> dict[str, Any]:
     return {
         "title": title[0].upper() + title[1:],
         "caption": caption,
-        "stamp": mark,
+        "stamp": stamp_line,
         "alt": f"Figure: {title}. The caption says how it is to be read, the csv file has its numbers.",
         "image": f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
     }
@@ -72,12 +72,12 @@ def read_markdown(path: Path) -> dict[str, Any]:
     ]
     if not tables or not blocks[0].startswith("# ") or len(prose) < 2:
         raise UserError(f"{path}: not a table of this suite. Draw it again.")
-    *notes, mark = prose
+    *notes, stamp_line = prose
     return {
         "title": blocks[0].removeprefix("# "),
         "tables": tables,
         "notes": [note.strip("*") if note.startswith("**") else note for note in notes],
-        "stamp": mark,
+        "stamp": stamp_line,
     }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from paper_figures.artifacts import OTHERS
-from paper_figures.artifacts.claims import OUTPUT
+from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import DATASETS, FRAMEWORKS, METHODS
+from paper_figures.registry import OTHERS
 
 NONE = "none"  # the file does not say so, or no run of ours is in it
 
@@ -41,7 +41,7 @@ def _of_figure(results: Path, artifact: str) -> dict[str, list[str]]:
 
 def _of_table(results: Path, artifact: str) -> dict[str, list[str]]:
     """Columns of a table, of its rows with a number of ours; of all rows, how many have which verdict."""
-    path = results / OUTPUT if artifact in OTHERS else results / "tables" / f"{artifact}.csv"
+    path = results / JUDGED_CLAIMS if artifact in OTHERS else results / "tables" / f"{artifact}.csv"
     table = pd.read_csv(path, keep_default_na=False).rename(columns={"source": "framework"})
     ours = table
     if "framework" in table:

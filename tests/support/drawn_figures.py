@@ -7,7 +7,7 @@ from unittest import mock
 
 import pandas as pd
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.drawing import style
 from paper_figures.provenance.stamps import Request
 
@@ -23,6 +23,6 @@ def collected_figures():
 def draw_figure(artifact, results, columns=2):
     """The figure, as wide as so many columns of a page, its points (the .csv) and its caption."""
     with collected_figures() as figures:
-        written = artifacts.module(artifact).make(results, Request(columns))
+        written = registry.module(artifact).make(results, Request(columns))
     (figure,) = figures
     return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]

@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from paper_figures import artifacts
+from paper_figures import registry
 from tests.support.runs_on_disk import write_run
 
 FRAMEWORKS = ("torch", "jax")
@@ -75,7 +75,7 @@ ARTIFACTS = [
 
 def write_cells(results, artifact, frameworks=FRAMEWORKS, chosen=slice(None), **settings):
     """The cells of a figure; `settings` are further arguments of write_run, or functions of the cell's number."""
-    experiment = artifacts.module(artifact).EXPERIMENT
+    experiment = registry.module(artifact).EXPERIMENT
     for framework in frameworks:
         for number, cell in list(enumerate(cells(artifact)))[chosen]:
             given = {name: value(number) if callable(value) else value for name, value in settings.items()}

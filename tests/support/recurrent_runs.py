@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from paper_figures import artifacts
+from paper_figures import registry
 from tests.support.runs_on_disk import write_files
 
 # Counted by hand: N + 3; N * R + 3 with N = 1, 2, 2, 3, 3, ... and R = 1, 1, 2, 2, 3, ...
@@ -138,12 +138,12 @@ def curves(method, length, floor=1.33, evaluations=20, replicas=3):
 
 
 def points_of(results, name):
-    return pd.read_csv(io.BytesIO(artifacts.module(name).make(results)[".csv"]))
+    return pd.read_csv(io.BytesIO(registry.module(name).make(results)[".csv"]))
 
 
 def lines_of(results, name="table_rnn"):
     """The lines of the printed table, split into cells, headings and rule first."""
-    lines = artifacts.module(name).make(results)[".md"].decode().splitlines()
+    lines = registry.module(name).make(results)[".md"].decode().splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
 
 

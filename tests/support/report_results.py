@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.files import write_together
 from tests.support.runs_on_disk import EQUAL, METHODS, edit_record, write_run
 
@@ -16,7 +16,7 @@ PARTIAL = "python -m impls train feedforward --framework torch --depth 3 --metho
 def draw(results: Path, *names: str) -> None:
     """Writes artifacts to their usual places under `results`."""
     for name in names:
-        module = artifacts.module(name)
+        module = registry.module(name)
         contents = module.make(results)
         write_together({(results / module.OUTPUT).with_suffix(suffix): part for suffix, part in contents.items()})
 

@@ -16,7 +16,7 @@ import yaml
 
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.claims.judging import judge
 from paper_figures.claims.matching import read_claims
 from paper_figures.report.missing import missing_runs
@@ -66,7 +66,7 @@ def expected_outputs(preset: Preset, base: str) -> set[str]:
 
 
 def test_every_artifact_is_drawn_by_the_workflow():
-    assert {Path(path).name for path in DRAWN} == set(artifacts.names())
+    assert {Path(path).name for path in DRAWN} == set(registry.names())
 
 
 def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout: Path):
@@ -158,13 +158,13 @@ def test_all_that_is_published_is_drawn_where_training_is_impossible(root: Path,
     program = f"""
 import sys
 from pathlib import Path
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.publish import readme_blocks
 for folder in Path("results/published").glob("*/"):
     committed = {{path: path.read_bytes() for path in folder.rglob("*.csv")}}
     assert committed, folder
-    for name in artifacts.names():
-        module = artifacts.module(name)
+    for name in registry.names():
+        module = registry.module(name)
         made = module.make(folder)
         assert made, name
         path = (folder / module.OUTPUT).with_suffix(".csv")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from impls.errors import UserError
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.__main__ import main
 from paper_figures.files import write_together
 from paper_figures.runs import ROOT, read_runs
@@ -121,6 +121,6 @@ sys.exit(f"codes {{codes}}, imported {{unwanted}}" if any(codes) or unwanted els
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, capture_output=True)
     for name in names:
-        module = artifacts.module(name)
+        module = registry.module(name)
         for suffix, content in module.make(tmp_path).items():
             assert (tmp_path / module.OUTPUT).with_suffix(suffix).read_bytes() == content, (name, suffix)

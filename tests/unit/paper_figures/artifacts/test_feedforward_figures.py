@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.artifacts import fig_feedforward_curves
 from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import layout, panels, style
@@ -88,7 +88,7 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process(tmp_path):
     expected = {}
     for artifact in names:
         write_cells(tmp_path / artifact, artifact, chosen=slice(0, 3), evaluate_every=20_000)
-        expected[artifact] = artifacts.module(artifact).make(tmp_path / artifact)
+        expected[artifact] = registry.module(artifact).make(tmp_path / artifact)
         assert set(expected[artifact]) == {".pdf", ".svg", ".png", ".csv", ".json"}
     program = f"""
 from paper_figures.__main__ import main
@@ -98,7 +98,7 @@ for name in {names}:
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, capture_output=True)
     for artifact, contents in expected.items():
         for suffix, content in contents.items():
-            written = (tmp_path / artifact / artifacts.module(artifact).OUTPUT).with_suffix(suffix)
+            written = (tmp_path / artifact / registry.module(artifact).OUTPUT).with_suffix(suffix)
             assert written.read_bytes() == content, (artifact, suffix)
 
 
@@ -227,7 +227,7 @@ def test_without_validation_error_the_figure_says_so(tmp_path, draw):
 @pytest.mark.parametrize("artifact", ["fig_gradient_quality", "fig_linear_dni", "fig_bp_lambda", "fig_target_scale"])
 def test_a_run_of_another_net_is_not_drawn_into_a_curve(tmp_path, draw, artifact):
     cell = next(iter(cells(artifact)))
-    write_run(tmp_path, experiment=artifacts.module(artifact).EXPERIMENT, **{**cell, "model": "cnn"})
+    write_run(tmp_path, experiment=registry.module(artifact).EXPERIMENT, **{**cell, "model": "cnn"})
     figure, points, _ = draw(artifact)
     assert points.empty and notes(figure.axes[0] if artifact != "fig_bp_lambda" else figure.axes[2]) == "missing: all"
 

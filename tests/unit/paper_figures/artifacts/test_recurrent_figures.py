@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.drawing import captions, style
 from paper_figures.names import RECURRENT_METHODS
 from paper_figures.runs import read_runs
@@ -64,7 +64,7 @@ def test_the_table_prints_each_result_in_its_own_unit_and_way(tmp_path):
     _, _, *lines = lines_of(tmp_path)
     cells = {cell for line in lines if line[3] == "PyTorch" for cell in line[4:]}
     assert cells == {"", "missing", "14.0 [14.0, 14.0] (3) reproduced", "1.351 ± 0.002 (3) reproduced"}
-    text = artifacts.module("table_rnn").make(tmp_path)[".md"].decode()
+    text = registry.module("table_rnn").make(tmp_path)[".md"].decode()
     assert "Data: Copy (drawn from the seed, as the paper draws it); Penn Treebank (original)." in text
     assert "Preset paper; 10,000 to 2,500,000 iterations." in text and "one step is the margin" in text
 
@@ -73,7 +73,7 @@ def test_the_table_prints_each_result_in_its_own_unit_and_way(tmp_path):
 def test_tex_is_ascii_balanced_and_rectangular(tmp_path, name):
     write_copy(tmp_path, diverged={0: 10})
     write_ptb(tmp_path, "jax", "dni_aux")
-    text = artifacts.module(name).make(tmp_path)[".tex"].decode("ascii")
+    text = registry.module(name).make(tmp_path)[".tex"].decode("ascii")
     assert_braces_match(text)
     widths = []
     for tabular in text.split(r"\begin{tabular}{@{}")[1:]:  # not those inside cells
@@ -96,7 +96,7 @@ def test_text_ptb_shows_both_results_and_the_share(tmp_path):
     assert paper == ["Penn Treebank", "paper", "1.35", "1.35", "0.58"]
     assert torch[2:] == ["missing"] * 3
     assert [cell.partition(" (")[0] for cell in jax[2:]] == ["1.350 ± 0.000", "1.325 ± 0.000", "0.46 ± 0.00"]
-    stamped = artifacts.module("text_ptb").make(tmp_path)[".md"].decode()
+    stamped = registry.module("text_ptb").make(tmp_path)[".md"].decode()
     assert ", 2 runs" in stamped  # the reference's, too
 
 
@@ -321,8 +321,8 @@ def test_boundary_quality_is_by_phase(tmp_path, draw):
 def test_the_five_files_and_the_stamp(tmp_path):
     run = write_copy(tmp_path, iterations=1000)
     for artifact in ("fig_copy_progress", "fig_boundary_quality"):
-        written = artifacts.module(artifact).make(tmp_path)
+        written = registry.module(artifact).make(tmp_path)
         assert list(written) == [".pdf", ".svg", ".png", ".csv", ".json"]
         (stamped,) = json.loads(written[".json"])["stamp"]["runs"]
         assert stamped["path"] == (run / "run.json").relative_to(tmp_path).as_posix()
-        assert artifacts.module(artifact).make(tmp_path)[".svg"] == written[".svg"]
+        assert registry.module(artifact).make(tmp_path)[".svg"] == written[".svg"]

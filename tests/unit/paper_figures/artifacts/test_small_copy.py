@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from impls.experiments.small_copy.spec import CHANGES
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.artifacts import fig_small_copy
 from paper_figures.claims.statistics import t_interval
 from paper_figures.drawing import style
@@ -195,16 +195,16 @@ def test_the_paper_preset_is_legible(tmp_path, draw):
 
 def test_the_five_files_are_the_same_each_time(tmp_path):
     run = write_small(tmp_path)
-    written = artifacts.module("fig_small_copy").make(tmp_path)
+    written = registry.module("fig_small_copy").make(tmp_path)
     assert list(written) == [".pdf", ".svg", ".png", ".csv", ".json"]
     (stamped,) = json.loads(written[".json"])["stamp"]["runs"]
     assert stamped["path"] == (run / "run.json").relative_to(tmp_path).as_posix()
-    assert artifacts.module("fig_small_copy").make(tmp_path)[".svg"] == written[".svg"]
+    assert registry.module("fig_small_copy").make(tmp_path)[".svg"] == written[".svg"]
 
 
 def table(results):
     """The table's lines on its page, split into cells; its .csv; and the page."""
-    written = artifacts.module("table_small_copy").make(results)
+    written = registry.module("table_small_copy").make(results)
     page = written[".md"].decode()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
     assert written[".tex"].decode().isascii()

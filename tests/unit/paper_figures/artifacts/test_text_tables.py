@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.drawing import captions
 from paper_figures.runs import read_runs
 from tests.support.published_numbers import SINGLE_DNI, STALE
@@ -43,12 +43,12 @@ def results(tmp_path_factory):
 
 def lines_of(results, name):
     """The lines of the printed table, split into cells, headings first."""
-    lines = artifacts.module(name).make(results)[".md"].decode().splitlines()
+    lines = registry.module(name).make(results)[".md"].decode().splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
 
 
 def numbers_of(results, name):
-    return pd.read_csv(io.BytesIO(artifacts.module(name).make(results)[".csv"]))
+    return pd.read_csv(io.BytesIO(registry.module(name).make(results)[".csv"]))
 
 
 def test_deep(results):
@@ -116,13 +116,13 @@ def test_every_number_says_when_it_is_not_comparable(tmp_path, name):
     _, _, *lines = lines_of(tmp_path, name)
     ours = [cell for line in lines for cell in line[2:] if line[1] == "PyTorch" and cell not in ("", "missing")]
     assert ours and all(cell.endswith("not comparable") for cell in ours)
-    text = artifacts.module(name).make(tmp_path)[".md"].decode()
+    text = registry.module(name).make(tmp_path)[".md"].decode()
     assert text.splitlines()[2].startswith("**STAND-IN DATA: not MNIST but scikit-learn's")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_runs_the_papers_numbers_stand_alone(tmp_path, name):
-    written = artifacts.module(name).make(tmp_path)
+    written = registry.module(name).make(tmp_path)
     assert "No runs found" in written[".md"].decode()
     numbers = pd.read_csv(io.BytesIO(written[".csv"]))
     assert numbers.loc[numbers["source"] == "paper", "value"].notna().all()
@@ -131,7 +131,7 @@ def test_without_runs_the_papers_numbers_stand_alone(tmp_path, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tex_is_ascii_balanced_and_rectangular(results, name):
-    text = artifacts.module(name).make(results)[".tex"].decode("ascii")
+    text = registry.module(name).make(results)[".tex"].decode("ascii")
     assert_braces_match(text)
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     (ampersands,) = {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.artifacts import fig_two_network
 from paper_figures.claims.statistics import t_interval
 from paper_figures.drawing import style
@@ -228,10 +228,10 @@ def test_the_five_files_and_the_stamp(tmp_path):
     for method in METHODS:
         write_two(tmp_path, method=method)
     for artifact, methods in zip(FIGURES, (METHODS, METHODS[:2]), strict=True):
-        written = artifacts.module(artifact).make(tmp_path)
+        written = registry.module(artifact).make(tmp_path)
         assert list(written) == [".pdf", ".svg", ".png", ".csv", ".json"]
         stamped = [
             run["path"].split("method~")[1].split("/")[0] for run in json.loads(written[".json"])["stamp"]["runs"]
         ]
         assert stamped == list(methods)
-        assert artifacts.module(artifact).make(tmp_path)[".svg"] == written[".svg"]
+        assert registry.module(artifact).make(tmp_path)[".svg"] == written[".svg"]

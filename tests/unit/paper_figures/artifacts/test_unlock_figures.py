@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.drawing.p_update_figure import SNAPSHOTS
 from tests.support.figure_assertions import assert_nothing_overlaps
 from tests.support.runs_on_disk import edit_curves
@@ -60,7 +60,7 @@ SCENES = [complete, quick, smoke, proof, unfinished, nothing]
 
 
 def points_of(results, name=SPARSE):
-    return pd.read_csv(io.BytesIO(artifacts.module(name).make(results)[".csv"]))
+    return pd.read_csv(io.BytesIO(registry.module(name).make(results)[".csv"]))
 
 
 def panel_texts(figure):
@@ -74,7 +74,7 @@ def panel_texts(figure):
 @pytest.mark.parametrize("scene", SCENES)
 def test_nothing_overlaps_or_is_clipped(tmp_path, drawn, scene, name):
     scene(tmp_path, KINDS[name])
-    artifacts.module(name).make(tmp_path)
+    registry.module(name).make(tmp_path)
     (figure,) = drawn
     assert_nothing_overlaps(figure)
     head = " ".join(text.get_text() for text in figure.texts)
@@ -147,7 +147,7 @@ def test_a_snapshot_that_a_run_has_not_reached_says_so(tmp_path, drawn):
 
 def test_diverged_replicas_are_crossed_at_the_top(tmp_path, drawn):
     proof(tmp_path, "sparse")
-    artifacts.module(SPARSE).make(tmp_path)
+    registry.module(SPARSE).make(tmp_path)
     (figure,) = drawn
     crosses = figure.axes[7].lines[3]  # cdni at 12,000: JAX
     assert crosses.get_marker() == "X" and list(crosses.get_xdata()) == pytest.approx([0, 1 / 19])
@@ -156,7 +156,7 @@ def test_diverged_replicas_are_crossed_at_the_top(tmp_path, drawn):
 
 def test_a_shortened_run_is_shown_at_the_same_fractions_and_labelled_so(tmp_path, drawn):
     quick(tmp_path, "sparse")
-    module = artifacts.module(SPARSE)
+    module = registry.module(SPARSE)
     written = module.make(tmp_path)
     points = pd.read_csv(io.BytesIO(written[".csv"]))
     ours = points[points["obtained"] == "run"]
@@ -198,7 +198,7 @@ def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
 @pytest.mark.slow("writes a figure in every format, twice")
 def test_the_five_files_and_the_stamp(tmp_path):
     run = write_unlock(tmp_path, replicas=4, iterations=5_000)
-    written = artifacts.module(SPARSE).make(tmp_path)
+    written = registry.module(SPARSE).make(tmp_path)
     assert list(written) == [".pdf", ".svg", ".png", ".csv", ".json"]
     record = json.loads(written[".json"])
     (stamped,) = record["stamp"]["runs"]
@@ -208,7 +208,7 @@ def test_the_five_files_and_the_stamp(tmp_path):
         "paper_figures/artifacts/fig_sparse_updates.py",
     }
     assert "Dots: test error of single replicas (4)" in record["caption"]
-    assert artifacts.module(SPARSE).make(tmp_path)[".svg"] == written[".svg"]
+    assert registry.module(SPARSE).make(tmp_path)[".svg"] == written[".svg"]
 
 
 def test_an_infinite_error_is_a_diverged_replica_too(tmp_path, drawn):

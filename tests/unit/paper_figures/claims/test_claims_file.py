@@ -10,7 +10,7 @@ from scipy import stats
 
 from impls.presets import cells, load_preset
 from impls.registry import experiments, spec_class
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.claims.matching import OPEN, cell_of, fields_of, fits, read_claims, reference_of
 from paper_figures.claims.statistics import AT_MOST, TWO_SIDED
 from paper_figures.runs import ROOT
@@ -130,7 +130,7 @@ def test_every_number_has_a_margin_and_its_reason():
         assert ("random features" in reason) == (claim["method"] in ("no_bprop", "stale")), name
         assert ("the median of the dots in the bin" in reason) == bool(claim["replicas"]), name
         assert ("lifts a mean and leaves a median" in reason) == claim["replicas"].startswith("p_update 0.00"), name
-        assert claim["artifact"] in artifacts.names(), name
+        assert claim["artifact"] in registry.names(), name
         place = [claim[column] for column in ("artifact", "dataset", "model", "layers", "method")]
         assert name.startswith("/".join(str(part) for part in place if not pd.isna(part))), name
 

@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from impls.errors import UserError
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.__main__ import main
 from paper_figures.drawing import curve_points, latex, layout, panels, style
 from tests.support.drawn_figures import draw_figure
@@ -27,8 +27,8 @@ from tests.support.small_copy_runs import write_small
 from tests.support.two_network_runs import write_two
 from tests.support.unlock_runs import write_unlock
 
-FIGURES = [name for name in artifacts.names() if name.startswith("fig_")]
-TABLES = [name for name in artifacts.names() if name.startswith(("table_", "text_"))]
+FIGURES = [name for name in registry.names() if name.startswith("fig_")]
+TABLES = [name for name in registry.names() if name.startswith(("table_", "text_"))]
 # Their panels or names of rows are too many for one column.
 WIDE = ["fig_boundary_quality", "fig_complete_unlock", "fig_small_copy", "fig_sparse_updates"]
 
@@ -192,7 +192,7 @@ def test_one_column_is_a_file_and_a_command_of_its_own(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_fits_a_page_in_letters_of_seven_points_or_more(results, name):
-    text = artifacts.module(name).make(results)[".tex"].decode("ascii")
+    text = registry.module(name).make(results)[".tex"].decode("ascii")
     assert r"\tiny" not in text
     for printed in text.split(r"\begin{table*}")[1:]:
         _, between, character, line = next(entry for entry in latex.SIZES if rf"\centering{entry[0]}" + "\n" in printed)
@@ -208,7 +208,7 @@ def test_every_table_fits_a_page_in_letters_of_seven_points_or_more(results, nam
 
 def test_where_many_columns_have_numbers_their_cells_are_narrower(tmp_path):
     def cell():
-        return re.search(r"\$\\pm\$ 0.\d+(.*?)\\end", artifacts.module("table_rnn").make(tmp_path)[".tex"].decode())[1]
+        return re.search(r"\$\\pm\$ 0.\d+(.*?)\\end", registry.module("table_rnn").make(tmp_path)[".tex"].decode())[1]
 
     for length in (2, 3, 4, 5):
         write_ptb(tmp_path, method="bptt", length=length)

@@ -6,7 +6,7 @@ import pytest
 
 from impls.errors import UserError
 from impls.registry import experiments, spec_class
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.publish.readme_blocks import PAGES, main, rewrite
 from paper_figures.publish.summary import MOST, Summary
 from paper_figures.runs import ROOT
@@ -50,7 +50,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_artifact_and_every_choice_is_on_the_page_of_experiments():
-    drawn = [name for name in artifacts.names() if name not in artifacts.OTHERS]
+    drawn = [name for name in registry.names() if name not in registry.OTHERS]
     assert [name for name in drawn if name not in EXPERIMENTS_PAGE] == []
     choices = {
         name

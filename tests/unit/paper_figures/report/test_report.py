@@ -10,7 +10,7 @@ import pytest
 
 from impls.__main__ import build_parser
 from impls.errors import UserError
-from paper_figures import artifacts
+from paper_figures import registry
 from paper_figures.__main__ import main
 from paper_figures.claims.matching import read_claims
 from paper_figures.claims.sections import ADDITIONS, by_section, section_by_artifact, section_of
@@ -82,7 +82,7 @@ def test_a_mean_is_rounded_once(tmp_path):
     draw(tmp_path, "claims")
     (row,) = [row for row in claim_rows(claims_with_headings(tmp_path)) if row["ours"] and row["id"] == CLAIM]
     assert row["ours"] == "3.82"
-    assert "3.82 ± 0.00 (3)" in artifacts.module("table_feedforward").make(tmp_path)[".md"].decode()
+    assert "3.82 ± 0.00 (3)" in registry.module("table_feedforward").make(tmp_path)[".md"].decode()
 
 
 def test_one_file_that_asks_for_nothing_else(results, page):
@@ -180,7 +180,7 @@ def test_stand_ins_are_announced_first(stand_ins, page):
 
 
 def test_the_same_files_give_the_same_bytes(results):
-    for suffix, content in artifacts.module("report").make(results).items():
+    for suffix, content in registry.module("report").make(results).items():
         assert (results / "report.html").with_suffix(suffix).read_bytes() == content
 
 
@@ -195,13 +195,13 @@ def test_verify_knows_the_report(results, tmp_path, capsys):
 def test_it_wants_the_claims_first(tmp_path):
     write_run(tmp_path, iterations=100)
     with pytest.raises(UserError, match=r"python -m paper_figures claims --results"):
-        artifacts.module("report").make(tmp_path)
+        registry.module("report").make(tmp_path)
     with pytest.raises(UserError, match=r"nowhere: no such folder"):
-        artifacts.module("report").make(tmp_path / "nowhere")
+        registry.module("report").make(tmp_path / "nowhere")
 
 
 def test_every_drawing_has_a_section():
-    names = [name for name in artifacts.names() if name not in artifacts.OTHERS]
+    names = [name for name in registry.names() if name not in registry.OTHERS]
     assert sorted(name for part in by_section(names).values() for name in part) == names
     assert list(by_section(names))[-1] == ADDITIONS
     assert set(read_claims()["artifact"]) <= set(section_by_artifact())
