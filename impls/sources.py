@@ -31,7 +31,8 @@ def training_sources(experiment: str, framework: str) -> list[str]:
 def with_imports(files: list[Path], packages: tuple[str, ...]) -> list[str]:
     """Sorted paths, relative to the repository's root, of `files` and of everything they import from `packages`.
 
-    Imports anywhere in a file count, also those inside a function.
+    Imports anywhere in a file count, also those inside a function. An `__init__.py` that is only a docstring is left
+    out: it changes no result.
     """
     pending, found = list(files), set()
     while pending:
@@ -64,4 +65,8 @@ def _imported_files(path: Path, packages: tuple[str, ...]) -> list[Path]:
         if name.split(".")[0] in packages:
             module = ROOT / Path(*name.split("."))
             files += [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
-    return files
+    return [file for file in files if file.name != "__init__.py" or _has_code(file)]
+
+
+def _has_code(path: Path) -> bool:
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text(encoding="utf-8")).body)

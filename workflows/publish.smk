@@ -1,4 +1,4 @@
-# Files for citing results: values as LaTeX macros, one archive with its description, the numbers of README.md.
+# Files for citing results: values as LaTeX macros, one archive with its description, the numbers of README.md and of other pages.
 from paper_figures.provenance.stamps import module_sources
 from paper_figures.publish.crate import packed_sources
 
@@ -52,13 +52,13 @@ rule crate:
 
 
 rule readme:
-    """Write the published numbers into README.md and docs/experiments.md, from results/published alone."""
+    """Write the published numbers into README.md, docs/experiments.md and the headers of the experiments."""
     input:
         runs=PUBLISHED_RUNS,
         sources=module_sources("publish/readme_blocks.py"),
     log:
         "results/logs/readme.log",
     message:
-        "README.md, docs/experiments.md"
+        "README.md, docs/experiments.md, impls/experiments/*/__init__.py"
     shell:
         "python -m paper_figures.publish.readme_blocks > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"

@@ -1,8 +1,9 @@
-"""Numbers in README.md and docs/: blocks between markers, written from the published runs, so that nobody types them.
+"""Writes the numbers in README.md, docs/ and the headers of experiments from the published runs: nobody types them.
 
-A page holds `<!-- NAME: begin -->` and `<!-- NAME: end -->`, each on a line of its own; what is between them is made.
-NAME is `results` (verdicts and numbers of the whole suite), `results of <artifact>`, `findings of <section of the
-paper>` (orderings and trends), or `picture of <figure>`.
+A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `results` (verdicts and
+numbers of the whole suite), `results of <artifact>`, `findings of <section of the paper>` (orderings and trends), or
+`picture of <figure>`. In the header of an experiment, `impls/experiments/<name>/__init__.py`, the paragraphs from
+"Published results" to the end are written.
 """
 
 from __future__ import annotations
@@ -10,33 +11,39 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from impls.errors import UserError
+from impls.registry import experiments
 from paper_figures.files import write_together
 from paper_figures.publish.summary import PUBLISHED, Summary
 from paper_figures.runs import ROOT
 
-PAGES = ("README.md", "docs/experiments.md")
+PAGES = ("README.md", "docs/experiments.md", *(f"impls/experiments/{name}/__init__.py" for name in experiments()))
 COMMAND = "python -m paper_figures.publish.readme_blocks"
 DESCRIPTION = f"""\
-Writes the blocks of README.md and docs/experiments.md that tell what results/published shows. Needs neither torch nor
-jax; `snakemake readme` does the same.
+Writes the numbers of results/published into README.md, docs/experiments.md and the headers of the experiments. Needs
+neither torch nor jax; `snakemake readme` does the same.
 
   {COMMAND}
       write them
   {COMMAND} --check
-      say which pages are stale, and exit with 1 if any is
+      write nothing, list the pages that are out of date, and exit with 1 if there is one
 """
+RESULTS = "Published results"  # the beginning of what is written in a header
+HEADER_WIDTH = 120
 _MARKER = re.compile(r"^<!-- (?P<name>[\w ]+): (?P<which>begin|end) -->$", re.MULTILINE)
 
 
 def rewrite(text: str, page: Path, summary: Summary) -> str:
-    """`text` of the file `page` with every block made anew.
+    """`text` of the file `page` with every block written again.
 
     Raises:
-        UserError: markers that do not come in pairs, or a block of an unknown name.
+        UserError: a marker without its partner, or a block of an unknown name.
     """
+    if page.suffix == ".py":
+        return _header(text, page.parent.name, summary)
     parts, place, opened = [], 0, None
     for marker in _MARKER.finditer(text):
         if (marker["which"] == "begin") != (opened is None) or opened not in (None, marker["name"]):
@@ -53,7 +60,7 @@ def rewrite(text: str, page: Path, summary: Summary) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0; 1 where `--check` finds a stale page; 2 after an `error: ...` line on stderr."""
+    """Returns 0; 1 if `--check` finds a page that is out of date; 2 after an `error: ...` line on stderr."""
     options = _parser().parse_args(arguments)
     try:
         summary = Summary(options.results)
@@ -66,12 +73,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for path in pages:
-        state = ("stale" if options.check else "written") if path in changed else "up to date"
+        state = ("out of date" if options.check else "written") if path in changed else "up to date"
         print(f"{path}: {state}")
     if options.check and changed:
-        print(f"Write them anew: {COMMAND}", file=sys.stderr)
+        print(f"Write them again: {COMMAND}", file=sys.stderr)
         return 1
     return 0
+
+
+def _header(text: str, experiment: str, summary: Summary) -> str:
+    """The docstring of an experiment's `__init__.py` with its results."""
+    kept = text.partition(f"\n\n{RESULTS}")[0].removesuffix('"""\n').rstrip()
+    line = f"{RESULTS}, written by `snakemake readme`: {summary.result_line(experiment)}"
+    return f'{kept}\n\n{textwrap.fill(line, HEADER_WIDTH, break_long_words=False, break_on_hyphens=False)}\n"""\n'
 
 
 def _block(name: str, page: Path, summary: Summary) -> str:
@@ -90,9 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     pages = [ROOT / page for page in PAGES]
-    parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", default=pages, help="default: both")
+    parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", default=pages, help="default: all")
     parser.add_argument("--check", action="store_true", help="write nothing")
-    where = "where each device has its folder of runs (default: results/published)"
+    where = "folder with a folder of runs for each device (default: results/published)"
     parser.add_argument("--results", type=Path, metavar="DIR", default=PUBLISHED, help=where)
     return parser
 

@@ -1,4 +1,4 @@
-"""What README.md and docs/ say of the published runs: counts of verdicts, numbers, and where the pictures are."""
+"""What README.md, docs/ and the headers of experiments say about the published runs: verdicts, numbers, pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paper_figures.drawing.table_files import in_one_line, our_text, paper_text
 from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, MODELS
 from paper_figures.report.claims import statement
-from paper_figures.runs import ROOT
+from paper_figures.runs import ROOT, Run, all_runs
 
 PUBLISHED = ROOT / "results" / "published"
 FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
@@ -43,18 +43,19 @@ class Summary:
         judged: one row per number and framework, as `judging.judge` makes them, with `device`, the folder of the runs.
         findings: the same for orderings and trends.
         folders: of the devices, below results/published, sorted.
-        machines: one line about frameworks and devices.
+        runs: the runs themselves.
     """
 
     def __init__(self, published_runs: Path = PUBLISHED) -> None:
         self.folders = sorted(folder for folder in published_runs.glob("*/") if next(folder.rglob("run.json"), None))
         if not self.folders:
             raise UserError(f"{published_runs}: holds no run; it is where the committed results stand.")
-        judged, runs = [], []
+        judged: list[pd.DataFrame] = []
+        self.runs: list[Run] = []
         for folder in self.folders:
-            of_device, found = judged_claims(folder)
+            of_device, _ = judged_claims(folder)
             judged.append(of_device.assign(device=folder.name))
-            runs += found
+            self.runs += all_runs(folder)
         everything = pd.concat(judged, ignore_index=True)
         everything["waits"] = everything["verdict"].map({word: rank for rank, word in enumerate(UNJUDGED, 1)}).fillna(0)
         furthest = everything.sort_values(
@@ -65,7 +66,6 @@ class Summary:
         furthest = furthest.drop(columns="waits").sort_values("id", key=lambda ids: ids.map(order), kind="stable")
         is_finding = furthest["artifact"] == FINDINGS
         self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
-        self.machines = captions.machines_line(runs)
 
     def all_results(self, page: Path) -> str:
         """Verdicts by artifact, then the numbers that could be judged; links are relative to `page`."""
@@ -75,7 +75,7 @@ class Summary:
                 f"{_number_of(self.judged, 'number')} that the paper prints or plots, and "
                 f"{_number_of(self.findings, 'finding')} that it states (an ordering, a trend), are each checked in "
                 f"{frameworks}. Of these {len(self.judged) + len(self.findings)} verdicts: "
-                f"{self._counts_text(pd.concat([self.judged, self.findings]))}. ({self.machines})",
+                f"{self._counts_text(pd.concat([self.judged, self.findings]))}. ({captions.machines_line(self.runs)})",
                 self._counts_table(page),
                 "Numbers that have a verdict: at the paper's sizes and on its data, a plot's number at its own "
                 f"iteration; of one artifact at most {MOST}, those of the most replicas and then the latest, whatever "
@@ -101,6 +101,27 @@ class Summary:
         if rows.empty:
             raise UserError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
         return self._paragraph(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_number_of(rows, 'finding')}")
+
+    def result_line(self, experiment: str) -> str:
+        """The runs of one experiment, its verdicts, and the number with the best evidence, whatever its verdict."""
+        runs = [run for run in self.runs if run.record.experiment == experiment]
+        if not runs:
+            return "none yet."
+        numbers, findings = (rows[rows["experiment"] == experiment] for rows in (self.judged, self.findings))
+        parts = [f"{len(runs)} run{'' if len(runs) == 1 else 's'}.", captions.data_line(runs)]
+        parts.append(captions.machines_line(runs))
+        rows = pd.concat([numbers, findings])
+        if rows.empty:
+            return " ".join([*parts, "The paper has no number for this experiment."])
+        parts.append(f"Verdicts: {self._counts_text(rows)}.")
+        choices = (self._chosen(kind, without) for without in (UNJUDGED, ("missing",)) for kind in (numbers, findings))
+        best = next((rows for rows in choices if not rows.empty), pd.DataFrame())
+        if not best.empty:
+            claim = best.sort_values(["n", "ours_iteration"], ascending=False, kind="stable").iloc[0]
+            of_claim = rows[rows["id"] == claim["id"]].set_index("framework")
+            ours = "; ".join(f"{name} {our_text(of_claim.loc[key], in_one_line)}" for key, name in FRAMEWORKS.items())
+            parts.append(f"{describe_claim(claim)}: paper {paper_text(claim)} {claim['unit']}; {ours}.")
+        return " ".join(parts)
 
     def _paragraph(self, rows: pd.DataFrame, what: str) -> str:
         head = f"{what}, {len(rows)} verdicts: {self._counts_text(rows)}."

@@ -1,1 +1,4 @@
-"""BP(lambda): backpropagated and synthetic gradients mixed."""
+"""BP(lambda): backpropagated and synthetic gradients mixed.
+
+Published results, written by `snakemake readme`: none yet.
+"""

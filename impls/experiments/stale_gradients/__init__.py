@@ -1,1 +1,4 @@
-"""Averages of past true gradients in place of synthetic ones."""
+"""Averages of past true gradients in place of synthetic ones.
+
+Published results, written by `snakemake readme`: none yet.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 from pathlib import Path
 
@@ -65,6 +66,13 @@ def test_the_arrows_are_the_imports():
         f"not drawn: {sorted(real - drawn)}; drawn without an import: {sorted(drawn - real)}.\n"
         f"The arrows of docs/architecture.md should be:\n{lines}"
     )
+
+
+def test_no_rooms_import_each_other_in_a_circle():
+    graph: dict[str, set[str]] = {}
+    for start, end in arrows():
+        graph.setdefault(start, set()).add(end)
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the rooms
 
 
 def test_the_files_on_the_way_to_a_verdict_exist():

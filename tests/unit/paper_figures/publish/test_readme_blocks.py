@@ -1,5 +1,6 @@
-"""The blocks of README.md and docs/experiments.md: up to date, and made as said."""
+"""The blocks of README.md and docs/experiments.md and the headers of experiments: up to date and correct."""
 
+import ast
 import re
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from impls.errors import UserError
 from impls.registry import experiments, spec_class
 from paper_figures import registry
-from paper_figures.publish.readme_blocks import PAGES, main, rewrite
+from paper_figures.publish.readme_blocks import PAGES, RESULTS, main, rewrite
 from paper_figures.publish.summary import MOST, Summary
 from paper_figures.runs import ROOT
 from tests.support.runs_on_disk import write_run
@@ -37,8 +38,8 @@ def made(name, results):
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_tell_what_the_published_runs_show_now(page, published):
     text = (ROOT / page).read_text(encoding="utf-8")
-    assert "begin -->" in text
-    assert rewrite(text, ROOT / page, published) == text, f"{page} is stale: write it anew with `snakemake readme`"
+    assert "begin -->" in text or RESULTS in text
+    assert rewrite(text, ROOT / page, published) == text, f"{page} is out of date: run `snakemake readme`"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -72,6 +73,19 @@ def test_numbers_counts_and_verdicts_are_those_of_the_runs(tmp_path):
     (counts,) = [line for line in text.splitlines() if line.startswith("| Every layer DNI, table of")]
     assert cells(counts)[1:] == ["48", "1 / 0", "", "0 / 1", "", "", "47 / 47"]
     assert text.startswith("before\n") and text.endswith("after\n")
+
+
+def test_the_header_of_an_experiment_has_its_runs_and_its_best_number(tmp_path):
+    write_run(tmp_path / "cpu", final=[2.15, 2.2, 2.25])
+    write_run(tmp_path / "cpu", "jax", depth=3, final=[1.9, 2.0], seeds=(0, 1))
+    summary, header = Summary(tmp_path), ROOT / "impls/experiments/feedforward/__init__.py"
+    text = rewrite('"""Nets.\n\nA reason.\n"""\n', header, summary)
+    assert text.startswith('"""Nets.\n\nA reason.\n\nPublished results, written by `snakemake readme`: 2 runs. Data: ')
+    assert f"{FOUR}: paper 2.2 percent; PyTorch 2.20 ± 0.12 (3) reproduced; JAX missing." in " ".join(text.split())
+    assert rewrite(text, header, summary) == text
+    assert ast.get_docstring(ast.parse(text)) and max(map(len, text.splitlines())) <= 120
+    unlock = rewrite('"""Sparse."""\n', header.parents[1] / "unlock/__init__.py", summary)
+    assert unlock == '"""Sparse.\n\nPublished results, written by `snakemake readme`: none yet.\n"""\n'
 
 
 def test_findings_are_told_apart_from_numbers(tmp_path):
@@ -140,7 +154,10 @@ def test_check_finds_a_stale_page_and_writes_nothing(tmp_path, capsys):
     page.write_text(stale := block("results", "\n7 reproduced\n"))
     assert main([str(page), "--check", *results]) == 1
     assert page.read_text() == stale
-    assert "stale" in (said := capsys.readouterr()).out and "python -m paper_figures.publish.readme_blocks" in said.err
+    assert (
+        "out of date" in (said := capsys.readouterr()).out
+        and "python -m paper_figures.publish.readme_blocks" in said.err
+    )
     assert main([str(page), *results]) == 0 and main([str(page), "--check", *results]) == 0
 
 
