@@ -52,13 +52,13 @@ rule crate:
 
 
 rule readme:
-    """Write the published numbers into README.md, docs/experiments.md and the headers of the experiments."""
+    """Write the published numbers into README.md, docs/experiments*.md and the headers of the experiments."""
     input:
         runs=PUBLISHED_RUNS,
         sources=module_sources("publish/readme_blocks.py"),
     log:
         "results/logs/readme.log",
     message:
-        "README.md, docs/experiments.md, impls/experiments/*/__init__.py"
+        "README.md, docs/experiments*.md, impls/experiments/*/__init__.py"
     shell:
         "python -m paper_figures.publish.readme_blocks > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"

@@ -51,8 +51,6 @@ class Progress:
 def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
     """Train one cell; write curves.parquet, run.json and parameters.npz into its folder.
 
-    The record's command gives this spec and these options, wherever `train` was called from.
-
     A stop (Ctrl-C, --max-minutes, a kill) leaves a checkpoint at a launch boundary. Launches always begin and end at
     the same iterations, whether or not the run was stopped, so a resumed run computes the same bits.
 

@@ -20,11 +20,15 @@ from paper_figures.files import write_together
 from paper_figures.publish.summary import PUBLISHED, Summary
 from paper_figures.runs import ROOT
 
-PAGES = ("README.md", "docs/experiments.md", *(f"impls/experiments/{name}/__init__.py" for name in experiments()))
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("experiments", "experiments_unlock", "experiments_recurrent")),
+    *(f"impls/experiments/{name}/__init__.py" for name in experiments()),
+)
 COMMAND = "python -m paper_figures.publish.readme_blocks"
 DESCRIPTION = f"""\
-Writes the numbers of results/published into README.md, docs/experiments.md and the headers of the experiments. Needs
-neither torch nor jax; `snakemake readme` does the same.
+Writes the numbers of results/published into README.md, docs/experiments*.md and the headers of the experiments.
+Needs neither torch nor jax; `snakemake readme` does the same.
 
   {COMMAND}
       write them
