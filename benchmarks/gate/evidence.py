@@ -136,8 +136,8 @@ def stored(base: str, head: str, gate: Gate, fits: Callable[[str, str], bool]) -
                 e.pairs += entry["pairs"]
     for e in found.values():
         absent = next((f"no measurement in {side}" for side in sides if not getattr(e, side)), None)
-        told = e.reason if saved or absent else None  # a reason that concerns another side of the file is ignored
-        e.reason = told or absent or why_not_comparable(e.base, e.head, gate.result_tolerance)
+        known = e.reason if saved or absent else None  # a reason that concerns another side of the file is ignored
+        e.reason = known or absent or why_not_comparable(e.base, e.head, gate.result_tolerance)
     looks = max((entry.get("looks", 1) for entry in [*sides["base"], *sides["head"]]), default=1)
     comparison = Comparison(base, head, gate, list(found.values()), looks)
     comparison.look()

@@ -1,6 +1,6 @@
 """JSON schemas of the configuration files. Editors complete keys, show what they mean and mark errors with them.
 
-    python -m config.schema     writes them anew, after a change of the models they are made from
+    python -m config.schema     writes them again, after a change of the models
 
 They say which keys and values exist. What depends on several keys together is checked when a file is read.
 """

@@ -133,15 +133,15 @@ def _without_changed(
     others = [entry for entry in entries if entry.state.status == "other"]
     if not others:
         return entries
-    told = "\n".join(f"  {e.job.folder}: differs in {', '.join(e.state.differs)}" for e in others)
+    listed = "\n".join(f"  {e.job.folder}: differs in {', '.join(e.state.differs)}" for e in others)
     if options.changed is None:
         raise UserError(
             f"{out} has runs that cannot be resumed, because other code or settings made them:\n"
-            f"{told}\nNothing was changed. --changed keep leaves these runs as they are and trains the others. "
+            f"{listed}\nNothing was changed. --changed keep leaves these runs as they are and trains the others. "
             "--changed restart moves them to set-aside/ and trains them again. Or restore the code that made them"
         )
     if options.changed == "keep":
-        say(f"left as they are:\n{told}")
+        say(f"left as they are:\n{listed}")
         return [e if e.state.status != "other" else Entry(e.job, e.state, e.job.last_iteration) for e in entries]
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     for folder in dict.fromkeys(entry.job.folder for entry in others):

@@ -27,21 +27,21 @@ class Report:
 
     def __init__(self, entries: list[Entry], out: Path, started: float, budget_minutes: float) -> None:
         self.entries, self.out, self.started, self.budget_minutes = entries, out, started, budget_minutes
-        self.told = 0  # outcomes that have been printed
+        self.printed = 0  # outcomes that have been printed
         self.line_at, self.status_at = started, 0.0
 
     def tick(self, supervisor: Supervisor) -> None:
         """Print what is new: the end of a job at once, the rest once a minute."""
         now = time.monotonic()
-        for outcome in supervisor.outcomes[self.told :]:
+        for outcome in supervisor.outcomes[self.printed :]:
             say(f"{self._clock()} {_ended(outcome)}")
         if now - self.line_at >= LINE_SECONDS:
             self.line_at = now
             say(f"{self._clock()} {self._line(supervisor)}")
-        if now - self.status_at >= STATUS_SECONDS or self.told < len(supervisor.outcomes):
+        if now - self.status_at >= STATUS_SECONDS or self.printed < len(supervisor.outcomes):
             self.status_at = now
             self.write_status(supervisor)
-        self.told = len(supervisor.outcomes)
+        self.printed = len(supervisor.outcomes)
 
     def write_status(self, supervisor: Supervisor) -> None:
         """Write `status.json`, which shows the state of the running campaign."""

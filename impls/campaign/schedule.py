@@ -49,8 +49,8 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
     counts = {
         state: sum(e.state.status == state for e in entries) for state in ("complete", "paused", "partial", "other")
     }
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    yield f"{len(entries)} runs in the list{': ' + told if told else ''}"
+    counted = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    yield f"{len(entries)} runs in the list{': ' + counted if counted else ''}"
     yield (
         "minutes are estimates: counted operations / rate. The rate is that of the same cell, of other cells with the "
         "same method, data set, model or framework, or a guess"

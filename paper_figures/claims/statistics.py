@@ -188,7 +188,7 @@ def verdict(
         margin: half-width of the zone that counts as equal, > 0, in the unit of the values; 0 where the number is a
             bound, which needs no zone.
         reading_error: how far the number printed or read may lie from the one that the authors measured.
-        failure: in words, what a value that is not finite says of its replica.
+        failure: in words, what a value that is not finite means for the replica.
         direction: `TWO_SIDED`, `AT_MOST` or `AT_LEAST`.
 
     Raises:

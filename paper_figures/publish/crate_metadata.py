@@ -1,4 +1,4 @@
-"""What a crate says of itself: ro-crate-metadata.json, by the profiles that `crate` names. Needs rocrate."""
+"""The metadata of a crate, ro-crate-metadata.json, by the profiles that `crate` names. Needs rocrate."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.support.harness import (
 )
 
 STEPS = 20
-LAUNCH = 4  # the same in all tests, since every other length is compiled anew
+LAUNCH = 4  # the same in all tests, because each further length would be compiled
 
 
 def marks(n: int) -> list[pytest.MarkDecorator]:

@@ -1,1 +1,1 @@
-"""What several test modules share: no test module imports from another one."""
+"""Code that several test modules share: no test module imports another."""

@@ -8,7 +8,7 @@ from matplotlib.text import Text
 
 
 def assert_nothing_overlaps(figure):
-    """No text of the figure overlaps another one or its edge."""
+    """No text of the figure overlaps another text or the edge."""
     figure.draw_without_rendering()
     # An axes' titles are among its children, the names of its axes are not.
     inside = [[*axes.get_children(), axes.xaxis.label, axes.yaxis.label] for axes in figure.axes]
@@ -32,7 +32,7 @@ def notes(axes):
 
 
 def assert_legible(figure):
-    """No text overlaps another one, a panel's title or the figure's edge, or is smaller than 6.5 points."""
+    """No text overlaps another text, a panel's title or the figure's edge, or is smaller than 6.5 points."""
     assert_nothing_overlaps(figure)
     assert all(text.get_window_extent().y1 < axes.bbox.y1 + 2 for axes in figure.axes for text in axes.texts)
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6.5

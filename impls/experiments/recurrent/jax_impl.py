@@ -117,9 +117,9 @@ def unroll(
         nats_RTB = nats_RTB * chunk["counted"]
     loss_R = nats_RTB.sum(1).mean(1)
     if spec.method == "dni_aux":
-        foretold_RBS = affine(parameters["auxiliary"], outputs[0])
+        predicted_RBS = affine(parameters["auxiliary"], outputs[0])
         target_RBS = synthetic_gradient(model, lax.stop_gradient(end_RBS), spec)
-        loss_R = loss_R + spec.auxiliary_weight * ((foretold_RBS - target_RBS) ** 2).sum(-1).mean(1)
+        loss_R = loss_R + spec.auxiliary_weight * ((predicted_RBS - target_RBS) ** 2).sum(-1).mean(1)
     seen = {"nats": lax.stop_gradient(nats_RTB), "last": lax.stop_gradient(jnp.concatenate(before_RBH, -1))}
     return (loss_R, end_RBS), seen
 

@@ -117,9 +117,9 @@ def unroll(
         nats_RTB = nats_RTB * chunk["counted"]
     loss_R = nats_RTB.sum(1).mean(1)
     if spec.method == "dni_aux":
-        foretold_RBS = affine(parameters["auxiliary"], outputs[0])
+        predicted_RBS = affine(parameters["auxiliary"], outputs[0])
         target_RBS = synthetic_gradient(model, end_RBS.detach(), spec)
-        loss_R = loss_R + spec.auxiliary_weight * (foretold_RBS - target_RBS).square().sum(-1).mean(1)
+        loss_R = loss_R + spec.auxiliary_weight * (predicted_RBS - target_RBS).square().sum(-1).mean(1)
     seen = {"nats": nats_RTB.detach(), "last": torch.cat(before_RBH, -1).detach()}
     return (loss_R, end_RBS), seen
 

@@ -28,7 +28,7 @@ def verifier():
     return Verifier()
 
 
-def told(path):
+def verdict_of(path):
     """The word, and all reasons in one text."""
     verdict = Verifier().verify(path)
     return verdict.word, "\n".join(verdict.reasons)
@@ -78,7 +78,7 @@ def test_an_edited_stamp_is_not_believed(results):
     recorded = embedding.read_stamp(".md", path.read_bytes())["runs"][0]["sha256"]
     path.write_text(path.read_text().replace(recorded, recorded[::-1]))
     for _ in range(2):  # with the stamp of the .json beside it, and then without
-        word, reasons = told(path)
+        word, reasons = verdict_of(path)
         assert word == DIFFERS and reasons.startswith("edited") and "run record" not in reasons, reasons
         path.with_suffix(".json").unlink(missing_ok=True)
 
@@ -98,7 +98,7 @@ def test_an_edited_claim_is_named_with_both_values(results):
     place = (table["id"] == "text_deep/mnist/fcn/21/cdni") & (table["framework"] == "torch")
     (value,) = table.loc[place, "ours"]
     path.write_text(path.read_text().replace(f",torch,{value},", ",torch,1.9,"))
-    word, reasons = told(path)
+    word, reasons = verdict_of(path)
     assert (
         word == DIFFERS
         and f"(text_deep/mnist/fcn/21/cdni 500000 torch): ours '1.9', when drawn again here '{value}'" in reasons
@@ -130,7 +130,7 @@ def test_a_changed_input_is_named(results, change):
     act, words = INPUTS[change]
     act(results / DEEP)
     for suffix in (".md", ".csv"):
-        word, reasons = told((results / TABLE).with_suffix(suffix))
+        word, reasons = verdict_of((results / TABLE).with_suffix(suffix))
         assert word == DIFFERS and words in reasons and "edited" not in reasons, reasons
         unchanged = "what it shows is still valid" in reasons
         # The device stands below the table, and in no cell of it.
@@ -143,7 +143,7 @@ def test_other_data_and_an_edit_beside_it_are_both_told(results):
     edit_record(results / DEEP, data=record["data"])
     path = results / TABLE
     path.write_text(path.read_text().replace("the same", "the sane", 1))
-    word, reasons = told(path)
+    word, reasons = verdict_of(path)
     assert word == DIFFERS and reasons.startswith("edited")
     assert "data changed: mnist (original): other checksums of train-images-idx3-ubyte.gz" in reasons
 
@@ -153,14 +153,14 @@ def test_other_versions_are_no_edit(results, monkeypatch):
     here = stamps.versions()
     monkeypatch.setattr(stamps, "versions", lambda: {**here, "matplotlib": "9.9"})
     drawn_with = f"matplotlib {here['matplotlib']}, here 9.9"
-    word, reasons = told(results / FIGURE)
+    word, reasons = verdict_of(results / FIGURE)
     assert word == MATCHES and drawn_with in reasons
     monkeypatch.setitem(style._RC, "axes.linewidth", 0.7)
-    word, reasons = told(results / FIGURE)
+    word, reasons = verdict_of(results / FIGURE)
     assert word == DIFFERS and drawn_with in reasons and "Nothing else has changed" in reasons
     edited = results / FIGURE
     edited.write_bytes(edited.read_bytes() + b" ")
-    assert "edited" in told(edited)[1] and drawn_with in told(edited)[1]
+    assert "edited" in verdict_of(edited)[1] and drawn_with in verdict_of(edited)[1]
 
 
 def test_a_figure_edited_with_its_record_is_seen_when_it_is_drawn_again(results, verifier):
@@ -185,9 +185,9 @@ def test_a_csv_whose_record_is_edited_too(results):
     written = record.read_text().replace(stamps.sha256(path.read_bytes()), stamps.sha256(edited))
     path.write_bytes(edited)
     record.write_text(written)
-    word, reasons = told(path)
+    word, reasons = verdict_of(path)
     assert word == DIFFERS and "'reached', when drawn again here 'missing'" in reasons
-    assert "edited" in told(record)[1]
+    assert "edited" in verdict_of(record)[1]
 
 
 def test_what_cannot_be_verified_says_why(results, made, tmp_path, capsys):
