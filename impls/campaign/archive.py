@@ -1,8 +1,8 @@
 """A campaign's folder in one .tar.gz, or in a few pieces of one: for machines that keep nothing.
 
 The order is fixed: every record with its curves, then as many checkpoints as fit, those of the plan's first jobs first.
-Each member is compressed by itself, which `tarfile` does not do when it writes: so a checkpoint's compressed size is
-known before it is taken, and the pack never exceeds the size that it may have.
+A checkpoint is added only if it would fit uncompressed, because trained numbers hardly compress: so the pack never
+exceeds its maximum size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from impls.engine.run_folder import CHECKPOINT, CURVES, RECORD
 from impls.errors import UserError
 
 MIB = 2**20
-END = gzip.compress(bytes(2 * tarfile.BLOCKSIZE), mtime=0)  # of a tar file
+END_BYTES = 1024  # more than the compressed end of a tar file
+HEADER_BYTES = 2048  # more than the header and padding of one file in it
 
 
 class Packed(NamedTuple):
@@ -49,33 +50,35 @@ def pack(
     Raises:
         UserError: the records and curves alone are too large, or the file cannot be written.
     """
-    room = int(file_bytes) * most_files - len(END)
-    parts = []
-    for record in sorted(out.glob("**/" + RECORD)):
-        place = record.parent.relative_to(out)
-        if place.parts[0] != SET_ASIDE:
-            parts += [_member(f"{place.as_posix()}/{name}", content) for name, content in _result(record.parent)]
-    size = sum(map(len, parts))
-    if size > room:
-        raise UserError(
-            f"the records and curves of {out} take {size / MIB:.1f} MiB, and {file} may have {room / MIB:.1f}: "
-            "give more with --pack-mib or --pack-files"
-        )
-    left_out = []
-    for folder in dict.fromkeys(job.folder for job in jobs) if checkpoints else ():
-        path = out / folder / CHECKPOINT
-        if not path.is_file():
-            continue
-        # Trained numbers hardly compress: what is far too large is not tried.
-        fits = path.stat().st_size < 2 * (room - size)
-        member = _member(f"{folder}/{CHECKPOINT}", path.read_bytes()) if fits else None
-        if member is None or size + len(member) > room:
-            left_out.append((folder, path.stat().st_size))
-            continue
-        parts.append(member)
-        size += len(member)
-    count = _write(file, b"".join([*parts, END]), int(file_bytes))
-    return Packed(size + len(END), count, left_out)
+    room = int(file_bytes) * most_files - END_BYTES
+    content, left_out = io.BytesIO(), []
+    with (
+        gzip.GzipFile(fileobj=content, mode="wb", compresslevel=1, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
+        for record in sorted(out.glob("**/" + RECORD)):
+            place = record.parent.relative_to(out)
+            if place.parts[0] != SET_ASIDE:
+                for name, result in _result(record.parent):
+                    _add(archive, f"{place.as_posix()}/{name}", result)
+        stream.flush()
+        if content.tell() > room:
+            raise UserError(
+                f"the records and curves of {out} take {content.tell() / MIB:.1f} MiB, and {file} may have "
+                f"{room / MIB:.1f}: give more with --pack-mib or --pack-files"
+            )
+        for folder in dict.fromkeys(job.folder for job in jobs) if checkpoints else ():
+            path = out / folder / CHECKPOINT
+            if not path.is_file():
+                continue
+            size = path.stat().st_size
+            if content.tell() + size + HEADER_BYTES > room:
+                left_out.append((folder, size))
+                continue
+            _add(archive, f"{folder}/{CHECKPOINT}", path.read_bytes())
+            stream.flush()
+    count = _write(file, content.getvalue(), int(file_bytes))
+    return Packed(content.tell(), count, left_out)
 
 
 def unpack(file: Path, out: Path) -> None:
@@ -112,12 +115,10 @@ def _result(folder: Path) -> list[tuple[str, bytes]]:
         return []
 
 
-def _member(name: str, content: bytes) -> bytes:
-    """One file as a compressed piece of a tar file; the same bytes for the same content."""
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(content)
-    padding = bytes(-len(content) % tarfile.BLOCKSIZE)
-    return gzip.compress(info.tobuf(tarfile.PAX_FORMAT) + content + padding, compresslevel=1, mtime=0)
+    archive.addfile(info, io.BytesIO(content))
 
 
 def _write(file: Path, content: bytes, file_bytes: int) -> int:

@@ -29,8 +29,8 @@ def out(tmp_path: Path, jobs: list[Job]) -> Path:
     for name in RESULT:
         write(folder / jobs[0].folder / name, name.encode() * 50)
     write(folder / jobs[0].folder / "parameters.npz", b"p")
-    write(folder / jobs[3].folder / CHECKPOINT, noise.bytes(3000))
-    write(folder / jobs[4].folder / CHECKPOINT, noise.bytes(5000))
+    write(folder / jobs[3].folder / CHECKPOINT, noise.bytes(30_000))
+    write(folder / jobs[4].folder / CHECKPOINT, noise.bytes(50_000))
     write(folder / "set-aside" / "then" / jobs[0].folder / "run.json", b"old")
     write(folder / "set-aside" / "then" / jobs[0].folder / "curves.parquet", b"old")
     write(folder / "logs" / "a.log", b"text")
@@ -60,9 +60,9 @@ def test_a_pack_is_what_it_was_made_of(tmp_path, out, jobs):
 
 
 def test_checkpoints_are_taken_as_far_as_there_is_room(tmp_path, out, jobs):
-    packed = pack(out, tmp_path / "a.tar.gz", jobs, file_bytes=5000)
-    assert packed.left_out == [(jobs[4].folder, 5000)]
-    assert (tmp_path / "a.tar.gz").stat().st_size == packed.size <= 5000
+    packed = pack(out, tmp_path / "a.tar.gz", jobs, file_bytes=50_000)
+    assert packed.left_out == [(jobs[4].folder, 50_000)]
+    assert (tmp_path / "a.tar.gz").stat().st_size == packed.size <= 50_000
     unpack(tmp_path / "a.tar.gz", tmp_path / "new")
     assert (tmp_path / "new" / jobs[3].folder / CHECKPOINT).is_file()
     assert pack(out, tmp_path / "a.tar.gz", jobs, checkpoints=False).left_out == []
@@ -74,11 +74,11 @@ def test_checkpoints_are_taken_as_far_as_there_is_room(tmp_path, out, jobs):
 def test_a_pack_cut_in_pieces_is_whole_again_or_refused(tmp_path, out, jobs):
     file = tmp_path / "a.tar.gz"
     file.write_bytes(b"of an earlier pack")
-    packed = pack(out, file, jobs, file_bytes=4000, most_files=3)
+    packed = pack(out, file, jobs, file_bytes=33_000, most_files=3)
     names = [f"a.tar.gz.{i}-of-3" for i in (1, 2, 3)]
     assert (packed.files, packed.left_out) == (3, [])
     assert sorted(path.name for path in tmp_path.glob("a.tar.gz*")) == names
-    assert all((tmp_path / name).stat().st_size <= 4000 for name in names)
+    assert all((tmp_path / name).stat().st_size <= 33_000 for name in names)
     unpack(file, tmp_path / "new")
     unpack(tmp_path / names[1], tmp_path / "from-a-piece")
     assert contents(tmp_path / "new") == contents(tmp_path / "from-a-piece")
@@ -94,7 +94,7 @@ def test_nothing_is_unpacked_over_what_is_there_nor_from_a_damaged_file(tmp_path
     with pytest.raises(UserError, match="holds something already"):
         unpack(file, out)
     packed = file.read_bytes()
-    for damaged in (packed[:-3000], b"", b"no archive"):
+    for damaged in (packed[:-30_000], b"", b"no archive"):
         file.write_bytes(damaged)
         with pytest.raises(UserError, match="is not what --pack wrote, or is damaged"):
             unpack(file, tmp_path / "new")
@@ -107,7 +107,7 @@ def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path, out, jobs):
     pack(out, tmp_path / "a.tar.gz", jobs)
     unpack(tmp_path / "a.tar.gz", tmp_path / "whole")
     packed, refused = (tmp_path / "a.tar.gz").read_bytes(), 0
-    for i in range(0, len(packed), 40):
+    for i in range(0, len(packed), 400):
         (tmp_path / "b.tar.gz").write_bytes(packed[:i] + bytes([packed[i] ^ 255]) + packed[i + 1 :])
         try:
             unpack(tmp_path / "b.tar.gz", tmp_path / str(i))
@@ -115,4 +115,4 @@ def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path, out, jobs):
             refused += 1
         else:
             assert contents(tmp_path / str(i)) == contents(tmp_path / "whole")
-    assert refused > 0.95 * len(range(0, len(packed), 40))
+    assert refused > 0.95 * len(range(0, len(packed), 400))
