@@ -87,7 +87,8 @@ def test_every_command_exists(path, root):
     assert set(seen) == wanted[path.name]
 
 
-def test_the_site_is_published_from_main_alone_and_runs_no_code_with_the_right_to_write(root):
+def test_the_site_is_published_from_main_alone(root):
+    """The job that may write to the site runs none of the repository's code."""
     content = read(root / ".github" / "workflows" / "docs.yml")
     assert content[True] == {"push": {"branches": ["main"]}}
     build, publish = content["jobs"]["build"], content["jobs"]["publish"]

@@ -23,7 +23,8 @@ BAD = {
 }
 
 
-def test_the_hooks_are_linters_of_make_lint_and_bring_no_versions_of_their_own():
+def test_the_hooks_are_linters_of_make_lint():
+    """They use the installed versions of the linters, and name no others."""
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     commands = [line.strip().replace("$(VENV_PYTHON)", ".venv/bin/python") for line in recipe.splitlines()]
     linters = [command for command in commands if re.search(r"-m (ruff|snakefmt) ", command)]

@@ -167,8 +167,8 @@ def test_what_has_no_published_number_is_shown_without_a_verdict(tmp_path):
     assert found["low"] < found["ours"] < found["high"] and found["ours"] == pytest.approx(2.2)
 
 
-def test_the_claims_of_one_artifact_are_judged_as_all_are_by_its_experiment_alone(tmp_path):
-    """At full precision, with the runs that decide them and no others."""
+def test_the_claims_of_one_artifact_alone_get_the_same_verdicts(tmp_path):
+    """At full precision, and from the runs of its own experiment."""
     write_run(tmp_path, final=[1.9, 2.2, 2.6])
     place = {"experiment": "stale_gradients", "cell": {"stale_decay": 0.9}}
     other = write_run(tmp_path, method="stale", **place)
