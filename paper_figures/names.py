@@ -1,6 +1,6 @@
-"""What frameworks, data sets, models, methods and metrics are called in print; the keys are those of cells and claims.
+"""Printed names of frameworks, data sets, models, methods and metrics. The keys are used in cells and claims.
 
-This is the one place for these names. A figure that needs longer ones ("joint backprop") has them itself.
+Figures that need longer names, such as "joint backprop", define these in their modules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one reader of run records and their curves.
+"""Reads and checks run records and their curves.
 
 A run is a folder with `run.json` (a `RunRecord`) and `curves.parquet`:
 `<results>/<experiment>/<field>~<value>/.../<framework>/`.
@@ -27,9 +27,9 @@ class Run:
     """One run of one cell in one framework.
 
     Attributes:
-        path: of run.json, relative to the results folder, with forward slashes.
-        record: what run.json says.
-        record_sha256, curves_sha256: of the two files.
+        path: the path of run.json relative to the results folder, with forward slashes.
+        record: the content of run.json.
+        record_sha256, curves_sha256: the hashes of the two files.
         curves: columns `CURVE_COLUMNS`; a value that is not finite means that the replica had diverged.
     """
 
@@ -40,21 +40,21 @@ class Run:
     curves: pd.DataFrame
 
     def curve(self, split: str, metric: str) -> pd.DataFrame:
-        """One metric's values [iterations, seeds], index sorted by iteration; empty where it was not recorded."""
+        """The values of a metric [iterations, seeds], sorted by iteration; empty if it was not recorded."""
         chosen = self.curves[(self.curves["split"] == split) & (self.curves["metric"] == metric)]
         return chosen.pivot(index="iteration", columns="seed", values="value").sort_index()
 
     def replica_setting(self, name: str) -> dict[int, float]:
-        """By seed, the value of a setting in which the replicas differ; raises `UserError` where it has none."""
+        """By seed, the value of a setting in which the replicas differ; raises `UserError` if the record has none."""
         values = self.record.replica_settings.get(name)
         if values is None:
-            raise UserError(f"{self.path}: its record does not say the {name} of each replica. {REMEDY}")
+            raise UserError(f"{self.path}: the record does not contain the {name} of each replica. {REMEDY}")
         return dict(zip(self.record.seeds, values, strict=True))
 
     def diverged_at(self) -> dict[int, int]:
-        """By seed, of the replicas that diverged: the first iteration with a value that is not finite."""
-        broken = self.curves[~np.isfinite(self.curves["value"])]
-        return {int(seed): int(at) for seed, at in broken.groupby("seed")["iteration"].min().items()}
+        """By seed of a diverged replica, the first iteration with a value that is not finite."""
+        diverged = self.curves[~np.isfinite(self.curves["value"])]
+        return {int(seed): int(at) for seed, at in diverged.groupby("seed")["iteration"].min().items()}
 
     @property
     def cell(self) -> dict[str, Any]:
@@ -63,17 +63,17 @@ class Run:
 
     @property
     def device(self) -> str:
-        """Kind and name of the machine that trained it, such as "gpu NVIDIA H100"."""
+        """Kind and name of the device that trained it, such as "gpu NVIDIA H100"."""
         return f"{self.record.device['kind']} {self.record.device['name']}"
 
     @property
     def stand_in(self) -> bool:
-        """Whether any of its data is a stand-in for the paper's; what the seed draws, as in the paper, is none."""
+        """Whether any of its data replace the paper's. Data generated from the seed, as in the paper, do not."""
         return any(entry.source == "stand-in" for entry in self.record.data)
 
 
 def read_runs(results: Path, experiment: str) -> list[Run]:
-    """All runs of an experiment under `results`, sorted by path; an empty list where none was made yet.
+    """All runs of an experiment under `results`, sorted by path; an empty list if there are none yet.
 
     Raises:
         UserError: no such folder, or a run that cannot be used.
@@ -83,19 +83,19 @@ def read_runs(results: Path, experiment: str) -> list[Run]:
     if not (results / experiment).is_dir():
         nested = sorted(path.relative_to(results).parts[0] for path in results.glob(f"*/{experiment}/**/run.json"))
         if nested:
-            raise UserError(f"{results}: holds no runs itself; did you mean --results {results / nested[0]}?")
+            raise UserError(f"{results}: this folder contains no runs; did you mean --results {results / nested[0]}?")
     return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
 
 
 def read_experiments(results: Path, experiments: Iterable[str]) -> list[Run]:
-    """All runs of several experiments, sorted by experiment and then by path; raises as `read_runs` does."""
+    """All runs of several experiments, sorted by experiment and then by path; raises the errors of `read_runs`."""
     return [run for experiment in sorted(experiments) for run in read_runs(results, experiment)]
 
 
 def all_runs(results: Path) -> list[Run]:
-    """The runs of every experiment that has a folder here; sorted, and raises, as `read_experiments` does."""
+    """The runs of every experiment with a folder here; order and errors are those of `read_experiments`."""
     names = {path.relative_to(results).parts[0] for path in results.glob("*/*~*/**/run.json")}
-    # Without any, reading one that is always there says what is wrong with the folder, if something is.
+    # If there are no runs, reading any experiment reports what is wrong with the folder, if anything is.
     return read_experiments(results, names or {"feedforward"})
 
 
@@ -114,31 +114,31 @@ def _read_run(results: Path, path: Path) -> Run:
             raise UserError(f"{path}: replica_settings.{name} has {counts}. {REMEDY}")
     curves_path = path.with_name("curves.parquet")
     if not curves_path.is_file():
-        raise UserError(f"{curves_path}: missing, though run.json is beside it. {REMEDY}")
+        raise UserError(f"{curves_path}: missing, although run.json is present. {REMEDY}")
     curves = _read_curves(curves_path, record.seeds)
     relative = path.relative_to(results).as_posix()
     return Run(relative, record, sha256(content), sha256(curves_path.read_bytes()), curves)
 
 
 def _check_place(results: Path, path: Path, record: RunRecord) -> None:
-    """A record copied into another cell's folder would be taken for that cell's result."""
+    """Rejects a record in another cell's folder, where it would count as that cell's result."""
     cell = [f"{name}~{value}" for name, value in record.cell.items()]
     expected = [record.experiment, *cell, record.framework]
     if sorted(path.relative_to(results).parts[:-1]) != sorted(expected):
-        raise UserError(f"{path}: its record is that of {'/'.join(expected)}, another folder. {REMEDY}")
+        raise UserError(f"{path}: the record belongs in a different folder, {'/'.join(expected)}. {REMEDY}")
 
 
 def _read_curves(path: Path, seeds: list[int]) -> pd.DataFrame:
     try:
         curves = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are kinds of ValueError or OSError
+    except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of ValueError or OSError
         raise UserError(f"{path}: not a readable parquet file ({error}). {REMEDY}") from None
     missing = [name for name in CURVE_COLUMNS if name not in curves]
     if missing:
-        raise UserError(f"{path}: has no column {', '.join(missing)}. {REMEDY}")
+        raise UserError(f"{path}: no column {', '.join(missing)}. {REMEDY}")
     curves = curves[CURVE_COLUMNS]
     if len(set(seeds)) < len(seeds) or set(curves["seed"]) != set(seeds):
-        raise UserError(f"{path}: its seeds {sorted(set(curves['seed']))} are not the record's, {seeds}. {REMEDY}")
+        raise UserError(f"{path}: its seeds {sorted(set(curves['seed']))} differ from the record's, {seeds}. {REMEDY}")
     if curves.duplicated(["seed", "iteration", "split", "metric"]).any():
-        raise UserError(f"{path}: holds the same point twice. {REMEDY}")
+        raise UserError(f"{path}: contains the same point twice. {REMEDY}")
     return curves

@@ -1,5 +1,5 @@
-"""Every module of this folder makes one table or figure, or `claims`, `values` or `report`: see `registry`.
+"""The tables, figures, `claims`, `values` and `report`, one module each. `registry` finds them by their names.
 
-It has `TITLE`, `OUTPUT` (the usual place under the results folder) and
-`make(results, request) -> {suffix: bytes}`, whose `request` (see `stamps.Request`) has a default.
+A module has `TITLE`, `OUTPUT` (the usual path under the results folder) and `make(results, request)`, which returns
+{suffix: bytes}. `request` (see `stamps.Request`) has a default.
 """

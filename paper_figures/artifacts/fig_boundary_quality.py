@@ -1,7 +1,7 @@
-"""How well the synthetic gradient at a chunk's end predicts its target, on Copy and Repeat Copy; an addition of ours.
+"""How well the synthetic gradient at the end of a chunk predicts its target, on Copy and Repeat Copy (our addition).
 
-Rows: explained variance and cosine similarity, at boundaries where the sequence is being read or written. Columns:
-task and method. One colour for each truncation length T.
+Rows: explained variance and cosine similarity, at boundaries where the sequence is read or written. Columns: task and
+method. Colours: truncation length T.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paper_figures.names import DATASETS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import read_runs, select_runs
 
-TITLE = "Copy and Repeat Copy, an addition of ours: how well M predicts the gradient at the boundaries of chunks"
+TITLE = "Copy and Repeat Copy (our addition): how well M predicts the gradient at chunk boundaries"
 OUTPUT = "figures/fig_boundary_quality.pdf"
 EXPERIMENT = "recurrent"
 
@@ -31,8 +31,8 @@ LENGTHS = panels.Family(
 QUALITIES = {"explained_variance": "expl. variance", "cosine_similarity": "cosine"}
 PHASES = {"read": "reading", "write": "writing"}
 ROWS = {f"{quality}.{phase}": f"{QUALITIES[quality]}, {PHASES[phase]}" for quality, phase in product(QUALITIES, PHASES)}
-LOWEST = -0.5  # of what an axis shows; an explained variance has no lower bound
-LEAST = 0.2  # to both sides of 0, the least that a panel shows
+LOWEST = -0.5  # lowest value shown; an explained variance has no lower bound
+LEAST = 0.2  # smallest range shown on both sides of 0
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -43,9 +43,10 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points = [our_points(runs, list(kept), "batch", metric) for metric in ROWS]
     sentences = [
         replicas_sentence(runs, "mean"),
-        "M's prediction against its target at the boundaries of the training batch's chunks, by what the sequence does "
-        "there: its characters are being read, or written. Explained variance: 1 is a perfect prediction, 0 (dotted) "
-        f"what a constant can do; below {LOWEST:g} a curve leaves its panel.",
+        "The prediction of M is compared with its target at the chunk boundaries of the training batch, separately for "
+        "boundaries where the sequence is read and where it is written. Explained variance: 1 is a perfect prediction, "
+        f"and 0 is the value of a zero gradient; values below {LOWEST:g} are outside the panel. Cosine similarity: 0 "
+        "is the value of a gradient unrelated to the target. Dotted lines are at 0.",
     ]
     points = pd.concat(points, ignore_index=True)
     return figure_files(
@@ -56,10 +57,10 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     found = set(zip(points["dataset"], points["method"], strict=True))
     cells = [cell for cell in product(TASKS, METHODS) if cell in found or not found]
-    dotted = Line2D([], [], label="knows nothing of the target", color=style.INK, **style.DOTTED)
+    dotted = Line2D([], [], label="zero or unrelated gradient", color=style.INK, **style.DOTTED)
     legend = [*layout.frameworks_legend(), dotted, *LENGTHS.legend()]
     figure, grid = layout.grid(head, len(ROWS), len(cells), 1.25, legend=[legend], sharey="row", between_rows=0.16)
-    points = points.assign(thousands=points["iteration"] / 1000)  # so that labels have room in four columns
+    points = points.assign(thousands=points["iteration"] / 1000)  # short labels, which fit in four columns
     panels.log_iterations(grid[0, 0], points, label_room=0.05 * len(cells), x="thousands", unit=1000)
     for metric, row in zip(ROWS, grid, strict=True):
         here = points[points["metric"] == metric]

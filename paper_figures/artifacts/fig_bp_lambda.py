@@ -1,6 +1,6 @@
-"""BP(lambda): synthetic gradients mixed with backpropagated ones, swept by us; the paper shows no such figure.
+"""BP(lambda), which mixes synthetic and backpropagated gradients, for several lambda (our addition).
 
-Above, the test error at the end of training against lambda; below, during training. Columns: dni, cdni.
+Top: test error at the end of training against lambda. Bottom: test error during training. Columns: dni, cdni.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import read_runs, select_runs
 
-TITLE = "BP(lambda) in 4-layer nets, an addition of ours: test error against the weight of the backpropagated gradient"
+TITLE = "BP(lambda) in 4-layer nets (our addition): test error against the weight of the backpropagated gradient"
 OUTPUT = "figures/fig_bp_lambda.pdf"
 EXPERIMENT = "bp_lambda"
 
@@ -28,7 +28,7 @@ LAMBDAS = panels.Family(
     "bp_lambda",
     dict(zip((0, 0.25, 0.5, 0.75, 1), style.FIVE_SHADES, strict=True)),
     "λ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{}",
-    names={0: "0", 1: "1"},  # 0.0 is equal to 0, and prints otherwise
+    names={0: "0", 1: "1"},  # also for 0.0 and 1.0, which equal these keys
 )
 
 
@@ -38,9 +38,9 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points = our_points(runs, ["method", "bp_lambda"])
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "BP(λ): a layer learns from λ times the gradient that is backpropagated to it plus 1 - λ times its synthetic "
-        "gradient; λ = 1 is backpropagation and λ = 0 is DNI (cDNI).",
-        "The paper describes BP(λ) and publishes no numbers for it; the sweep is this suite's addition.",
+        "BP(λ): a layer learns from λ times the gradient that is backpropagated to it plus (1 - λ) times its synthetic "
+        "gradient. λ = 1 is backpropagation and λ = 0 is DNI (or cDNI).",
+        "The paper describes BP(λ) but publishes no numbers for it. The sweep is an addition of this suite.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
@@ -53,7 +53,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     ends = at_the_end(points)
     _, *between, _ = map(LAMBDAS.name, LAMBDAS.colours)
     if head.columns == 1:
-        between[::2] = "", ""  # 0.25 and 0.75: no room
+        between[::2] = "", ""  # no room for 0.25 and 0.75
     grid[0, 0].set_xticks(list(LAMBDAS.colours), ["0\nsynthetic", *between, "1\nbackprop"])
     grid[0, 0].set_xlim(-0.1, 1.1)
     panels.log_values(grid[0, 0], ends, headroom=1.15)

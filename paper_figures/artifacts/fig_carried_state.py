@@ -1,6 +1,6 @@
-"""An ablation of ours: Copy and Repeat Copy with the core's state carried from one sequence to the next.
+"""Our ablation: Copy and Repeat Copy with the core's state carried from one sequence to the next.
 
-The paper does not say whether the state is carried or cleared.
+The paper does not state whether the state is carried or cleared.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from pathlib import Path
 from paper_figures.drawing import curriculum_figure
 from paper_figures.provenance.stamps import USUAL, Request
 
-TITLE = "an ablation of ours: Copy and Repeat Copy, the core's state carried from one sequence to the next"
+TITLE = "our ablation: Copy and Repeat Copy with the core's state carried from one sequence to the next"
 OUTPUT = "figures/fig_carried_state.pdf"
 EXPERIMENT = "carried_state"
 ABOUT = (
-    "Here the core keeps its state from one sequence to the next; in fig_copy_progress, this suite's default, each "
-    "sequence begins with zeros. The paper does not say which it did."
+    "Here the core keeps its state from one sequence to the next. In fig_copy_progress, this suite's default, each "
+    "sequence starts with a state of zeros. The paper does not state which it used."
 )
 
 

@@ -1,4 +1,4 @@
-"""Complete unlock: layers also compute without waiting, on synthetic inputs (paper: "Complete unlock")."""
+"""Complete unlock: layers also use synthetic inputs, and so never wait for others (paper: "Complete unlock")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from paper_figures.drawing import p_update_figure
 from paper_figures.provenance.stamps import USUAL, Request
 
-TITLE = "complete unlock, synthetic inputs and gradients: test error against the probability of a layer's update"
+TITLE = "complete unlock (synthetic inputs and gradients): test error against the update probability of a layer"
 OUTPUT = "figures/fig_complete_unlock.pdf"
 
 

@@ -1,4 +1,4 @@
-"""Copy and Repeat Copy: the longest task that each replica has solved, against the data consumed ("Recurrent nets")."""
+"""Copy and Repeat Copy: the longest task solved by each replica, against the data consumed ("Recurrent nets")."""
 
 from __future__ import annotations
 

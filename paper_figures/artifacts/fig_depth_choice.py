@@ -1,6 +1,6 @@
-"""An ablation of ours: what choosing the depth of M on test error, as the paper did, does to the number reported.
+"""Our ablation: how choosing the depth of M by test error, as the paper did, changes the reported number.
 
-Each replica is one search: of its trainings with M of 0, 1 and 2 hidden layers, the best on test or validation error.
+Each replica chooses among its trainings with M of 0, 1 and 2 hidden layers the best by test or by validation error.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, read_runs, select_runs
 
-TITLE = "an ablation of ours: test error with the depth of M chosen on test or on validation error"
+TITLE = "our ablation: test error with the depth of M chosen by test or by validation error"
 OUTPUT = "figures/fig_depth_choice.pdf"
 EXPERIMENT = "linear_dni"
 
 NET_DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 MODEL_DEPTHS = (0, 1, 2)
-# By the split that the depth is chosen on: name, shift along the x axis, colour of the dot's inside.
+# By the split used for the choice: name, shift along the x axis, fill colour of the dot.
 CHOICES = {
-    "test": ("depth of M chosen on test error", -0.13, "white"),
-    "valid": ("chosen on validation error", 0.13, style.INK),
+    "test": ("depth of M chosen by test error", -0.13, "white"),
+    "valid": ("chosen by validation error", 0.13, style.INK),
 }
-NO_VALIDATION = "validation error was not recorded (no split valid)"
+NO_VALIDATION = "validation error was not recorded"
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -48,20 +48,20 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     held_out = sorted({f"{run.record.spec.get('validation_examples', 0):,}" for run in runs})
     sentences = [
         replicas_sentence(runs, "mean test error at the end of training"),
-        "Each replica chooses among its own trainings with M of 0, 1 and 2 hidden layers: the one with the lowest test "
-        "error (hollow) or validation error (filled) at the end, and of equal ones that with fewer hidden layers. At "
-        "the dots: the number chosen most often, and in brackets by how many replicas, where not by all. "
-        f"Validation error: of {' or '.join(held_out) or 'no'} training examples that are held out.",
-        "The test error of a choice on test error is the least of three by construction and so flatters; that of a "
-        "choice on validation error does not. The step between the two dots, never downwards, is this optimism. The "
-        "paper chose on test error.",
+        "Each replica chooses among its three trainings (M of 0, 1 and 2 hidden layers) the one with the lowest test "
+        "error (hollow) or validation error (filled) at the end. Ties go to fewer hidden layers. The label of a dot is "
+        "the number of hidden layers chosen most often, with the share of replicas in brackets unless all chose it. "
+        f"Validation error is measured on {' or '.join(held_out) or 'no'} held-out training examples.",
+        "A choice by test error reports the lowest of three test errors, which is optimistic. A choice by validation "
+        "error avoids this. The difference between the two dots, which is never negative, is this optimism. The paper "
+        "chose by test error.",
     ]
     points = pd.DataFrame(rows, columns=columns)
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
 def _choices(runs: list[Run]) -> list[list]:
-    """One row from "chosen_on" on for each split that was recorded; none unless M was tried at every depth.
+    """A row, from column "chosen_on" on, for each recorded split; no rows unless M was trained at every depth.
 
     The trainings are compared at the last iteration at which all of them were evaluated.
     """
@@ -70,7 +70,7 @@ def _choices(runs: list[Run]) -> list[list]:
         return []
 
     def errors(split: str) -> pd.DataFrame:
-        """[seeds, depths of M] at that iteration; empty where the split was not recorded."""
+        """[seeds, depths of M] at that iteration; empty if the split was not recorded."""
         curves = {depth: tried[depth].curve(split, "error") for depth in MODEL_DEPTHS}
         ends = {depth: curve.loc[iteration] for depth, curve in curves.items() if iteration in curve.index}
         return pd.concat(ends, axis=1, join="inner") if len(ends) == len(tried) else pd.DataFrame()
@@ -104,7 +104,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     first = grid[0, 0]
     first.set_xticks(list(NET_DEPTHS.colours))
     first.set_xlim(min(NET_DEPTHS.colours) - 0.5, max(NET_DEPTHS.colours) + 0.5)
-    # Intervals count up to twice the values; below there is room for a note.
+    # Intervals are considered up to twice the highest and half the lowest value. `footroom` makes room for a note.
     least, most = points["value"].min() / 2, points["value"].max() * 2
     intervals = [points.assign(value=points[end].clip(least, most)) for end in ("value", "low", "high")]
     panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.2 if head.columns == 1 else 0.6)
@@ -122,10 +122,10 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         for _, row in pair.iterrows():
             _, shift, inside = CHOICES[row["chosen_on"]]
             panels.draw_dot(axes, depth + shift, row, color=style.INK, mfc=inside, **style.DOT)
-            # The choice on test error is never the higher one of a pair: its label goes below.
+            # In a pair, the choice by test error is never the higher dot, so its label is below the dot.
             end, va, gap = (row["low"], "top", -3) if row["chosen_on"] == "test" else (row["high"], "bottom", 3)
             low, high = axes.get_ylim()
-            room = (high / low) ** 0.07  # so that the label of an interval that leaves the panel does not
+            room = (high / low) ** 0.07  # keeps a label inside the panel if its interval is not
             end = np.clip(row["value"] if np.isnan(end) else end, low * room, high / room)
             style.write_beside(axes, row["chosen"], (depth + shift, end), (0, gap), ha="center", va=va)
     missing = [depth for depth in NET_DEPTHS.colours if depth not in set(points["depth"])]
@@ -134,5 +134,5 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         diverged.setdefault(f" ({row.trainings_diverged} of {row.trainings} trainings)", []).append(row.depth)
     notes = [f"× diverged: {NET_DEPTHS.grouped(diverged)}"] if diverged else []
     notes += [NO_VALIDATION] if len(points) and "valid" not in set(points["chosen_on"]) else []
-    notes += [f"missing: {NET_DEPTHS.listed(missing)} (in full, or of some M)"] if missing else []
+    notes += [f"missing: {NET_DEPTHS.listed(missing)} (all M or some)"] if missing else []
     panels.write_note(axes, notes, "lower right")

@@ -1,6 +1,6 @@
-"""Test error of feed-forward nets during training, ours (both frameworks) over the paper's plots ("Every layer DNI").
+"""Test error of feed-forward nets during training, ours (both frameworks) and the paper's ("Every layer DNI").
 
-One panel per method, one colour per depth. The paper's curves were read off its plots; diamonds are its table.
+One panel per method, one colour per depth. The paper's curves are read off its plots; diamonds show its table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TITLE = "feed-forward nets with a DNI between every two layers: test error again
 OUTPUT = "figures/fig_feedforward_curves.pdf"
 EXPERIMENT = "feedforward"
 
-ARTIFACTS = [Path(__file__).stem, "table_feedforward"]  # whose claims it shows
+ARTIFACTS = [Path(__file__).stem, "table_feedforward"]  # their claims are shown
 NET = {"dataset": "mnist", "model": "fcn"}
 DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 
@@ -37,8 +37,8 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "Dashed: the paper's curves, read off its plots to 0.1 percentage points; diamonds: its table. One label "
-        "serves ours and the paper's where they end together.",
+        "Dashed: the paper's curves, read off its plots to 0.1 percentage points. Diamonds: its table. Where our curve "
+        "ends close to the paper's diamond, both have one label.",
         captions.DEPTH_CHOSEN_ON_TEST,
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)

@@ -1,6 +1,6 @@
-"""How good one DNI's synthetic gradient is during training, against the true gradient at its cut ("Single DNI").
+"""How accurate one DNI's synthetic gradient is during training, given the true gradient at its cut ("Single DNI").
 
-Rows: L2 error, cosine similarity, sign error. Columns: dni, cdni. One colour for each place of the cut.
+Rows: L2 error, cosine similarity, sign error. Columns: dni, cdni. Colours: position of the cut.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ EXPERIMENT = "single_dni"
 METHODS = ("dni", "cdni")
 CUTS = panels.Family("cut_after", dict(zip(range(1, 6), style.FIVE_SHADES, strict=True)), "cut after layer {}")
 ROWS = {"l2_error": "L2 error", "cosine_similarity": "cosine similarity", "sign_error": "sign error (%)"}
-UNINFORMED = {"cosine_similarity": 0, "sign_error": 50}  # what a gradient unrelated to the true one has
-LEAST = {"cosine_similarity": 0.05, "sign_error": 2}  # to both sides of it, the least that a panel shows
+UNINFORMED = {"cosine_similarity": 0, "sign_error": 50}  # values of a gradient unrelated to the true one
+LEAST = {"cosine_similarity": 0.05, "sign_error": 2}  # smallest range shown on both sides of that value
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -40,11 +40,11 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     ]
     sentences = [
         replicas_sentence(runs, "mean"),
-        "All on the training batch of that iteration. L2 error: length of the difference between synthetic and true "
-        "gradient of an example's loss, mean over examples; dotted: the length of the true gradient, which is the "
-        "error of a zero gradient. Cosine similarity: mean over examples. Sign error: share of the gradient's "
-        "dimensions with the wrong sign. Dotted there: a gradient that has nothing to do with the true one.",
-        "The paper's plots carry no readable numbers.",
+        "All values are measured on the training batch of the iteration. L2 error: norm of the difference between the "
+        "synthetic and the true gradient of an example's loss, mean over examples. Dotted: norm of the true gradient, "
+        "which is the error of a zero gradient. Cosine similarity: mean over examples. Sign error: share of gradient "
+        "components with the wrong sign. Dotted in both: the value of a gradient unrelated to the true one.",
+        "No numbers can be read off the paper's plots.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, pd.concat(points, ignore_index=True), sentences, _draw)
 
@@ -54,7 +54,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     legend = [*layout.frameworks_legend(), dotted, *CUTS.legend()]
     figure, grid = layout.grid(head, len(ROWS), len(METHODS), 1.7, legend=[legend], sharey="row")
     panels.log_iterations(grid[0, 0], points)
-    # A note has its place below the curves of the first row.
+    # The note is below the curves of the first row.
     panels.log_values(grid[0, 0], points[points["metric"].isin(["l2_error", "true_norm"])], math.inf, footroom=0.4)
     for metric, row in zip(UNINFORMED, grid[1:], strict=True):
         panels.linear_values(row[0], points[points["metric"] == metric], UNINFORMED[metric], LEAST[metric])

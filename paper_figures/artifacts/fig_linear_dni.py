@@ -1,6 +1,6 @@
 """Test error with synthetic-gradient models M of 0, 1 and 2 hidden layers (0: a linear map), DNI on MNIST.
 
-One panel per depth of the net, one colour per depth of M. The paper's plots carry no readable numbers.
+One panel per depth of the net, one colour per depth of M. No numbers can be read off the paper's plots.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points = our_points(runs, ["depth", "synthetic_gradient_depth"])
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "M of 0 hidden layers is one linear map. The paper shows such curves, without readable numbers.",
+        "M of 0 hidden layers is a linear map. The paper shows such curves, but no numbers can be read off them.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 

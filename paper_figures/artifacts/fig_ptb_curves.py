@@ -1,7 +1,7 @@
-"""Penn Treebank: test bits per character against iterations x T, ours over the paper's plot ("Recurrent nets").
+"""Penn Treebank: test bits per character against iterations x T, ours and the paper's ("Recurrent nets").
 
-One panel per method, one colour per truncation length T. On a stand-in text, whose entropy is known, the limit is drawn
-in place of the paper's curves, which are about another text.
+One panel per method, one colour per truncation length T. A stand-in text has a known entropy rate, which is
+drawn as the limit. If all runs use a stand-in text, the paper's curves, which are for a different text, are omitted.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ OUTPUT = "figures/fig_ptb_curves.pdf"
 EXPERIMENT = "recurrent"
 
 LENGTHS = panels.Family("truncation_length", style.TRUNCATION_LENGTHS, "T = {}")
-LONGEST = {"dni": 8, "dni_aux": 8}  # the paper's longest T, where it is not the longest of all
+LONGEST = {"dni": 8, "dni_aux": 8}  # the paper's longest T of a method, if other methods have longer ones
 METRIC = "bits_per_character"
-LEAST = 0.15  # bits above the worst end of a curve that are shown, at least
+LEAST = 0.15  # bits shown above the highest final value, at least
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -47,15 +47,15 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     limits = _entropy_rates(runs)
     sentences = [
         replicas_sentence(runs, "mean test bits per character"),
-        "Training ends once every replica's validation error has risen; its result, which the table has, is its test "
-        "error just before.",
+        "Training ends when the validation error of every replica has risen. The result of a replica, shown in "
+        "table_rnn, is its test error at the evaluation before the first rise.",
         *(
-            f"Dotted: {limit:.3f} bits, the entropy rate of the stand-in text, below which no model can come."
+            f"Dotted: {limit:.3f} bits, the entropy rate of the stand-in text, which is the lower limit for any model."
             for limit in limits
         ),
-        "The paper's curves are of another text than the stand-in and so not shown."
+        "The paper's curves are not shown because they are for a different text."
         if all_stand_ins
-        else "Dashed: the paper's curves, read off its plot to 0.001 bits; panels without them: none was read there.",
+        else "Dashed: the paper's curves, read off its plot to 0.001 bits. Panels without them: none were read.",
     ]
     draw = partial(_draw, limits=limits)
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, draw, length_stated=False)
@@ -68,7 +68,7 @@ def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _entropy_rates(runs: list[Run]) -> list[float]:
-    """Of the stand-in texts, in bits per character; older records do not say it."""
+    """Entropy rates of the stand-in texts in bits per character; older records do not contain them."""
     entries = [entry for run in runs for entry in run.record.data if entry.source == "stand-in"]
     rates = [entry.facts.get("entropy_rate") for entry in entries]
     return sorted({rate for rate in rates if rate is not None})
@@ -84,7 +84,7 @@ def _draw(points: pd.DataFrame, head: style.Head, limits: list[float]) -> Figure
         legend.append(Line2D([], [], label=f"limit: the stand-in's entropy rate ({words} bits)", **ink, **style.DOTTED))
     methods = RECURRENT_METHODS
     figure, grid = layout.grid(head, 1, len(methods), 2.9, legend=[legend, LENGTHS.legend()])
-    _bits(grid[0, 0], points, limits)
+    _bits_axis(grid[0, 0], points, limits)
     inside = points[points["value"] < grid[0, 0].get_ylim()[1]]
     panels.log_iterations(grid[0, 0], inside, label_room=0.1, x="time_steps")
     for axes, (method, name) in zip(grid.flat, methods.items(), strict=True):
@@ -99,8 +99,8 @@ def _draw(points: pd.DataFrame, head: style.Head, limits: list[float]) -> Figure
     return figure
 
 
-def _bits(axes: Axes, points: pd.DataFrame, limits: list[float]) -> None:
-    """A y axis from the least value or limit up to where the differences between the curves' ends can still be seen."""
+def _bits_axis(axes: Axes, points: pd.DataFrame, limits: list[float]) -> None:
+    """Sets a y axis from the lowest value or limit to a top that keeps differences of final values visible."""
     shown = points[points["iteration"] > 0].dropna(subset="value")
     ends = at_the_end(shown.drop(columns="time_steps"))["value"]
     values, ends = [*shown["value"], *limits], [*ends, *limits]
@@ -114,7 +114,7 @@ def _bits(axes: Axes, points: pd.DataFrame, limits: list[float]) -> None:
 
 
 def _panel(axes: Axes, points: pd.DataFrame, lengths: panels.Family) -> None:
-    # Curves come from the upper left.
+    # Curves start at the upper left.
     ours, papers = panels.draw_curves(axes, points, lengths, note="upper right", x="time_steps"), []
     for length, curve in points[points["source"] == "paper"].groupby("truncation_length"):
         colour, last = lengths.colours[length], curve.iloc[-1]

@@ -1,4 +1,4 @@
-"""Copy in minutes, an addition of ours: after how much data each task length is solved, and how well M predicts."""
+"""Copy in minutes (our addition): the data after which each task length is solved, and how well M predicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from paper_figures.names import RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, read_runs, select_runs
 
-TITLE = "Copy in minutes, an addition of ours: task lengths solved against data consumed, one choice changed at a time"
+TITLE = "Copy in minutes (our addition): task lengths solved against data consumed, one choice changed at a time"
 OUTPUT = "figures/fig_small_copy.pdf"
 EXPERIMENT = "small_copy"
 
@@ -28,7 +28,7 @@ SOLVED = MEASURES["max_solved_task_length"]
 CELL = ["method", "truncation_length", "change"]
 COLUMNS = [*CELL, "source", "obtained", "metric", "event", "seed", "data", *NUMBERS]
 WHOLE = dict.fromkeys(["seed", "data", "iteration", "n", "n_diverged"], "Int64")
-# In the order of the rows. A change that is not among them goes by its own name, and comes last.
+# In the order of the rows. Other changes come last and keep their names.
 CHANGES = (
     {"none": "", "unscaled_target": "target not scaled", "factor_1": "factor 1", "fast_model": "faster M"}
     | {"deep_model": "deeper M", "state_seen": "M sees the state", "regression_gradient": "M trains the core"}
@@ -37,7 +37,7 @@ CHANGES = (
 )
 READ, WRITE = "explained_variance.read", "explained_variance.write"
 PHASES = {READ: ("M, reading", style.THREE_SHADES[0], -0.2), WRITE: ("M, writing", style.THREE_SHADES[2], 0.2)}
-LOWEST = -0.5  # of what the right axis shows; an explained variance has no lower bound
+LOWEST = -0.5  # lowest value shown on the right; an explained variance has no lower bound
 SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES[1:])
 END: style.Look = {
     "marker": "|",
@@ -47,7 +47,7 @@ END: style.Look = {
     "label": "end of training",
 }
 CROSS: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
-HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: of a row, for the names of rows, and from one number to the next
+HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: height of a row, width of its name, distance between numbers
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -55,12 +55,14 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     runs = select_runs(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
     points = pd.DataFrame([row for run in runs for row in _rows(run)], columns=COLUMNS).astype(WHOLE)
     sentences = [
-        "Left: a line for each replica to the end of its training, with a dot at each task that it solved, darker for "
-        "a longer one. Numbers: the tasks' lengths, above the first replica that solved them, where there is room. "
-        "Data: iterations x truncation length T x batch. Below the grey line one choice is changed.",
-        "Right: explained variance of M at the boundaries of chunks, by phase of the sequence, over the second half of "
-        f"training: 1 is perfect, 0 (dotted) is what BPTT's zero has; triangles at the edge lie below {LOWEST:g}.",
-        replicas_sentence(runs, "on the right the mean"),
+        "Left: a line for each replica until the end of its training, with a dot at each task that it solved. Dots are "
+        "darker for longer tasks. Numbers are task lengths, written above the first replica that solved the task, if "
+        "there is room. Data: iterations x truncation length T x batch size. In rows below the grey line, one choice "
+        "is changed.",
+        "Right: explained variance of M at chunk boundaries, by phase of the sequence, averaged over the second half "
+        "of training. 1 is a perfect prediction, and 0 (dotted) is the value of a zero gradient, as in BPTT. Triangles "
+        f"at the edge are values below {LOWEST:g}.",
+        replicas_sentence(runs, "in the right panel, the mean"),
     ]
     return figure_files(
         __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
@@ -68,18 +70,18 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 
 def _rows(run: Run) -> list[dict]:
-    """Of every replica its promotions, then its end (value NaN: nothing was recorded); and M's quality by phase."""
-    rows, reached, gone = [], run.record.iteration_reached, run.diverged_at()
+    """For every replica, its promotions and its end (value NaN if nothing was recorded); then M's quality by phase."""
+    rows, reached, diverged_at = [], run.record.iteration_reached, run.diverged_at()
     solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
     for seed in run.record.seeds:
-        last, what = gone.get(seed, reached), "diverged" if seed in gone else "end"
-        climb = solved[(solved["seed"] == seed) & (solved["iteration"] <= last)].set_index("iteration")["value"]
-        steps = [("promotion", at, value) for at, value in climb[climb > 0].sort_index().items()]
-        for event, at, value in [*steps, (what, last, climb.max())]:
+        last, outcome = diverged_at.get(seed, reached), "diverged" if seed in diverged_at else "end"
+        curve = solved[(solved["seed"] == seed) & (solved["iteration"] <= last)].set_index("iteration")["value"]
+        promotions = [("promotion", at, value) for at, value in curve[curve > 0].sort_index().items()]
+        for event, at, value in [*promotions, (outcome, last, curve.max())]:
             rows.append({"metric": SOLVED.metric, "event": event, "seed": seed, "iteration": at, "value": value})
     for metric in PHASES:
         late = run.curve("batch", metric).loc[math.ceil(reached / 2) :]
-        # A 0 stands for "no sequence of the batch is in this phase", as happens where all of them are in step.
+        # A value of 0 means that no sequence of the batch is in this phase, as happens if all are in step.
         means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
         numbers = dict(zip(NUMBERS, (reached, *mean_and_interval(means)), strict=True))
         rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
@@ -92,16 +94,14 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
     if head.columns == 1:
-        raise UserError(
-            "the names of the rows and what is beside them have no room in one column; leave --columns out."
-        )
-    climbs, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
+        raise UserError("the names of the rows and the two panels do not fit in one column; omit --columns.")
+    by_replica, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
     legend = [*layout.dots_legend(style.REPLICA_DOTS), Line2D([], [], **END), Line2D([], [], **CROSS)]
     legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in PHASES.values()]
     figure, ((left, right),) = layout.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
     left.get_gridspec().set_width_ratios((3.2, 1))
     figure.subplots_adjust(left=NAMES / head.width)
-    panels.log_iterations(left, climbs, label_room=0.03, x="millions", unit=1000)
+    panels.log_iterations(left, by_replica, label_room=0.03, x="millions", unit=1000)
     left.set(xlabel="data consumed (million time steps × batch)", ylim=(shown - 0.5, -0.5))
     right.set(xlabel="explained variance", xlim=(LOWEST, 1), xticks=[LOWEST, 0, 0.5, 1])
     words = [(RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
@@ -110,7 +110,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
         axes.hlines([y + 0.5 for y in range(len(rows) - 1)], *axes.get_xlim(), color=style.GRID, linewidth=0.5)
         axes.axhline(sum(row[2] == "none" for row in rows) - 0.5, color=style.FAINT, linewidth=0.6)
-    _draw_climbs(left, climbs)
+    _draw_promotions(left, by_replica)
     right.axvline(0, color=style.FAINT, **style.DOTTED)
     late = points[points["event"] == "second half"].dropna(subset="value")
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
@@ -122,16 +122,16 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     return figure
 
 
-def _draw_climbs(axes: Axes, climbs: pd.DataFrame) -> None:
+def _draw_promotions(axes: Axes, by_replica: pd.DataFrame) -> None:
     start, end = axes.get_xlim()
-    seeds = climbs["seed"].astype(int).groupby(climbs["y"])  # each has a lane, in the lower half of the row
-    lanes = climbs["y"] + 0.42 * (seeds.rank("dense") - 0.5) / seeds.transform("nunique")
-    climbs = climbs.assign(lane=lanes, millions=climbs["millions"].clip(lower=start))
+    seeds = by_replica["seed"].astype(int).groupby(by_replica["y"])  # each seed has a lane in the lower half of the row
+    lanes = by_replica["y"] + 0.42 * (seeds.rank("dense") - 0.5) / seeds.transform("nunique")
+    by_replica = by_replica.assign(lane=lanes, millions=by_replica["millions"].clip(lower=start))
     for event, look in {"end": END, "diverged": CROSS}.items():
-        last = climbs[climbs["event"] == event].dropna(subset="value")
+        last = by_replica[by_replica["event"] == event].dropna(subset="value")
         axes.hlines(last["lane"], start, last["millions"], color=style.GRID, linewidth=0.6, zorder=1)
         axes.plot(last["millions"], last["lane"], **look)
-    solved = climbs[climbs["event"] == "promotion"]
+    solved = by_replica[by_replica["event"] == "promotion"]
     shades = {"cmap": SHADES, "vmin": solved["value"].min(), "vmax": solved["value"].max(), "linewidths": 0}
     for source, look in style.REPLICA_DOTS.items():
         mine, size = solved[solved["source"] == source], look["markersize"] ** 2

@@ -1,4 +1,4 @@
-"""Sparse updates: every layer is updated with probability p_update, in random order (paper: "Sparse updates")."""
+"""Sparse updates: each layer is updated with probability p_update, in random order (paper: "Sparse updates")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from paper_figures.drawing import p_update_figure
 from paper_figures.provenance.stamps import USUAL, Request
 
-TITLE = "sparse updates: test error against the probability of a layer's update"
+TITLE = "sparse updates: test error against the update probability of a layer"
 OUTPUT = "figures/fig_sparse_updates.pdf"
 
 

@@ -1,6 +1,6 @@
-"""An ablation of ours: the scale of the target that M learns, with Adam's epsilon, on MNIST.
+"""Our ablation: the scale of the target that M learns, and Adam's epsilon, on MNIST.
 
-The paper does not say whether M learns the gradient of one example's loss or of the batch's mean loss.
+The paper does not state whether M learns the gradient of one example's loss or of the batch's mean loss.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import read_runs, select_runs
 
-TITLE = (
-    "an ablation of ours: the gradient of one example's loss or of the batch's mean as the target of M, 4-layer nets"
-)
+TITLE = "our ablation: the gradient of one example's loss or of the batch's mean loss as the target of M, 4-layer nets"
 OUTPUT = "figures/fig_target_scale.pdf"
 EXPERIMENT = "target_scale"
 
@@ -40,16 +38,16 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points.insert(3, "setting", [NAMES.get(pair) for pair in pairs])
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "Colours: the loss whose gradient M learns (one example's, or the batch's mean) and Adam's epsilon.",
-        "The paper leaves the scale open. Divided by the batch size, the targets are so small that the regression's "
-        "own gradients come near Adam's usual epsilon, 1e-8, and M learns late; a smaller epsilon undoes that. This "
-        "suite's choice is one example's loss.",
+        "Colours: the loss whose gradient M learns (one example's loss or the batch's mean loss), and Adam's epsilon.",
+        "The paper does not state the scale. For the mean loss, the targets are divided by the batch size. They are "
+        "then so small that the gradients of M's regression are close to Adam's usual epsilon, 1e-8, and M learns "
+        "late. A smaller epsilon removes this effect. This suite uses one example's loss.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    # cDNI always; DNI where a preset trains it.
+    # cDNI is always shown, DNI only if a preset trains it.
     methods = [method for method in ("dni", "cdni") if method == "cdni" or (points["method"] == method).any()]
     legend = [*layout.frameworks_legend(), *SETTINGS.legend()]
     figure, grid = layout.grid(head, 1, len(methods), 2.6, legend=[legend])

@@ -1,6 +1,7 @@
 """Two networks at two rates: test error of both against the digits consumed ("Multi-network system").
 
-Network A above, network B below; joint backprop, decoupled with DNI, decoupled without. T = 4, as in the paper.
+Top: network A. Bottom: network B. Methods: joint backprop, decoupled with DNI, decoupled without DNI. T = 4, as in the
+paper.
 """
 
 from __future__ import annotations
@@ -41,18 +42,18 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     runs = select_runs(read_runs(results, EXPERIMENT), **CELL)
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "An iteration is a block of T x T digits of every stream. In joint backprop A is updated once in a block, with "
-        "the gradient that B sends down for A's messages; decoupled, it is updated after every T digits, with a "
-        "synthetic gradient in place of that one (DNI) or with zero (without).",
-        *_updates(runs),
-        "Dotted: the error of the best constant guess, of one who reads no digit.",
-        "The paper shows its curves without numbers; none is drawn.",
+        "An iteration is a block of T x T digits of every stream. In joint backprop, A is updated once per block, with "
+        "the gradient that B sends back for A's messages. If decoupled, A is updated after every T digits. A synthetic "
+        "gradient (DNI) or zero (without DNI) then replaces the gradient from B.",
+        *_updates_sentence(runs),
+        "Dotted: the error of the best constant guess, made without reading any digit.",
+        "The paper shows its curves without numbers, so none are drawn.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, _points(runs), sentences, _draw, length_stated=False)
 
 
 def _points(runs: list[Run]) -> pd.DataFrame:
-    """Points of `our_points` for both networks, with digits, updates of A and the best constant guess's error."""
+    """Points of `our_points` for both networks, with digits, updates of A, and the error of the best constant guess."""
     points = pd.concat([our_points(runs, ["method", "period"], metric=metric) for metric in TITLES], ignore_index=True)
     by_place = {(run.cell["method"], run.record.framework): run for run in runs}
     found = [by_place[place] for place in zip(points["method"], points["source"], strict=True)]
@@ -63,18 +64,18 @@ def _points(runs: list[Run]) -> pd.DataFrame:
     return points.assign(constant_guess=guesses)
 
 
-def _updates(runs: list[Run]) -> list[str]:
-    """A sentence on how often A has been updated at the ends of the curves, and for how many digits once."""
-    said = []
+def _updates_sentence(runs: list[Run]) -> list[str]:
+    """A sentence with the number of updates of A at the ends of the curves, and the digits per update."""
+    counts = []
     for method, name in NAMES.items():
         totals, paces = set(), set()
         for run in select_runs(runs, method=method):
-            each = run.record.facts["updates_of_a_per_iteration"]
-            totals.add(each * run.record.iteration_reached)
-            paces.add(run.record.facts["digits_per_iteration"] / each)
-        total, pace = (" or ".join(f"{number:,.0f}" for number in sorted(found)) for found in (totals, paces))
-        said += [f"{name} {total} (one for {pace} digits)"] if totals else []
-    return [f"Updates of A by the ends of the curves: {'; '.join(said)}."] if said else []
+            updates_per_iteration = run.record.facts["updates_of_a_per_iteration"]
+            totals.add(updates_per_iteration * run.record.iteration_reached)
+            paces.add(run.record.facts["digits_per_iteration"] / updates_per_iteration)
+        updates, digits = (" or ".join(f"{number:,.0f}" for number in sorted(found)) for found in (totals, paces))
+        counts += [f"{name} {updates} (one per {digits} digits)"] if totals else []
+    return [f"Updates of A up to the ends of the curves: {'; '.join(counts)}."] if counts else []
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:

@@ -1,6 +1,6 @@
-"""Two networks, an addition of ours: how much sooner DNI has the joint system's last error, by the period T.
+"""Two networks (our addition): how much sooner DNI reaches joint backprop's final error, by the period T.
 
-Network A on the left, network B on the right; in digits consumed and in seconds of training.
+Left: network A. Right: network B. In digits consumed and in seconds of training.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.runs import Run, read_runs, select_runs
 
-TITLE = "two networks, an addition of ours: digits and seconds until DNI has joint backprop's last error, by the period"
+TITLE = "two networks (our addition): digits and seconds until DNI reaches joint backprop's final error, by the period"
 OUTPUT = "figures/fig_two_network_periods.pdf"
 EXPERIMENT = "two_network"
 
 NET = {"dataset": "mnist", "model": "lstm"}
 PERIODS = panels.Family("period", dict.fromkeys((2, 4, 8), style.INK), "T\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{}")
 NETWORKS = {"a": "Network A: odd digits among T", "b": "Network B: threes among T²"}
-# What is measured: its name, its colour, and its shift along the axis.
+# What is measured: name, colour, and shift along the x axis.
 CLOCKS = {
     "digits": ("digits consumed", style.THREE_SHADES[0], -0.13),
     "seconds": ("seconds of training", style.THREE_SHADES[2], 0.13),
 }
-# `n` pairs of replicas are in the mean; in `n_never` DNI never came so low, in `n_no_goal` joint backprop set no goal.
+# Pairs of replicas: `n` in the mean, `n_never` in which DNI never reached the goal, `n_no_goal` that have no goal.
 COLUMNS = ["network", "period", "clock", "source", "obtained", "iteration", "value", "low", "high"]
 COUNTS = ["n", "n_never", "n_no_goal"]
 CROSS: style.Look = {"color": style.INK, **style.DIVERGED_MARK}
-NOTES = 0.35  # the share of a panel's height that is kept for its notes
-TOP = 0.95  # where the crosses of means that there are not stand, as a share of a panel's height
+NOTES = 0.35  # share of a panel's height that is free for its notes
+TOP = 0.95  # height of the cross that replaces a missing mean, as a share of a panel's height
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -48,13 +48,15 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points = pd.DataFrame([row for run in select_runs(runs, method="dni") for row in _rows(run, runs)])
     points = points.reindex(columns=[*COLUMNS, *COUNTS]).astype(dict.fromkeys(["iteration", *COUNTS], "Int64"))
     sentences = [
-        "DNI over joint backprop, by pairs of replicas of one seed; below 1 DNI is sooner. Digits: until DNI's test "
-        "error first is at or below joint backprop's last one, over those until joint backprop's own first is, both "
-        "as straight between evaluations. Seconds: the same, of training alone, at each run's own speed; its machine "
-        "may have had other work.",
-        "Mean of the pairs, with its 95% t interval (none for one pair). Crosses: DNI never came so low, in the pairs "
-        "that the note counts, which are left out of the mean; at the top where it never did. Where joint backprop "
-        "diverged or did not learn there is no goal.",
+        "Ratio of DNI to joint backprop, for pairs of replicas with the same seed; below 1, DNI needs less. Digits: "
+        "number until DNI's test error is first at or below joint backprop's final error, divided by the number until "
+        "joint backprop's test error is. Both are interpolated linearly between evaluations. Seconds: the same for "
+        "training time at each run's mean speed, without compilation and evaluation; the machine may have been shared "
+        "with other work.",
+        "Dots: mean of the pairs, with its 95% t interval (for two pairs, ticks at their values; for one, none). "
+        "Crosses: in the pairs counted in the note, DNI never reached joint backprop's final error. These pairs are "
+        "left out of the mean. A cross at the top means that no pair reached it. If joint backprop diverged or did "
+        "not learn, there is no goal.",
     ]
     return figure_files(
         __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
@@ -62,7 +64,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 
 def _rows(run: Run, runs: list[Run]) -> list[dict]:
-    """For each network and clock, the ratios of one run of DNI to that of joint backprop; none without the latter."""
+    """The ratios of a DNI run to its joint run, for each network and clock; none without a joint run."""
     period, framework = run.cell["period"], run.record.framework
     joint = [other for other in select_runs(runs, method="bprop", period=period) if other.record.framework == framework]
     if not joint:
@@ -82,19 +84,19 @@ def _rows(run: Run, runs: list[Run]) -> list[dict]:
 
 
 def _factors(run: Run, joint: Run) -> dict[str, float]:
-    """By clock, what a digit of DNI's costs over one of joint backprop's; no seconds where a speed was not recorded."""
-    mine, its = run.record.model_steps_per_second, joint.record.model_steps_per_second
-    if mine is None or its is None:
+    """By clock, the cost of a digit with DNI relative to joint backprop; no seconds if a speed was not recorded."""
+    speed, joint_speed = run.record.model_steps_per_second, joint.record.model_steps_per_second
+    if speed is None or joint_speed is None:
         return {"digits": 1.0}
-    each, its_each = (one.record.facts["digits_per_iteration"] for one in (run, joint))
-    return {"digits": 1.0, "seconds": (its * its_each) / (mine * each)}
+    digits, joint_digits = (one.record.facts["digits_per_iteration"] for one in (run, joint))
+    return {"digits": 1.0, "seconds": (joint_speed * joint_digits) / (speed * digits)}
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     dots = layout.dots_legend(style.FRAMEWORK_DOTS)
     colours = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in CLOCKS.values()]
-    same = Line2D([], [], label="as joint backprop", color=style.FAINT, **style.DOTTED)
-    never = Line2D([], [], label="never so low", **CROSS)
+    same = Line2D([], [], label="equal to joint backprop", color=style.FAINT, **style.DOTTED)
+    never = Line2D([], [], label="not reached", **CROSS)
     figure, grid = layout.grid(head, 1, len(NETWORKS), 2.2, legend=[[*dots, *colours, same, never]])
     values = points["value"].dropna()
     first = grid[0, 0]
@@ -126,13 +128,13 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _notes(points: pd.DataFrame) -> list[str]:
-    """What a panel lacks: pairs that never came to their goal, pairs without one, and runs."""
-    found: dict[str, dict[str, dict[str, list[int]]]] = {"× never so low": {}, "no goal": {}, "missing": {}}
+    """The notes of a panel: pairs that never reached their goal, pairs without a goal, and missing runs."""
+    found: dict[str, dict[str, dict[str, list[int]]]] = {"× not reached": {}, "no goal": {}, "missing": {}}
     for framework, name in FRAMEWORKS.items():
         rows = points[points["source"] == framework].set_index("period")
         for period in PERIODS.colours:
             row = rows.loc[period] if period in rows.index else None
-            for what, count in {"× never so low": "n_never", "no goal": "n_no_goal"}.items():
+            for what, count in {"× not reached": "n_never", "no goal": "n_no_goal"}.items():
                 if row is not None and row[count]:
                     remark = panels.count_in_brackets(row[count], row[COUNTS].sum())
                     found[what].setdefault(name, {}).setdefault(remark, []).append(period)

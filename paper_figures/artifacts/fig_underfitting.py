@@ -1,6 +1,6 @@
-"""Training error of convolutional nets on CIFAR-10: a deeper net with DNI fits worse, with cDNI it does not.
+"""Training error of convolutional nets on CIFAR-10: with DNI a deeper net fits worse, with cDNI it does not.
 
-One panel per method, one colour per depth; the test error is dotted. The paper's plots carry no readable numbers.
+One panel per method, one colour per depth. The test error is dotted. No numbers can be read off the paper's plots.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     points = pd.concat([our_points(runs, ["method", "depth"], split) for split in ("train", "test")], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean training error"),
-        "Dotted: test error of the same nets. A curve that leaves its panel at the bottom has come to zero.",
-        "The paper's point: the worse test error of DNI in deeper nets is under-fitting, since the training error is "
-        "worse with it, and cDNI cures it. Its plots carry no readable numbers.",
+        "Dotted: test error of the same nets. A curve that leaves its panel at the bottom has reached zero.",
+        "The paper's point: DNI's higher test error in deeper nets is due to underfitting, because the training error "
+        "is higher too, and cDNI prevents it. No numbers can be read off the paper's plots.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)
 

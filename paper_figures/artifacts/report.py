@@ -1,7 +1,7 @@
-"""The report: one HTML file that opens from disk, with verdicts, claims, what is missing, tables, figures and runs.
+"""The report: one HTML file that opens from disk, with verdicts, claims, missing runs, tables, figures and runs.
 
-It is made of what is drawn already (claims.csv, tables, figures) and of the run records, and holds all of it: no
-network, no second file. The summary stands first. It looks as templates/report.html says.
+It is made from claims.csv, the tables and figures drawn before, and the run records. It includes all of them, so it
+needs no network and no other file. The summary comes first. The page is laid out in templates/report.html.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from paper_figures.report.missing import PAPER_PRESET, missing_runs
 from paper_figures.report.runs import changed_settings, run_rows, runs_in_trouble, trainings_without_record
 from paper_figures.runs import Run, all_runs
 
-TITLE = "everything on one page: verdicts, claims, what is missing, tables, figures and runs"
+TITLE = "everything on one page: verdicts, claims, missing runs, tables, figures and runs"
 OUTPUT = "report.html"
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "templates"
-SETTLED = ("reproduced", "consistent", "differs", "inconclusive")  # verdicts of runs that can be compared
+SETTLED = ("reproduced", "consistent", "differs", "inconclusive")  # verdicts on runs that can be compared
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -74,7 +74,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 
 def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:
-    """What a reader must know before any number: preset, data, code, versions, devices."""
+    """The conditions of all numbers: preset, data, code, versions, devices."""
     codes = {(run.record.code.git_commit, run.record.code.git_dirty) for run in runs}
     commits = sorted(f"{commit[:10]}{' with edits' if dirty else ''}" for commit, dirty in codes if commit)
     comparable = any(word.startswith(SETTLED) for word in verdicts)

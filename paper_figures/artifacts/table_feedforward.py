@@ -1,6 +1,6 @@
-"""The paper's table of feed-forward test errors ("Every layer DNI"), beside both frameworks' with verdicts.
+"""The paper's table of feed-forward test errors ("Every layer DNI"), with both frameworks' results and verdicts.
 
-Three lines per net (paper, PyTorch, JAX) and one column per method, as in the paper; `.csv` has one row per number.
+Three lines per net (paper, PyTorch, JAX) and one column per method, as in the paper. The .csv has one row per number.
 """
 
 from __future__ import annotations

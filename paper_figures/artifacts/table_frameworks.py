@@ -1,6 +1,6 @@
-"""PyTorch against JAX, an addition of ours: whether they agree in every cell that both have run, and how fast each was.
+"""PyTorch against JAX (our addition): whether they agree in each cell that both have run, and their speeds.
 
-One table for each experiment, after one that counts the verdicts. What is compared, and how: `agreement`.
+A table of counts of verdicts, then a table for each experiment. `claims.framework_agreement` defines the comparison.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paper_figures.names import FRAMEWORKS, METRICS
 from paper_figures.provenance.stamps import USUAL, Request, one_line
 from paper_figures.runs import Run, all_runs
 
-TITLE = "PyTorch against JAX, an addition of ours: whether they agree in every cell, and how fast each was"
+TITLE = "PyTorch against JAX (our addition): whether they agree in each cell, and their speeds"
 OUTPUT = "tables/table_frameworks.csv"
 
 HEADING = "PyTorch against JAX"
@@ -36,7 +36,7 @@ HEADINGS = [
     *(*(f"{name}, steps/s" for name in FRAMEWORKS.values()), "Ratio"),
 ]
 COUNTED = ["Experiment", "Cells", *VERDICTS, "Median ratio"]
-PLAIN = ("dataset", "model", "method")  # fields of a cell whose values say what they are
+PLAIN = ("dataset", "model", "method")  # fields of a cell whose values are clear without the name
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
@@ -54,8 +54,9 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
 
 
 def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:
-    """(PyTorch, JAX) of every cell that both have run on a common seed; how many cells have one of the two alone, and
-    how many have both without such a seed.
+    """(PyTorch, JAX) of every cell that both have run on a common seed, and two numbers of other cells.
+
+    These are the cells that only one framework has run, and the cells that both have run without a common seed.
     """
     by_cell: dict[tuple, dict[str, Run]] = {}
     for run in runs:
@@ -68,7 +69,7 @@ def _pairs(runs: list[Run]) -> tuple[list[tuple[Run, Run]], int, int]:
 
 def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list[str]:
     presets = ", ".join(sorted({run.record.preset or "none" for run in used}))
-    left_out = [f"{alone} cells that one framework alone has run"] if alone else []
+    left_out = [f"{alone} cells that only one framework has run"] if alone else []
     left_out += [f"{apart} cells whose two runs share no seed"] if apart else []
     words = set(table["verdict"])
     results = ", ".join(METRICS[outcome.metric] for outcome in OUTCOMES)
@@ -76,16 +77,16 @@ def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list
     return [
         captions.data_line(used) if used else "No cell has runs of both frameworks on a common seed.",
         "Not in the paper: an addition of this suite. " + (f"Preset {presets}. " if used else "") + "It compares two "
-        "implementations with each other and neither with the paper: sizes and lengths are those of each pair of runs.",
-        f"Results: {results}; mean over the seeds that both have run. Difference: PyTorch minus JAX by seed, "
-        "± the half-width of its 95% t interval; of task lengths in curriculum steps.",
-        f"Margin: that of the paper's number for the cell where it has one; * a default: {_defaults(table)}.",
-        "p: the larger of two one-sided t tests that the difference is within the margin, after Holm's correction over "
-        "all cells of this page that are comparable; verdicts are at 5%, corrected so.",
+        "implementations with each other, not with the paper. Each pair of runs has its own sizes and lengths.",
+        f"Results: {results}; mean over the seeds that both have run. Difference: mean of PyTorch minus JAX by seed, "
+        "± half-width of its 95% t interval; for task lengths, in curriculum steps.",
+        f"Margin: the margin of the paper's number for the cell, if it has one; * a default: {_defaults(table)}.",
+        "p: the larger p value of two one-sided t tests that the difference is within the margin, after Holm's "
+        "correction over all comparable cells of this page. Verdicts use the 5% level after this correction.",
         f"{'; '.join(legend)}." if legend else "",
-        "Steps/s: model-steps (replicas x iterations) per second as each run recorded it, compile and evaluation "
-        "apart; the machine may have had other work. Ratio: PyTorch over JAX, where device, threads, replicas, spec, "
-        "data and precision are the same, and else n.c., not comparable. The .csv says what differs.",
+        "Steps/s: model-steps (replicas x iterations) per second as recorded by each run, without compilation and "
+        "evaluation; the machine may have been shared with other work. Ratio: PyTorch over JAX if device, threads, "
+        "replicas, spec, data and precision are the same, or else n.c. (not comparable). The .csv lists what differs.",
         f"Left out: {', and '.join(left_out)}." if left_out else "",
         captions.machines_line(used),
     ]
@@ -94,8 +95,8 @@ def _notes(used: list[Run], table: pd.DataFrame, alone: int, apart: int) -> list
 def _defaults(table: pd.DataFrame) -> str:
     """The default margins that the table uses, with their reasons."""
     metrics = set(table["metric"][table["margin_from"] == "default"])
-    said = [f"{METRICS[one.metric]}, {one.rule}" for one in OUTCOMES if one.metric in metrics]
-    return "; ".join(said) or "none here"
+    margins = [f"{METRICS[one.metric]}, {one.rule}" for one in OUTCOMES if one.metric in metrics]
+    return "; ".join(margins) or "none in this table"
 
 
 def _line(row: dict) -> list[str]:
@@ -106,13 +107,13 @@ def _line(row: dict) -> list[str]:
         return "–" if math.isnan(value) else f"{value:z.{digits}f}"
 
     half, p = (row["high"] - row["low"]) / 2, row["p_equivalence_holm"]
-    verdict, lost = row["verdict"], row["n_diverged_torch"] + row["n_diverged_jax"]
+    verdict, n_diverged = row["verdict"], row["n_diverged_torch"] + row["n_diverged_jax"]
     return [
         cell_name(row["cell"]),
         number(row["torch"]),
         number(row["jax"]),
         number(row["difference"]) + ("" if math.isnan(half) else f" ± {half:.{digits}f}"),
-        f"{row['n']}" + (f" ({lost} diverged)" if lost else ""),
+        f"{row['n']}" + (f" ({n_diverged} diverged)" if n_diverged else ""),
         "–" if math.isnan(row["margin"]) else f"{row['margin']:.3g}" + "*" * (row["margin_from"] == "default"),
         "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}",
         f"{verdict}: {row['why']}" if verdict == "not comparable" else verdict,
@@ -122,7 +123,7 @@ def _line(row: dict) -> list[str]:
 
 
 def cell_name(path: str) -> str:
-    """A cell in words: "mnist fcn depth 6 dni cut after 1" of its path."""
+    """A cell in words, from its path: "mnist fcn depth 6 dni cut after 1"."""
     fields = (part.split("~") for part in path.split("/"))
     return " ".join(value if name in PLAIN else f"{name.replace('_', ' ')} {value}" for name, value in fields)
 
@@ -132,7 +133,7 @@ def _speed(steps: float) -> str:
 
 
 def _counts(table: pd.DataFrame) -> list[list[str]]:
-    """A line for each experiment: its cells, how many have each verdict, and the median ratio of speeds."""
+    """A line for each experiment: the numbers of cells and of each verdict, and the median ratio of speeds."""
     lines = []
     for name, rows in table.groupby("experiment"):
         ratio = rows["speed_ratio"].median()
@@ -147,11 +148,11 @@ def _markdown(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: 
 
 
 def _latex(table: pd.DataFrame, sections: dict[str, list[list[str]]], notes: list[str], foot: str) -> str:
-    """A table of counts with all the notes, and one for each experiment that refers to it."""
+    """A table of counts with all notes, and a table for each experiment, whose caption refers to it."""
     label = "tab:dni-frameworks"
     counts = latex.Block(COUNTED, _counts(table), 1)
     parts = [latex.table([counts], [f"{HEADING}. {notes[0]}", *notes[1:]], foot, label)]
     for name, lines in sections.items():
-        caption = [f"{HEADING}: {name.replace('_', ' ')}. How to read it stands with the counts of all experiments."]
+        caption = [f"{HEADING}: {name.replace('_', ' ')}. For notes, see the table of counts."]
         parts.append(latex.table([latex.Block(HEADINGS, lines, 1)], caption, foot, f"{label}-{name.replace('_', '-')}"))
     return "\n".join(parts)

@@ -41,9 +41,9 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         columns=[f"T = {length}" for length in sorted(set(lengths), key=int)],
         notes=[
             "Copy, Repeat Copy (higher is better): the longest task solved, T_task, after 2,500,000 iterations; the "
-            "paper does not say how many. Results lie on the ladder of their curriculum: means, intervals [in "
-            "brackets] and verdicts are computed in its steps, and one step is the margin.",
-            "Penn Treebank (lower is better): the net of the evaluation before the one at which validation first "
-            "rises; a training in which it has not risen yet is not comparable.",
+            "paper does not state this number. Means, intervals [in brackets] and verdicts are computed in steps of "
+            "the curriculum, and one step is the margin.",
+            "Penn Treebank (lower is better): the result at the evaluation before the validation error first rises. A "
+            "training in which it has not risen yet is not comparable.",
         ],
     )

@@ -1,4 +1,4 @@
-"""Copy in minutes, an addition of ours, in numbers: what each change of one choice did, and how well M predicted."""
+"""Copy in minutes (our addition), in numbers: the effect of each changed choice, and how well M predicted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from paper_figures.names import FRAMEWORKS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request, one_line
 from paper_figures.runs import Run, read_runs, select_runs
 
-TITLE = "Copy in minutes, an addition of ours: task lengths solved and the quality of M, one choice changed at a time"
+TITLE = "Copy in minutes (our addition): task lengths solved and the quality of M, one choice changed at a time"
 OUTPUT = "tables/table_small_copy.csv"
 HEADING = "Copy in minutes, one choice changed at a time"
 
-MILESTONE = 7  # a task length that nets with T = 3 solve within the time: the data that they need tell them apart
+MILESTONE = 7  # a task length that nets with T = 3 solve; they differ in the data that they need
 LONGEST, DATA = "longest_task_solved", "data_until_solved"
-# Metrics of the batch, and the share of the training after which they are averaged.
+# Metrics of the batch, and the share of training after which their averages start.
 AVERAGED = {
     "bits_per_character": 5 / 6,
     "explained_variance.read": 1 / 2,
@@ -47,17 +47,17 @@ COLUMNS = [*CELL, "source", "metric", "seed", *NUMBERS]
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .csv (long form), .md, .tex and .json files, by suffix."""
     runs = select_runs(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
-    runs = sorted(runs, key=_place)
+    runs = sorted(runs, key=_sort_key)
     rows = [_rows(run) for run in runs]
     notes = [
         captions.data_line(runs) if runs else NO_RUNS,
         ADDITION + captions.settings_line(runs, None),
-        "Longest task solved: each replica's, in time steps; the curriculum begins at 4. Data: time steps x batch, the "
-        "mean of the replicas that solved the task, and how many did where not all. Other columns: mean of the "
-        "replicas and of the evaluations in the last sixth of training (bits of error, of the task under way), or in "
+        "Longest task solved: by replica, in time steps; the curriculum begins at 4. Data: time steps x batch size, "
+        "mean of the replicas that solved the task, with their number unless all did. Other columns: mean of the "
+        "replicas and of the evaluations in the last sixth of training (bits of error, for the current task), or in "
         "its second half (M).",
-        "M, at the boundaries of chunks, by phase of the sequence. Explained variance: 1 is perfect, 0 is what BPTT's "
-        "zero in its place has, and below 0 M is further from its target than zero is.",
+        "M: at chunk boundaries, by phase of the sequence. Explained variance: 1 is a perfect prediction, and 0 is the "
+        "value of a zero gradient, as in BPTT. Below 0, M is further from its target than zero.",
         captions.machines_line(runs),
     ]
     notes = [note for note in notes if note]
@@ -71,28 +71,28 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     return table_contents(table_csv(table.astype(whole)), page, printed, HEADING, stamp)
 
 
-def _place(run: Run) -> tuple:
-    """Plain cells first, by T and method; then the changes, in the order of the figure; PyTorch before JAX."""
+def _sort_key(run: Run) -> tuple:
+    """Sort key: cells without a change first, then the changes as in the figure; by T, method, PyTorch before JAX."""
     cell, order = run.cell, list(CHANGES)
     change = order.index(cell["change"]) if cell["change"] in order else len(order)
     return change, cell["change"], cell["truncation_length"], cell["method"], run.record.framework != "torch"
 
 
 def _rows(run: Run) -> list[dict]:
-    """One row per number: of a replica where there is a `seed`, else the mean of them with its interval."""
-    reached, gone = run.record.iteration_reached, run.diverged_at()
+    """One row per number: of one replica if it has a `seed`, else the mean of the replicas with its interval."""
+    reached, diverged_at = run.record.iteration_reached, run.diverged_at()
     named = {name: run.cell[name] for name in CELL} | {"source": run.record.framework}
     solved = run.curves[(run.curves["split"] == SOLVED.split) & (run.curves["metric"] == SOLVED.metric)]
     rows = []
-    for seed, climb in solved.groupby("seed"):
-        climb = climb[climb["iteration"] <= gone.get(seed, reached)]
-        first = climb.loc[climb["value"] >= MILESTONE, "iteration"].min() * data_per_iteration(run) / 1e6
-        found = {LONGEST: climb["value"].max(), DATA: first}
+    for seed, curve in solved.groupby("seed"):
+        curve = curve[curve["iteration"] <= diverged_at.get(seed, reached)]
+        first = curve.loc[curve["value"] >= MILESTONE, "iteration"].min() * data_per_iteration(run) / 1e6
+        found = {LONGEST: curve["value"].max(), DATA: first}
         rows += [named | {"metric": name, "seed": seed, "iteration": reached, "value": found[name]} for name in found]
     for metric, share in AVERAGED.items():
         late = run.curve("batch", metric).loc[math.ceil(share * reached) :]
         if len(late):
-            # A quality of 0 stands for "no sequence of the batch is in this phase".
+            # A value of 0 means that no sequence of the batch is in this phase.
             means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
             rows.append(
                 named | {"metric": metric} | dict(zip(NUMBERS, (reached, *mean_and_interval(means)), strict=True))
@@ -101,7 +101,7 @@ def _rows(run: Run) -> list[dict]:
 
 
 def _line(run: Run, rows: list[dict]) -> list[str]:
-    """The cells of a run's line."""
+    """The printed cells of a run."""
     found = pd.DataFrame(rows, columns=COLUMNS)
     values = {metric: part["value"] for metric, part in found.groupby("metric")}
     cell, count = run.cell, len(run.record.seeds)
@@ -113,8 +113,8 @@ def _line(run: Run, rows: list[dict]) -> list[str]:
         data = values[DATA].dropna()
         some = "" if len(data) == count else f" ({len(data)} of {count})"
         written[DATA] = f"{data.mean():.1f}{some}" if len(data) else "none did"
-    if gone := run.diverged_at():
-        written[LONGEST] = f"{written.get(LONGEST, '')} ({len(gone)} diverged)".strip()
+    if diverged_at := run.diverged_at():
+        written[LONGEST] = f"{written.get(LONGEST, '')} ({len(diverged_at)} diverged)".strip()
     numbers = [written.get(metric, "") for metric in HEADINGS]
     named = [str(cell["truncation_length"]), RECURRENT_METHODS[cell["method"]], name or "nothing"]
     return [*named, FRAMEWORKS[run.record.framework], *numbers]

@@ -1,4 +1,4 @@
-"""A very deep net, of 21 layers with 20 DNIs: cDNI beside backprop (paper: "Every layer DNI", in the text)."""
+"""A very deep net, 21 layers with 20 DNIs: cDNI compared with backprop (paper: "Every layer DNI", in the text)."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         judged,
         lines=["Layers"],
         columns=[FEEDFORWARD_METHODS[method] for method in METHODS],
-        notes=["The paper says that backprop has the same error and prints no number for it: ours has no verdict."],
+        notes=["The paper states that backprop has the same error, but prints no number. So ours has no verdict."],
     )

@@ -1,6 +1,7 @@
-"""Data that DNI with the auxiliary task needs for the result of BPTT over four times as many steps (in the text).
+"""The data that DNI with the auxiliary task needs to reach the result of BPTT over four times as many steps.
 
-On Penn Treebank, dni_aux with T = 5 against bptt with T = 20. Each replica is compared with that of the same seed.
+The paper states this in the text. On Penn Treebank, dni_aux with T = 5 is compared with bptt with T = 20, in pairs of
+replicas with the same seed.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from paper_figures.drawing import table_files
 from paper_figures.names import DATASETS
 from paper_figures.provenance.stamps import USUAL, Request
 
-TITLE = "Penn Treebank: data that dni_aux with T = 5 needs for the result of bptt with T = 20 (text of the paper)"
+TITLE = "Penn Treebank: data that dni_aux with T = 5 needs to reach the result of bptt with T = 20 (text of the paper)"
 OUTPUT = "tables/text_ptb.csv"
 
 COLUMNS = {
     "table_rnn/ptb/lstm/bptt/truncation_length~20": "BPTT, T = 20: bits",
     "table_rnn/ptb/lstm/dni_aux/truncation_length~5": "DNI + Aux, T = 5: bits",
-    "text_ptb/ptb/lstm/dni_aux/truncation_length~5": "Its share of the data",
+    "text_ptb/ptb/lstm/dni_aux/truncation_length~5": "Share of the data",
 }
 
 
@@ -29,7 +30,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     judged = judged.assign(Data=judged["dataset"].map(DATASETS), column=judged["id"].map(COLUMNS))
     return table_files.table_files(
         __file__,
-        "Data until the result of BPTT with T = 20",
+        "Data needed to reach the result of BPTT with T = 20",
         results,
         request,
         runs,
@@ -37,8 +38,9 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         lines=["Data"],
         columns=list(COLUMNS.values()),
         notes=[
-            "Share of the data: time steps x batch until the test error of DNI + Aux first is that of BPTT's best "
-            "snapshot, over those that BPTT took until there; by pairs of one seed, and as straight between two "
-            "evaluations. The paper's two results are the table's, rounded to 0.01 bits."
+            "Share of the data: data (time steps x batch size) until DNI + Aux first reaches the test error of BPTT's "
+            "best snapshot, divided by BPTT's data up to that snapshot. It is computed for pairs with the same seed "
+            "and interpolated linearly between evaluations. The paper's two results are from its table, rounded to "
+            "0.01 bits."
         ],
     )

@@ -1,4 +1,4 @@
-"""One DNI at a chosen place in a net of 6 layers (paper: "Single DNI", in the text): by cut and method."""
+"""One DNI at a chosen place in a net of 6 layers, by cut and method (paper: "Single DNI", in the text)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         lines=["Cut after layer"],
         columns=list(FEEDFORWARD_METHODS.values()),
         notes=[
-            "No backprop sends no gradient across the cut. Where the paper's line is empty, it prints no number. "
-            + captions.DEPTH_CHOSEN_ON_TEST
+            "No backprop: no gradient is sent across the cut. The paper prints no number for the empty cells of its "
+            "lines. " + captions.DEPTH_CHOSEN_ON_TEST
         ],
     )

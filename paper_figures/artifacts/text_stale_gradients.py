@@ -1,7 +1,7 @@
 """Stale gradients in place of synthetic ones (paper: "Every layer DNI", in the text), by depth and decay.
 
-A hidden layer follows the exponential average of its true gradients of past iterations. The paper gives for each depth
-the error of the decay that is best on test error; the column "best" chooses among ours in the same way.
+A hidden layer uses the exponential average of its true gradients of past iterations. For each depth, the paper gives
+the error of the decay with the lowest test error. The column "Best decay" chooses among ours in the same way.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         lines=["Layers"],
         columns=list(headings.values()),
         notes=[
-            "Decay: of the exponential average of past true gradients. The paper prints the error of the decay that is "
-            "best on test error, and no list of those tried; our best is chosen in the same way, which is optimistic."
+            "Decay: decay factor of the exponential average of past true gradients. The paper prints the error of the "
+            "decay with the lowest test error, but not the decays that it tried. Our best decay is chosen in the same "
+            "way, which is optimistic."
         ],
     )

@@ -1,11 +1,11 @@
-r"""Every number as a LaTeX macro, so that a manuscript takes it from the runs and nobody types it.
+r"""Every number as a LaTeX macro, so that no number in a manuscript is copied by hand.
 
     \input{results/published/cpu-2-cores/values.tex}
     ... an error of \dniFeedforwardMnistFcnFourCdniTorch\,\% (the paper: \dniFeedforwardMnistFcnFourCdniPaper\,\%) ...
 
 A name is the claim's `id` in letters (`macro_names.in_letters`), without "table", "text" or "fig", and the framework.
-A value that must not be compared with the paper's is marked with a dagger, one from stand-in data with a double dagger.
-A value without a run is printed as "[missing]", in bold. So none of them is overlooked in a manuscript.
+A value that must not be compared with the paper's is marked with a dagger, or with a double dagger if it is from
+stand-in data. A value without a run is printed as "[missing]" in bold.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ OUTPUT = "values.tex"
 
 MISSING = r"\dniMissing{}"
 VARIANTS = ("", "Value", "HalfWidth", "N", "Verdict")
-HEAD = r"""% Numbers of {results} as macros. Made by the workflow: do not edit.
+HEAD = r"""% Numbers of {results} as macros. Made by the workflow; do not edit.
 % {stamp}
 %
-% \dni<Claim>Paper      the paper's number, as it prints it
+% \dni<Claim>Paper      the paper's number as printed
 % \dni<Claim>Torch      ours, from PyTorch: mean and half-width of its 95% t interval; \dni<Claim>Jax: from JAX
-%   ...Value            the mean alone
-%   ...HalfWidth        half the width of the interval alone
+%   ...Value            only the mean
+%   ...HalfWidth        only the half-width of the interval
 %   ...N                replicas (independent seeds) in the mean
-%   ...Verdict          on the paper's number
-% Task lengths stand on a ladder whose steps are not equally long: their intervals are given by both ends.
+%   ...Verdict          verdict on the paper's number
+% Curriculum steps differ in length, so the intervals of task lengths are given by both ends.
 \newcommand{{\dniMissing}}{{\textbf{{[missing]}}}}
 \newcommand{{\dniNotComparable}}[1]{{#1\ensuremath{{^\dagger}}}}% reduced size, changed choice, or stopped early
 \newcommand{{\dniStandIn}}[1]{{#1\ensuremath{{^\ddagger}}}}% stand-in data: not the paper's problem
@@ -49,9 +49,9 @@ def macro(claim: str, source: str, variant: str = "") -> str:
     r"""The macro's name without its backslash.
 
     Args:
-        claim: its id.
+        claim: the id of a claim.
         source: "paper" or a framework.
-        variant: one of `VARIANTS`; the paper has the first alone.
+        variant: one of `VARIANTS`; the paper has only the first.
     """
     artifact, _, cell = claim.partition("/")
     place = artifact.partition("_")[2]
@@ -80,7 +80,7 @@ def _definition(name: str, text: str) -> str:
 
 
 def _texts(row: pd.Series) -> tuple[str, ...]:
-    """What the macros of one claim and framework print, in the order of `VARIANTS`."""
+    """The texts of the macros of one claim and framework, in the order of `VARIANTS`."""
     measure, verdict = MEASURES[row["metric"]], escape(row["verdict"])
     if not row["n"]:
         failed = rf"\textbf{{[{row['n_diverged']} {measure.failure}]}}" if row["n_diverged"] else MISSING
@@ -92,7 +92,7 @@ def _texts(row: pd.Series) -> tuple[str, ...]:
         both, half = f"{mean} ($n = {row['n']}$)", MISSING
     elif measure.on_ladder:
         both = f"{mean} [{low}, {high}]"
-    # A mean of the survivors alone would flatter, so it never stands without their number.
+    # The mean without failed replicas is optimistic, so their number is always printed with it.
     failed = f" ({row['n_diverged']} {measure.failure})" if row["n_diverged"] else ""
     texts = (both + failed, mean + failed, half)
     both, value, half = (text if text == MISSING else _marked(text, row) for text in texts)

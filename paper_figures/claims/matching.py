@@ -1,22 +1,23 @@
-"""The claims, read from `claims.csv` beside this file, and which cell, run and replicas each of them is about.
+"""Reads the claims from `claims.csv` in this folder, and finds the cell, run and replicas of each claim.
 
-`claims.csv` fixes each published number, its margin and the margin's reason before anything is run.
+`claims.csv` fixes each published number, its margin and the reason for the margin before anything is run.
 
-A finding, an ordering or a trend that the paper states, is a claim like any other, whose `value` is the least or the
-greatest that a difference, a slope or a ratio may be. Its id begins with "finding/", and it belongs to no drawing.
+A finding is an ordering or a trend that the paper states. It is a claim whose `value` is the lower or upper bound of a
+difference, a slope or a ratio. Its id begins with "finding/", and it belongs to no drawing.
 
-The columns `experiment`, `dataset`, `model`, `layers` and `method` name the cell that a claim is about (`layers` is
-empty where it has no depth), and `cell` the fields that follow in the cell's path, spelled as there ("cut_after~1";
-empty where none follows). A `*` for a value ("stale_decay~*") leaves that field open: of the runs that fit, the one
-with the best mean of the claim's own metric is taken, as the paper did; `chosen` says which, and of how many.
+The columns `experiment`, `dataset`, `model`, `layers` and `method` identify the cell of a claim (`layers` is empty if
+the cell has no depth). The column `cell` contains the remaining fields of the cell's path, as spelled there
+("cut_after~1"; empty if there are none). A value of `*` ("stale_decay~*") leaves a field open. Of the runs that fit,
+the one with the best mean of the claim's metric is then used, as in the paper. `chosen` states which one, and of how
+many.
 
-- `replicas` selects those whose setting lies in a bin, "p_update 0.03-0.06": the lower end is in it and the upper one
-  is not, but for 1.00, where a probability ends. Empty: all.
-- `reference` is the cell that a claim about two cells compares its own with: the fields in which it differs, spelled as
-  in a path ("method~bprop"), and "experiment~<name>" before them where it is another experiment's. Each replica is then
-  compared with the one of its seed.
-- `iteration` is empty where training ends by a rule of its own.
-- `metric` is a key of `measures.MEASURES`, which says how it is read.
+- `replicas` selects the replicas whose setting is in a bin, such as "p_update 0.03-0.06". The bin includes its lower
+  end, and excludes its upper end unless this is 1.00. Empty: all replicas.
+- `reference` is the second cell of a claim about two cells: the fields in which it differs from the first, spelled as
+  in a path ("method~bprop"), after "experiment~<name>" if it belongs to a different experiment. Replicas with the same
+  seed are then compared.
+- `iteration` is empty if training ends by a stopping rule.
+- `metric` is a key of `measures.MEASURES`, which defines how it is read.
 - `direction` is "two-sided", or "at most" or "at least" for a value that is a bound and has no margin (0).
 """
 
@@ -37,7 +38,7 @@ WHOLE_NUMBERS = ("layers", "iteration")  # columns of whole numbers, with <NA> w
 
 @dataclass(frozen=True)
 class Bin:
-    """The replicas of a run whose `setting` lies in [low, high); [low, 1] where high is 1."""
+    """The replicas of a run whose `setting` is in [low, high), or in [low, 1] if high is 1."""
 
     setting: str
     low: float
@@ -49,31 +50,31 @@ class Bin:
 
 
 def read_claims() -> pd.DataFrame:
-    """The published numbers, one row each; `value`, `margin`, `reading_error` in the row's `unit`, or see `Measure`."""
+    """The claims, one row each. `value`, `margin` and `reading_error` are in the row's `unit`, or see `Measure`."""
     claims = pd.read_csv(CLAIMS_FILE, keep_default_na=False, na_values=dict.fromkeys(WHOLE_NUMBERS, ""))
     return claims.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))  # the other empty cells are ""
 
 
 def fields_of(path: str) -> dict[str, str]:
-    """The fields that a path names, as text: {"cut_after": "1"} of "cut_after~1"."""
+    """The fields of a path as text: {"cut_after": "1"} for "cut_after~1"."""
     return dict(part.split("~") for part in path.split("/") if part)
 
 
 def cell_of(claim: dict[str, Any]) -> dict[str, str]:
-    """The fields of the claim's cell as text, in the order of the path; `OPEN` for one that it leaves open."""
+    """The fields of the claim's cell as text, in the order of the path; `OPEN` for an open field."""
     further = fields_of(claim["cell"])
     fields = {"dataset": claim["dataset"], "model": claim["model"], "depth": claim["layers"], "method": claim["method"]}
     return {name: str(value) for name, value in {**fields, **further}.items() if not pd.isna(value)}
 
 
 def experiments_of(claims: pd.DataFrame) -> set[str]:
-    """The experiments that claims are about, and those of the cells that they compare theirs with."""
+    """The experiments of the claims' cells and of their reference cells."""
     references = [fields_of(reference) for reference in claims["reference"]]
     return {*claims["experiment"], *(fields["experiment"] for fields in references if "experiment" in fields)}
 
 
 def bin_of(replicas: str) -> Bin | None:
-    """A claim's selection of replicas, from "p_update 0.03-0.06"; None where it is about all of them (empty)."""
+    """The bin of a claim's replicas, from text such as "p_update 0.03-0.06"; None for empty text: all replicas."""
     found = re.fullmatch(r"(\w+) ([\d.]+)-([\d.]+)", replicas)
     if replicas and not found:
         raise ValueError(f"{replicas!r} selects no replicas: not of the form 'p_update 0.03-0.06'")
@@ -81,7 +82,7 @@ def bin_of(replicas: str) -> Bin | None:
 
 
 def fits(claim: dict[str, Any], run: Run) -> bool:
-    """Whether the run's cell is the claim's, but for the fields that the claim leaves open."""
+    """Whether the run's cell is the claim's, except for the fields that the claim leaves open."""
     asked, found = cell_of(claim), run.cell
     if run.record.experiment != claim["experiment"] or asked.keys() != found.keys():
         return False
@@ -89,7 +90,7 @@ def fits(claim: dict[str, Any], run: Run) -> bool:
 
 
 def reference_of(claim: dict[str, Any], run: Run, runs: list[Run]) -> Run | None:
-    """The run that the claim compares `run` with: of the same cell but for the fields that its `reference` names."""
+    """The run that the claim compares `run` with: its cell differs from that of `run` in the fields of `reference`."""
     others = fields_of(claim["reference"])
     experiment = others.pop("experiment", claim["experiment"])
     cell = _as_text(run.cell) | others

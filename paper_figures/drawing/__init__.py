@@ -1,1 +1,1 @@
-"""What tables and figures share: panels, axes, sizes, captions, LaTeX, and the files of a drawing."""
+"""Code shared by tables and figures: panels, axes, sizes, captions, LaTeX, and the files of a drawing."""

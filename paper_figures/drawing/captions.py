@@ -1,4 +1,4 @@
-"""What a reader must know beside the numbers, generated from the run records: data, sizes, iterations, devices."""
+"""Caption sentences generated from the run records: data, settings, iterations, and devices."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from paper_figures.names import DATASETS, FRAMEWORKS
 from paper_figures.runs import Run
 
 DEPTH_CHOSEN_ON_TEST = (
-    "The paper chose the number of hidden layers of the synthetic-gradient models on test error; "
-    "its DNI numbers, and ours at its sizes, are a little optimistic for that."
+    "The paper chose the number of hidden layers of the synthetic-gradient models by test error. "
+    "Its DNI numbers, and ours at its sizes, are therefore slightly optimistic."
 )
 
 
 def data_line(runs: list[Run]) -> str:
-    """Which data the runs used; starts with "STAND-IN DATA" where any of it stands in for the paper's."""
+    """The data that the runs used; starts with "STAND-IN DATA" if any of it replaces the paper's data."""
     if not runs:
         return "No runs found: only the paper's numbers are shown."
     entries = [entry for run in runs for entry in run.record.data]
     entries.sort(key=lambda entry: list(DATASETS).index(entry.name))
-    kinds = {"generated": "drawn from the seed, as the paper draws it", "original": "original"}
+    kinds = {"generated": "generated from the seed, as in the paper", "original": "original"}
     genuine = []
     for source, words in kinds.items():
         names = dict.fromkeys(DATASETS[entry.name] for entry in entries if entry.source == source)
@@ -32,21 +32,21 @@ def data_line(runs: list[Run]) -> str:
         return f"Data: {'; '.join(genuine)}."
     count = sum(run.stand_in for run in runs)
     where = "" if count == len(runs) else f" in {count} of {len(runs)} runs"
-    rest = [f"else {'; '.join(genuine)}"] if genuine else []
+    rest = [f"other data: {'; '.join(genuine)}"] if genuine else []
     return f"STAND-IN DATA{where}: {'; '.join([*stand_ins, *rest])}."
 
 
 def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
-    """Preset, what was changed from the paper or from this suite's choices, and how far the runs went.
+    """Preset, changes from the paper's settings or from this suite's choices, and iterations reached.
 
     Args:
-        paper_iterations: how long the paper trains; None where it does not say so, or ends training by a rule.
+        paper_iterations: the paper's training length; None if it states none, or ends training by a stopping rule.
     """
     if not runs:
         return ""
     parts = [f"Preset {', '.join(sorted({run.record.preset or 'none' for run in runs}))}"]
     changes = Counter(change for run in runs for change in run.record.differs_from_paper + run.record.changed_choices)
-    lengths = {change for change in changes if change.startswith("iterations = ")}  # said below
+    lengths = {change for change in changes if change.startswith("iterations = ")}  # reported below
     parts += [
         _with_commas(text) + ("" if n == len(runs) else f" in {n} of {len(runs)} runs")
         for text, n in sorted(changes.items())
@@ -67,7 +67,7 @@ def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
 
 
 def machines_line(runs: list[Run]) -> str:
-    """Frameworks with versions, devices and precision."""
+    """Frameworks with their versions, devices, and precision."""
     if not runs:
         return ""
     frameworks = sorted({(run.record.framework, run.record.versions[run.record.framework]) for run in runs})
@@ -78,13 +78,13 @@ def machines_line(runs: list[Run]) -> str:
 
 
 def verdict_legend(words: set[str]) -> str:
-    """The meaning of the verdicts that occur in `words`."""
+    """The meanings of the verdicts in `words`."""
     plain = {word.split(" (")[0] for word in words}
     return "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in plain) + "."
 
 
 def _with_commas(text: str) -> str:
-    """Whole numbers of five digits or more with their thousands apart."""
+    """`text` with thousands separators in whole numbers of five digits or more."""
     return re.sub(r"(?<![\d.])\d{5,}(?![\d.])", lambda number: f"{int(number[0]):,}", text)
 
 

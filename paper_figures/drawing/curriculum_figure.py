@@ -1,7 +1,7 @@
-"""The two figures of curricula: the longest task that each replica has solved, against the data consumed.
+"""The two curriculum figures: the longest task solved by each replica, against the data consumed.
 
-One row of panels per truncation length T, one colour per method; a line per replica, with a dot at every promotion.
-Heights are steps of the curriculum, labelled with their task lengths. Diamonds are the paper's table.
+There is one row of panels per truncation length T and one colour per method. Each replica is a line with a dot at every
+promotion. The y axis shows curriculum steps, labelled with their task lengths. Diamonds show the paper's table.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TASKS = ("copy", "repeat_copy")
 METHODS = panels.Family(
     "method", dict(zip(RECURRENT_METHODS, style.THREE_SHADES, strict=True)), names=RECURRENT_METHODS
 )
-SHIFT = dict(zip(METHODS.colours, (-0.16, 0.0, 0.16), strict=True))  # in steps, so that lines on one rung all show
+SHIFT = dict(zip(METHODS.colours, (-0.16, 0.0, 0.16), strict=True))  # in steps; separates lines at the same step
 CELL = ["dataset", "method", "truncation_length"]
 COLUMNS = [*CELL, "source", "obtained", "seed", "event", "iteration", "data", "value"]
 
@@ -44,21 +44,22 @@ def make(
     *,
     addition: bool = False,
 ) -> dict[str, bytes]:
-    """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; `about` opens the caption."""
+    """The contents of a figure's .pdf, .svg, .png, .csv and .json files, by suffix; its caption begins with `about`."""
     claims = read_claims()
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
     runs = select_runs(read_runs(results, experiment), model="lstm")
     runs = [run for run in runs if run.cell["dataset"] in TASKS]
-    rows = [row for run in runs for row in _climbs(run)]
-    points = pd.DataFrame([*rows, *_papers(claims)], columns=COLUMNS)
+    rows = [row for run in runs for row in _replica_rows(run)]
+    points = pd.DataFrame([*rows, *_paper_rows(claims)], columns=COLUMNS)
     points = points.astype({"seed": "Int64", "iteration": "Int64"})
     counts = sorted({len(run.record.seeds) for run in runs})
     sentences = [
         about,
-        f"Ours: a line for each replica ({' or '.join(map(str, counts)) or 'none'}), with a dot at each promotion to "
-        "the next task of the curriculum, at the length of the task just solved. Steps of the curriculum are equally "
-        "high; methods are shifted a little, so that lines at one height all show.",
-        "Data: iterations x truncation length T x batch. Diamonds, at no place of that axis: the paper's table.",
+        f"Ours: one line per replica ({' or '.join(map(str, counts)) or 'none'}). A dot marks each promotion to the "
+        "next task of the curriculum, at the length of the task just solved. All curriculum steps have the same "
+        "height. Methods are shifted slightly so that lines at the same height are all visible.",
+        "Data: iterations x truncation length T x batch size. Diamonds: the paper's table; their position along the "
+        "data axis has no meaning.",
         "Only truncation lengths with a run have panels." if runs else "",
     ]
     return figure_files(
@@ -66,22 +67,22 @@ def make(
     )
 
 
-def _climbs(run: Run) -> list[list]:
-    """Rows of `COLUMNS` for every replica: its start, its promotions, and where it ended or diverged."""
-    cell, measure, gone = run.cell, MEASURES[METRIC], run.diverged_at()
-    named = [*(cell[name] for name in CELL), run.record.framework, "run"]
+def _replica_rows(run: Run) -> list[list]:
+    """Rows of `COLUMNS` for every replica: its start, its promotions, and its end or divergence."""
+    cell, measure, diverged_at = run.cell, MEASURES[METRIC], run.diverged_at()
+    cell_columns = [*(cell[name] for name in CELL), run.record.framework, "run"]
     curves = run.curves[(run.curves["split"] == measure.split) & (run.curves["metric"] == measure.metric)]
     rows = []
-    for seed, climb in curves.dropna(subset="value").sort_values("iteration").groupby("seed"):
-        points = [("promotion" if at else "start", at, value) for at, value in climb[["iteration", "value"]].to_numpy()]
-        end = ("diverged", gone[seed]) if seed in gone else ("end", run.record.iteration_reached)
+    for seed, curve in curves.dropna(subset="value").sort_values("iteration").groupby("seed"):
+        points = [("promotion" if at else "start", at, value) for at, value in curve[["iteration", "value"]].to_numpy()]
+        end = ("diverged", diverged_at[seed]) if seed in diverged_at else ("end", run.record.iteration_reached)
         points = [point for point in points if point[1] <= end[1]]
         for event, at, value in [*points, (*end, points[-1][2])]:
-            rows.append([*named, seed, event, at, at * data_per_iteration(run), value])
+            rows.append([*cell_columns, seed, event, at, at * data_per_iteration(run), value])
     return rows
 
 
-def _papers(claims: pd.DataFrame) -> list[list]:
+def _paper_rows(claims: pd.DataFrame) -> list[list]:
     return [
         [
             *(row["dataset"], row["method"], int(cell_of(row)["truncation_length"]), "paper", row["obtained"]),
@@ -105,7 +106,7 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     panels.log_iterations(grid[0, 0], ours, x="millions", unit=1000)
     for dataset, column in zip(TASKS, grid.T, strict=True):
         here = points[points["dataset"] == dataset]
-        _rungs(column[0], dataset, here["value"].max(), height)
+        _curriculum_axis(column[0], dataset, here["value"].max(), height)
         for length, axes in zip(lengths, column, strict=True):
             title = f"{DATASETS[dataset]}, T = {length}"
             axes.set_title(title, loc="left", fontweight="bold", pad=4)
@@ -114,8 +115,8 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     return figure
 
 
-def _rungs(axes: Axes, dataset: str, longest: float, height: float) -> None:
-    """A y axis of curriculum steps; where there is no room for all labels, every second or third has one."""
+def _curriculum_axis(axes: Axes, dataset: str, longest: float, height: float) -> None:
+    """Draws a y axis of curriculum steps. If there is no room for all labels, only every second or third is shown."""
     top = int(to_steps(dataset, longest)) + 1
     every = math.ceil((top + 1.5) * 1.3 * style.SMALL / 72 / height)
     labelled = np.arange(0, top + 1, every)
@@ -133,20 +134,20 @@ def _panel(axes: Axes, dataset: str, points: pd.DataFrame) -> None:
     for method, colour in METHODS.colours.items():
         rows = points[points["method"] == method]
         for framework, name in FRAMEWORKS.items():
-            climbs = rows[rows["source"] == framework]
-            for _, climb in climbs.groupby("seed"):
-                x = (climb["data"] / 1e6).clip(lower=left)  # the start has no place on a logarithmic axis
-                y = to_steps(dataset, climb["value"]) + SHIFT[method]
+            ours = rows[rows["source"] == framework]
+            for _, curve in ours.groupby("seed"):
+                x = (curve["data"] / 1e6).clip(lower=left)  # iteration 0 cannot be shown on a log scale
+                y = to_steps(dataset, curve["value"]) + SHIFT[method]
                 axes.plot(x, y, drawstyle="steps-post", color=colour, **style.REPLICA_LINES[framework])
-                risen = climb["event"].to_numpy() == "promotion"
-                axes.plot(x[risen], y[risen], linestyle="none", color=colour, **style.REPLICA_DOTS[framework])
-                if climb["event"].iloc[-1] == "diverged":
+                promoted = curve["event"].to_numpy() == "promotion"
+                axes.plot(x[promoted], y[promoted], linestyle="none", color=colour, **style.REPLICA_DOTS[framework])
+                if curve["event"].iloc[-1] == "diverged":
                     axes.plot(x.iloc[-1], y[-1], color=colour, **style.DIVERGED_MARK)
-            lost = int((climbs["event"] == "diverged").sum())
-            if climbs.empty:
+            n_diverged = int((ours["event"] == "diverged").sum())
+            if ours.empty:
                 missing.setdefault(name, {}).setdefault("", []).append(method)
-            elif lost:
-                count = panels.count_in_brackets(lost, climbs["seed"].nunique())
+            elif n_diverged:
+                count = panels.count_in_brackets(n_diverged, ours["seed"].nunique())
                 diverged.setdefault(name, {}).setdefault(count, []).append(method)
         for value in rows.loc[rows["source"] == "paper", "value"]:
             height = to_steps(dataset, value) + SHIFT[method]

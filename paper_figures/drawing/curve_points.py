@@ -1,4 +1,4 @@
-"""The points of a figure of curves: ours with intervals, and the paper's, in one tidy frame each."""
+"""The points of a figure of curves as tidy frames: our means with intervals, and the paper's points."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from paper_figures.claims.statistics import summarise, t_interval
 from paper_figures.runs import Run
 
 NUMBERS = ["iteration", "value", "low", "high", "n", "n_diverged"]
-FEW = 2  # replicas: too few for an interval that says anything
-T_OF_TWO = t_interval([-1.0, 1.0])[1]  # how many times further the interval of two replicas reaches than they do
+FEW = 2  # replicas; the interval is then too wide to be useful
+T_OF_TWO = t_interval([-1.0, 1.0])[1]  # length of two replicas' interval over their distance
 
 
 def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metric: str = "error") -> pd.DataFrame:
-    """Mean and 95% t interval over replicas at every evaluation; diverged replicas are counted, not averaged.
+    """Mean and 95% t interval over replicas at every evaluation. Diverged replicas are counted, but not averaged.
 
     Args:
-        fields: of the cell, kept as columns.
-        metric: may name a field of the cell, as in "h{cut_after}.l2_error".
+        fields: fields of the cell that become columns.
+        metric: may contain fields of the cell in braces, as in "h{cut_after}.l2_error".
 
     Columns: `fields`, source (framework), obtained ("run"), split, metric (as given), then `NUMBERS`.
     """
@@ -30,25 +30,26 @@ def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metr
     rows = []
     for run in runs:
         cell = run.cell
-        named = [*(cell[field] for field in fields), run.record.framework, "run", split, metric]
+        labels = [*(cell[field] for field in fields), run.record.framework, "run", split, metric]
         curve = run.curve(split, metric.format(**cell))
         for iteration, values in zip(curve.index, curve.to_numpy(), strict=True):
-            rows.append([*named, iteration, *mean_and_interval(values)])
+            rows.append([*labels, iteration, *mean_and_interval(values)])
     return pd.DataFrame(rows, columns=columns)
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float, float, int, int]:
-    """(mean, low, high, n, n_diverged) of one value per replica, as in `NUMBERS`."""
+    """(mean, low, high, n, n_diverged), as in `NUMBERS`, of values that are one per replica."""
     found = summarise(values)
     return found.mean, found.low, found.high, found.n, found.n_diverged
 
 
 def drawn_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:
-    """Ends of what is drawn around a mean: the 95% interval or, where there are two replicas, the two themselves.
+    """(low, high) of the range drawn around a mean: the 95% interval, or for two replicas, their two values.
 
-    Numbers for one point (a row), columns of them for several.
+    Both are numbers for one point (a row), and columns for several points.
 
-    An interval of two is 13 times as long as the two are apart, and would fill panels without saying anything.
+    The interval of two replicas is 13 times as long as the distance between them. It would fill panels without adding
+    information.
     """
     share = np.where(points["n"] == FEW, 1 / T_OF_TWO, 1.0)
     value = points["value"]
@@ -56,12 +57,12 @@ def drawn_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:
 
 
 def at_the_end(points: pd.DataFrame) -> pd.DataFrame:
-    """The last evaluation of every curve: of the rows that agree in all columns but `NUMBERS`."""
+    """The last evaluation of every curve. Rows that agree in all columns but `NUMBERS` form a curve."""
     return points.sort_values("iteration").groupby(curve_columns(points), sort=False, dropna=False).tail(1)
 
 
 def curve_columns(points: pd.DataFrame) -> list[str]:
-    """The columns that tell curves apart."""
+    """The columns that identify a curve."""
     return [name for name in points.columns if name not in NUMBERS]
 
 
@@ -74,6 +75,6 @@ def paper_points(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_iterations() -> int:
-    """How long the paper trains its feed-forward nets: where its table of them stands."""
+    """The iterations for which the paper trains its feed-forward nets: those of its table."""
     claims = read_claims()
     return int(claims["iteration"][claims["artifact"] == "table_feedforward"].max())

@@ -1,7 +1,8 @@
-"""What every figure file does around its drawing: the caption, the stamp, and the five files.
+"""Makes the five files of a figure, with caption and stamp.
 
-A figure file is a module of `artifacts` called `fig_*`, found by its name. It has `TITLE`, `OUTPUT`, a `make` that
-chooses runs, gathers their points (`curves`) and ends in `figure_files`, and a `_draw` of them (`panels`, `style`).
+Each figure is a module `fig_*` of `artifacts`, found by its file name. It has `TITLE`, `OUTPUT` and a function `make`,
+which selects runs, collects their points (`curve_points`) and calls `figure_files`. Its function `_draw` draws the
+points (`panels`, `style`).
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def figure_files(
     """The contents of a figure's .pdf, .svg, .png, .csv (the points) and .json (caption and stamp), by suffix.
 
     Args:
-        module_file: `__file__` of the figure's module, whose name is the artifact's.
-        request: how wide the figure is to be, and who stamps it.
-        runs: those that the points are from, for the caption and the stamp.
-        sentences: what the caption says besides data, settings and machines.
-        draw: makes the figure from the points and its head.
-        addition: the paper has no such figure; the head says so.
-        length_stated: the paper says how long it trains these nets: as long as its feed-forward ones.
+        module_file: `__file__` of the figure's module; the name of the module is the name of the artifact.
+        request: the width of the figure, and the function that makes its stamp.
+        runs: the runs of the points, for the caption and the stamp.
+        sentences: the caption without the sentences about data, settings and machines.
+        draw: makes the figure from the points and the head.
+        addition: whether the paper lacks such a figure; the head then says so.
+        length_stated: whether the paper states the training length of these nets: that of its feed-forward nets.
     """
     data = captions.data_line(runs) if runs or (points["source"] == "paper").any() else NO_RUNS
     settings = captions.settings_line(runs, paper_iterations() if length_stated else None)
@@ -59,11 +60,11 @@ def figure_files(
 
 
 def replicas_sentence(runs: list[Run], shown: str) -> str:
-    """What our lines or dots and their intervals are; `shown` names the value: "mean test error"."""
+    """Explains our lines or dots and their intervals; `shown` names the value, such as "mean test error"."""
     counts = sorted({len(run.record.seeds) for run in runs})
     count = " to ".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
     return (
-        f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean (of two replicas, "
-        "thin lines or ticks at the two in its place; none for one); replicas that diverged are counted and left out "
-        "of the mean."
+        f"Ours: {shown} of the replicas ({count}), with the 95% t interval of the mean. For two replicas, thin lines "
+        "or ticks at their two values replace the interval; for one replica there is none. Diverged replicas are "
+        "counted and left out of the mean."
     )

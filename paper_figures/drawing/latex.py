@@ -1,4 +1,4 @@
-"""LaTeX tables: booktabs rules, the caption below, ASCII only."""
+"""LaTeX tables with booktabs rules and the caption below, in ASCII."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ _SPECIAL = {
     ">": r"$>$",
 }
 
-TEXT_WIDTH, TEXT_HEIGHT = 497, 645  # points of a page: two columns and the gap between them
-CAPTION_LINE = 125  # characters, each line 9.5 points high
-GROUP_SPACE, BLOCK_SPACE = 3, 45  # points between two groups; of a block's rules and headings and the space around it
-# From the largest, none below 7 points: commands, and points between two columns, of a character and of a line.
+TEXT_WIDTH, TEXT_HEIGHT = 497, 645  # of a page in points: two columns and the gap between them
+CAPTION_LINE = 125  # characters in a line of the caption, which is 9.5 points high
+GROUP_SPACE, BLOCK_SPACE = 3, 45  # points between two groups; points for a block's rules, headings and margins
+# Font sizes from the largest, none below 7 points: commands, space between columns, width of a character, height of a
+# line. The last three are in points.
 SIZES = (
     (r"\footnotesize", 12, 4.6, 9.5),
     (r"\footnotesize\setlength{\tabcolsep}{3pt}", 6, 4.6, 9.5),
     (r"\scriptsize\setlength{\tabcolsep}{3pt}", 6, 4.15, 8),
     (r"\scriptsize\setlength{\tabcolsep}{2pt}", 4, 4.15, 8),
 )
-NAME = 12  # characters that a line of the first column has at least, where it must be broken
-SLIM, SLIM_WIDTH = set(" .,:;()[]ijlt"), 0.6  # characters that are narrower, and how much of an ordinary one's width
+NAME = 12  # characters in a line of the first column, at least, if the column is wrapped
+SLIM, SLIM_WIDTH = set(" .,:;()[]ijlt"), 0.6  # narrow characters, and their width relative to other characters
 
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a table with columns of its own.
+    """A part of a table, with separate columns.
 
     Attributes:
-        headings, lines: plain text; a line break inside a cell puts the rest below it. A line whose first cell is not
-            empty starts a group.
-        names: how many columns come before the numbers; they are set to the left, the numbers centred.
-        title: above the headings; none where it is empty.
+        headings, lines: plain text. In a cell, text after a line break is set below, in small print. A line whose first
+            cell is not empty starts a group.
+        names: the number of columns before the numbers. They are left-aligned, and numbers are centred.
+        title: printed above the headings, if it is not empty.
     """
 
     headings: list[str]
@@ -49,7 +50,7 @@ class Block:
     title: str = ""
 
     def wrapped(self) -> Block:
-        """The same with headings of numbers broken to the width of what is below them, at least ten characters."""
+        """A copy with number headings wrapped to the width of the cells below them, but at least ten characters."""
         wrapped = list(self.headings)
         for column in range(self.names, len(wrapped)):
             room = max([10, *(int(_width(line[column])) for line in self.lines)])
@@ -57,7 +58,7 @@ class Block:
         return replace(self, headings=wrapped)
 
     def squeezed(self) -> Block:
-        """The same with its first column broken to what the others leave of the page in the smallest size."""
+        """A copy whose first column is wrapped to the width that the others leave on the page in the smallest size."""
         _, between, character, _ = SIZES[-1]
         excess = int((self.width(between, character) - TEXT_WIDTH) / character) + 1
         room = max(NAME, int(max(_width(line[0]) for line in self.lines)) - excess)
@@ -65,40 +66,41 @@ class Block:
         return replace(self, lines=[[name, *line[1:]] for name, line in zip(names, self.lines, strict=True)])
 
     def width(self, between: float, character: float) -> float:
-        """Roughly, in points."""
+        """The approximate width in points, from the space between columns and the width of a character."""
         columns = zip(*[self.headings, *self.lines], strict=True)
         widest = [max(map(_width, column)) for column in columns]
         return sum(widest) * character + between * (len(widest) - 1)
 
     def height(self, line_height: float) -> float:
-        """Roughly, in points."""
+        """The approximate height in points."""
         count = sum(max(cell.count("\n") + 1 for cell in line) for line in self.lines)
         groups = sum(bool(line[0]) for line in self.lines) if self.has_groups else 0
         return BLOCK_SPACE + count * line_height + groups * GROUP_SPACE
 
     @property
     def has_groups(self) -> bool:
-        """Whether any group has several lines: groups then stand apart from each other."""
+        """Whether any group has several lines; there is then space between groups."""
         return any(not line[0] for line in self.lines)
 
 
 def fits(block: Block) -> bool:
-    """Whether a block is no wider than the page in the smallest size."""
+    """Whether a block is at most as wide as the page in the smallest size."""
     _, between, character, _ = SIZES[-1]
     return block.wrapped().width(between, character) <= TEXT_WIDTH
 
 
 def escape(text: str) -> str:
-    """`text` as LaTeX that prints it; a character that has no entry here and is not ASCII becomes "?"."""
+    """LaTeX source that prints `text`. A character that is neither ASCII nor listed above becomes "?"."""
     escaped = "".join(_SPECIAL.get(character, character) for character in text)
     return escaped.replace("--", "-{}-").encode("ascii", "replace").decode()  # two hyphens would become a dash
 
 
 def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
-    r"""A `table*` environment (two-column width; needs \usepackage{booktabs}), in the largest size that fits.
+    r"""A `table*` environment (as wide as the page; needs \usepackage{booktabs}), in the largest size that fits.
 
     Args:
-        notes: the caption's sentences; foot: small print under it.
+        notes: the sentences of the caption.
+        foot: small print below the caption.
     """
     blocks = [block if fits(block) else block.squeezed() for block in (block.wrapped() for block in blocks)]
     room = TEXT_HEIGHT - 9.5 * (len(" ".join([*notes, foot])) / CAPTION_LINE + 2)
@@ -109,10 +111,10 @@ def table(blocks: list[Block], notes: list[str], foot: str, label: str) -> str:
         and sum(block.height(line) for block in blocks) <= room
     )
     size = next(fitting, SIZES[-1][0])
-    letters, *_ = size.partition(r"\setlength")  # the caption's are as large
+    letters, *_ = size.partition(r"\setlength")  # the caption has the same size
     body = "\n\\par\\medskip\n".join(map(_tabular, blocks))
     caption = "\n  ".join(escape(note) for note in notes)
-    small = escape(foot).replace("/", r"/\allowbreak{}")  # so that a path can be broken
+    small = escape(foot).replace("/", r"/\allowbreak{}")  # allows line breaks in paths
     return rf"""% Needs \usepackage{{booktabs}}.
 \begin{{table*}}
 \centering{size}
@@ -152,5 +154,5 @@ def _cell(text: str, side: str = "c") -> str:
 
 
 def _width(cell: str) -> float:
-    """Of a cell's longest line, in ordinary characters."""
+    """The width of a cell's longest line, in characters of normal width."""
     return max(sum(SLIM_WIDTH if character in SLIM else 1.0 for character in line) for line in cell.split("\n"))

@@ -1,4 +1,4 @@
-"""Where the panels of a figure lie: the grid, the head and legends around it, and the names of its axes."""
+"""The layout of a figure: its grid of panels, the head and the legends around the grid, and the axis labels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from impls.errors import UserError
 from paper_figures.drawing import style
 from paper_figures.names import FRAMEWORKS
 
-Sharing = bool | Literal["none", "all", "row", "col"]  # which panels have an axis in common
+Sharing = bool | Literal["none", "all", "row", "col"]  # which panels share an axis
 
 # Inches.
 LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
-HANDLE, SPACING = 2.6, 1.4  # of a legend, in heights of its letters
-MANY, LOWER = 3, 0.72  # in one column of a page: so many panels side by side are stacked; two are so much lower
+HANDLE, SPACING = 2.6, 1.4  # length of a legend's handles and space between its entries, in font sizes
+# In a one-column figure, MANY panels side by side are stacked, and the height of two or more is multiplied by LOWER.
+MANY, LOWER = 3, 0.72
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.3, 0.34
 
 
@@ -38,21 +39,22 @@ def grid(
 ) -> tuple[Figure, np.ndarray]:
     """A figure with its head, its legend and empty panels [rows, columns] of `row_height` inches.
 
-    In one column of a page, one row of three panels is stacked, and panels side by side are lower.
+    In a one-column figure, a single row of three panels is stacked, and two or more panels per row are lower.
 
     Args:
-        head: says how wide the figure is.
-        legend: its lines, each with its handles; those too long for the figure are broken.
-        between_rows, between_columns: inches, where panels need room between them for labels of their own.
+        head: also has the width of the figure.
+        legend: the lines of the legend, each a list of handles. Lines that are too long for the figure are wrapped.
+        between_rows, between_columns: inches between panels; more if the labels of the panels need it.
 
     Raises:
-        UserError: so many panels have no room in one column.
+        UserError: the panels do not fit in one column.
     """
     narrow = head.columns == 1
-    legend, stacked = [part for line in legend for part in _broken(line, head.width)], narrow and columns == MANY
+    legend = [part for line in legend for part in _wrapped_handles(line, head.width)]
+    stacked = narrow and columns == MANY
     if narrow:
         if columns > MANY or (stacked and rows > 1):
-            raise UserError(f"{columns} panels side by side have no room in one column; leave --columns out.")
+            raise UserError(f"{columns} panels side by side do not fit in one column; omit --columns.")
         row_height *= LOWER if columns > 1 else 1
     down, across = (columns, 1) if stacked else (rows, columns)
     above = style.head_height(head)
@@ -78,26 +80,26 @@ def grid(
 
 
 def frameworks_legend() -> list[Line2D]:
-    """One line for each framework, in the order of drawing."""
+    """One line for each framework, in drawing order."""
     return [
         Line2D([], [], label=name, color=style.INK, **style.FRAMEWORK_LINES[key]) for key, name in FRAMEWORKS.items()
     ]
 
 
 def dots_legend(looks: dict[str, dict], colour: str = style.INK) -> list[Line2D]:
-    """One dot for each framework; `looks` are those of the style."""
+    """One dot for each framework; `looks` are its styles, by framework."""
     return [
         Line2D([], [], label=FRAMEWORKS[key], color=colour, linestyle="none", **look) for key, look in looks.items()
     ]
 
 
 def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
-    """Names the outer axes of a grid; one y label serves all rows, or each has its own."""
+    """Labels the outer axes of a grid. There is one y label for all rows, or one for each."""
     narrow = style.is_narrow(grid[0, 0].figure)
     stacked = grid.shape[1] > 1 and grid[0, 0].get_subplotspec().get_geometry()[1] == 1
     for axes in grid[-1, -1:] if stacked else grid[-1, :1] if narrow else grid[-1]:
         axes.set_xlabel(x_label)
-    if narrow and not stacked:  # one serves two panels, and stands in the middle
+    if narrow and not stacked:  # one label for all panels of the row, below their middle
         left, right = (axes.get_position() for axes in grid[-1, [0, -1]])
         grid[-1, 0].xaxis.label.set_x((right.x1 - left.x0) / 2 / left.width)
     for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
@@ -105,13 +107,13 @@ def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
             axes.set_ylabel(label)
     if narrow:
         for axes in grid.flat:
-            title = _to_width(axes, axes.get_title(loc="left"), style.SMALL)
+            title = _wrapped_title(axes, axes.get_title(loc="left"), style.SMALL)
             axes.set_title(title, loc="left", fontsize=style.SMALL, fontweight="bold", pad=4)
     grid[0, 0].figure.align_ylabels(grid[:, 0])
 
 
-def _broken(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
-    """A legend's line, broken where it would be longer than the figure, of `width` inches, is wide."""
+def _wrapped_handles(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
+    """The handles of a legend's line, split into lines that fit a figure of `width` inches."""
     lines: list[list[Line2D]] = [[]]
     room = 0.0
     for handle in handles:
@@ -123,7 +125,7 @@ def _broken(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
     return lines
 
 
-def _to_width(axes: Axes, text: str, size: float) -> str:
-    """Broken to lines no longer than the panel and the gap beside it."""
+def _wrapped_title(axes: Axes, text: str, size: float) -> str:
+    """`text` wrapped to the width of the panel and the gap beside it."""
     inches = axes.get_position().width * style.figure_of(axes).get_figwidth() + BETWEEN_COLUMNS
     return textwrap.fill(text, int(inches * 72 / size / 0.62))

@@ -1,7 +1,7 @@
-"""The two figures of p_update: the test error of every replica against how often its layers are updated.
+"""The two p_update figures: the test error of every replica against the update probability of its layers.
 
-One row of panels per method, one column per snapshot of the paper. Behind our dots stand the paper's medians, read off
-its figures, each over its bin of p_update.
+There is one row of panels per method and one column per snapshot of the paper. Our dots are overlaid with the paper's
+medians, read off its figures. Each median is a bar over its bin of p_update.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from paper_figures.runs import Run, read_runs
 
 METHODS = ("dni", "cdni")
 SNAPSHOTS = (5_000, 12_000, 25_000, 250_000, 500_000)  # the paper's, in iterations
-# How far from a snapshot of a shortened run its evaluation may lie, as a fraction of it: there is nothing to compare.
+# In shortened runs, the greatest distance of an evaluation from its snapshot, as a fraction of the snapshot. It can be
+# large because such runs are not compared with the paper.
 NEAR_IN_SHORT_RUNS = 0.25
 MEASURE = MEASURES["test_error"]
-DIVERGED = "diverged"  # the note of a replica without a value
+DIVERGED = "diverged"  # the `note` of a replica whose value is not finite
 COLUMNS = [
     "method",
     "snapshot",
@@ -46,14 +47,14 @@ COLUMNS = [
 ]
 
 COLOUR = style.DEPTHS[4]  # these nets have four layers
-# On top of the dots, with a white rim: it must be seen among a hundred of them.
+# Bars are on top of the dots, with a white rim that keeps them visible among a hundred dots.
 RIM = [patheffects.withStroke(linewidth=3, foreground="white")]
 PAPER_BAR: style.Look = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
 DIVERGED_DOT: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
 def make(module_file: str, title: str, results: Path, request: Request) -> dict[str, bytes]:
-    """The contents of one figure's .pdf, .svg, .png, .csv and .json files, by suffix; its claims say which runs."""
+    """The contents of a figure's .pdf, .svg, .png, .csv and .json files, by suffix. Its claims select the runs."""
     claims = read_claims()
     claims = claims[claims["artifact"] == Path(module_file).stem]
     kinds = claims.drop_duplicates("method").to_dict("records")
@@ -64,12 +65,15 @@ def make(module_file: str, title: str, results: Path, request: Request) -> dict[
 
 
 def at_paper_scale(runs: list[Run]) -> bool:
-    """Whether the panels are the paper's snapshots, and not the same fractions of runs that end before the first."""
+    """Whether panels show the paper's snapshots.
+
+    If all runs are shorter than the first snapshot, panels show the same fractions of their length instead.
+    """
     return not runs or max(run.record.iterations for run in runs) >= SNAPSHOTS[0]
 
 
 def _our_points(runs: list[Run]) -> pd.DataFrame:
-    """A row for every replica and snapshot; where a run has none there, or is missing, one row whose `note` says so."""
+    """A row per replica and snapshot; a single row with a `note` if a run is missing or has no evaluation there."""
     scaled = not at_paper_scale(runs)
     rows = []
     for method in METHODS:
@@ -84,7 +88,7 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
 
 
 def _snapshot(run: Run, snapshot: int, scaled: bool) -> list[dict]:
-    """One run at one of the paper's snapshots, or (scaled) at the same fraction of its own length."""
+    """The rows of a run at one of the paper's snapshots, or (`scaled`) at the same fraction of the run's length."""
     length = run.record.iterations if scaled else paper_iterations()
     wanted = max(1, round(snapshot / paper_iterations() * length))
     if wanted > run.record.iteration_reached:
@@ -114,13 +118,14 @@ def _sentences(runs: list[Run]) -> list[str]:
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
     sentences = [
         f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",
-        "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points; "
-        "panels without bars: none was read there.",
+        "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points. No "
+        "medians were read for panels without bars.",
     ]
     if not at_paper_scale(runs):
         sentences.append(
-            "These runs end before the paper's first snapshot: the panels stand at the fractions of their length at "
-            f"which the paper's stand in {paper_iterations():,}, at the nearest evaluation; the bars are its own."
+            "These runs end before the paper's first snapshot. Each panel shows the same fraction of the run as the "
+            f"paper's panel does of its {paper_iterations():,} iterations, at the nearest evaluation. The bars are the "
+            "paper's, at its own iterations."
         )
     return sentences
 
@@ -158,17 +163,17 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
     notes: dict[str, str] = {}
     for framework, name in FRAMEWORKS.items():
         ours = points[points["source"] == framework]
-        # An error of zero has no place on a log scale: its dot lies on the axis.
+        # An error of zero cannot be shown on a log scale. Its dot is drawn on the x axis.
         values = ours["value"].astype(float).clip(lower=axes.get_ylim()[0])
         axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **style.REPLICA_DOTS[framework])
         diverged = ours.loc[ours["note"] == DIVERGED, "p_update"]
         on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
         axes.plot(diverged, np.ones(len(diverged)), **on_top)
-        said = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
-        said += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []
-        if said:
-            notes[name] = "; ".join(said)
-    alike = len(notes) == len(FRAMEWORKS) and len(set(notes.values())) == 1
-    lines = list(notes.values())[:1] if alike else [f"{name}: {note}" for name, note in notes.items()]
-    crossed = any("×" in note for note in notes.values())
-    panels.write_note(axes, [*([""] if crossed else []), *lines], "upper right")  # below the crosses
+        remarks = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
+        remarks += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []
+        if remarks:
+            notes[name] = "; ".join(remarks)
+    all_equal = len(notes) == len(FRAMEWORKS) and len(set(notes.values())) == 1
+    lines = list(notes.values())[:1] if all_equal else [f"{name}: {note}" for name, note in notes.items()]
+    has_crosses = any("×" in note for note in notes.values())
+    panels.write_note(axes, [*([""] if has_crosses else []), *lines], "upper right")  # below the crosses

@@ -1,4 +1,4 @@
-"""One place for sizes, colours and line styles, and for saving a figure to the same bytes every time."""
+"""Sizes, colours and line styles of all figures, and saving a figure with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from matplotlib.transforms import Affine2D
 from paper_figures.provenance import embedding
 from paper_figures.provenance.stamps import one_line
 
-Look = dict[str, Any]  # arguments of matplotlib that say how lines, dots or texts look
+Look = dict[str, Any]  # arguments of matplotlib for the style of lines, dots or text
 
 DPI = 200
-WIDTHS = {1: 3.35, 2: 7.0}  # inches of a figure, by the columns of a page that it is as wide as
+WIDTHS = {1: 3.35, 2: 7.0}  # inches, by the width of a figure in columns of a page
 SMALL, NORMAL = 6.5, 8.0  # points
 HEAD_MARGIN, PANEL_TITLE = 0.08, 0.27  # inches
-HEAD_LINES = (NORMAL * 1.4 / 72, SMALL * 1.3 * 1.17 / 72)  # inches: of a line of data, and of one of settings
-READABLE = 4.5  # contrast of text with white, at least
+HEAD_LINES = (NORMAL * 1.4 / 72, SMALL * 1.3 * 1.17 / 72)  # inches: height of a line of data, and of a line of settings
+READABLE = 4.5  # lowest contrast of text with white
 
-# From light to dark: told apart by lightness alone, so in grey and with any colour vision.
+# From light to dark. They differ in lightness, so they can be distinguished in grey and with any colour vision.
 DEPTHS = {3: "#e09a2f", 4: "#c9504f", 5: "#7d3488", 6: "#1b1446"}
 FIVE_SHADES = ("#e8ab3c", "#dd7340", "#b53f5c", "#742a83", "#1b1446")
 THREE_SHADES = FIVE_SHADES[::2]
 SEVEN_SHADES = ("#efb63f", "#e6913a", "#d66b4a", "#b94a62", "#8f3278", "#5b2380", "#1b1446")
 TRUNCATION_LENGTHS = dict(zip((2, 3, 4, 5, 8, 20, 40), SEVEN_SHADES, strict=True))  # of recurrent nets, in time steps
-ALARM_WORD = "STAND-IN"  # a head that starts with it is red
+ALARM_WORD = "STAND-IN"  # a head that starts with this word is red
 INK, FAINT, GRID, ALARM = "#222222", "#666666", "#e4e4e4", "#a3200d"
-# PyTorch is a broad pale line and JAX a thin dark one with dots, so that both show where they coincide.
+# PyTorch is a broad pale line and JAX a thin dark one with dots, so that both are visible where they coincide.
 FRAMEWORK_LINES: dict[str, Look] = {
     "torch": {"linewidth": 2.6, "alpha": 0.55, "solid_capstyle": "butt"},
     "jax": {"linewidth": 0.8, "marker": "o", "markersize": 2.4, "markevery": 0.05},
@@ -49,7 +49,7 @@ FRAMEWORK_DOTS: dict[str, Look] = {
     "torch": {"marker": "o", "markersize": 7.5, "alpha": 0.45},
     "jax": {"marker": "o", "markersize": 3},
 }
-# Of single replicas, of which there are many.
+# For the many individual replicas.
 REPLICA_LINES: dict[str, Look] = {
     "torch": {"linewidth": 2.0, "alpha": 0.45, "solid_capstyle": "butt"},
     "jax": {"linewidth": 0.7},
@@ -58,7 +58,7 @@ REPLICA_DOTS: dict[str, Look] = {
     "torch": {"marker": "o", "markersize": 4.2, "alpha": 0.4, "markeredgewidth": 0},
     "jax": {"marker": "o", "markersize": 2.0, "markeredgewidth": 0},
 }
-BAND: Look = {"alpha": 0.1, "linewidth": 0}  # so pale that several on top of each other still show their lines
+BAND: Look = {"alpha": 0.1, "linewidth": 0}  # pale, so that lines stay visible under several bands
 TWO_REPLICAS: Look = {"linewidth": 0.4, "alpha": 0.7}
 PAPER_LINE: Look = {
     "linewidth": 0.9,
@@ -102,11 +102,13 @@ _RC: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the panels of a figure, and how wide the figure is.
+    """The text above the panels of a figure, and the width of the figure.
 
     Attributes:
-        data: the first line; `settings`: the second, in small print.
-        columns: of a page, 1 or 2. Letters are equally large in both, so one for one column is drawn anew, not shrunk.
+        data: the first line.
+        settings: the second line, in small print.
+        columns: width of the figure in columns of a page: 1 or 2. Both have the same font sizes, so a one-column figure
+            is drawn anew, not shrunk.
     """
 
     data: str
@@ -115,24 +117,24 @@ class Head:
 
     @property
     def width(self) -> float:
-        """Inches of the figure."""
+        """The width of the figure in inches."""
         return WIDTHS[self.columns]
 
 
 def figure_of(axes: Axes) -> Figure:
-    """The figure that axes are a part of; none here has figures within it."""
+    """The figure that contains the axes. No figure here has subfigures."""
     assert isinstance(axes.figure, Figure)
     return axes.figure
 
 
 def is_narrow(figure: Figure) -> bool:
-    """Whether a figure is as wide as one column."""
+    """Whether a figure is one column wide."""
     return figure.get_figwidth() == WIDTHS[1]
 
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Within it matplotlib uses this style and nothing of the user's own settings."""
+    """A context in which matplotlib uses this style and ignores the user's settings."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
@@ -140,14 +142,14 @@ def applied() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` inches that belongs to no window."""
+    """An empty figure of `width` x `height` inches, without a window."""
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
-    """The figure as .pdf, .svg and .png: `title` and `stamp` are in the metadata of each file, and a date in none."""
+    """The figure as .pdf, .svg and .png. The metadata of each file contain `title` and `stamp`, but no date."""
     line, whole = one_line(stamp), embedding.text(stamp)
     pdf, svg, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
     named = {"Title": title, "Creator": "paper_figures"}
@@ -163,13 +165,13 @@ def save(figure: Figure, title: str, stamp: dict[str, Any]) -> dict[str, bytes]:
 
 
 def contrast(colour: str) -> float:
-    """Of a colour with white, from 1 (white) to 21 (black), by the Web Content Accessibility Guidelines."""
+    """A colour's contrast with white, from 1 (white) to 21 (black), by the Web Content Accessibility Guidelines."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
     return 1.05 / (0.05 + sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)))
 
 
 def readable(colour: str) -> str:
-    """The colour itself, or as much darker as text in it must be to be read on white: pale lines can be seen."""
+    """The colour, darkened if needed to make text readable on white. (Lines can be paler than text.)"""
     red, green, blue = to_rgb(colour)
     shares = (share / 100 for share in range(100, 0, -2))
     shades = (to_hex((share * red, share * green, share * blue)) for share in shares)
@@ -177,9 +179,9 @@ def readable(colour: str) -> str:
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """The nearest positions (least squares) in the same order that are at least `gap` apart; for labels of a column.
+    """The nearest positions (least squares) in the same order that are at least `gap` apart, for a column of labels.
 
-    Groups that touch are merged and centred on the mean of where their members wanted to be.
+    Groups that touch are merged and centred on the mean of their members' original positions.
     """
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     groups: list[tuple[float, list[int]]] = []  # (centre, members from below)
@@ -198,10 +200,10 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset: float = 5) -> None:
-    """Writes a label right of each (x, y, text, colour), moved up or down where neighbours would overlap.
+    """Writes a label to the right of each (x, y, text, colour), moved up or down if neighbours would overlap.
 
-    Limits, scales and position of the axes must be final, and a note written: labels keep above it, or below one at the
-    top.
+    The limits, scales and position of the axes must be final, and a note must be written before. Labels are placed
+    above a note at the bottom and below a note at the top.
     """
     points = 72 / axes.figure.dpi
     bottom, middle, top = (axes.transAxes.transform((0, height))[1] * points for height in (0, 0.5, 1))
@@ -227,14 +229,14 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], offset
 
 
 def write_beside(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **look: Any) -> None:
-    """A label `offset` points from a point of the data, with a halo that keeps it legible on top of a line."""
+    """Writes a label `offset` points from a data point, with a halo that keeps it legible on top of a line."""
     halo = [patheffects.withStroke(linewidth=2, foreground="white")]
     usual: Look = {"fontsize": SMALL, "annotation_clip": False, "zorder": 6, "path_effects": halo}
     axes.annotate(text, point, xytext=offset, textcoords="offset points", **{**usual, **look})
 
 
 def write_head(figure: Figure, head: Head) -> None:
-    """Above the panels: the data (in red and bold where it is a stand-in) and the settings; makes room for them."""
+    """Writes the data (in bold red if stand-in data were used) and the settings above the panels, and makes room."""
     height, (data_line, _) = figure.get_figheight(), HEAD_LINES
     wrapped_data, wrapped_settings = _wrapped(head)
     weight, colour = ("bold", ALARM) if head.data.startswith(ALARM_WORD) else ("normal", INK)
@@ -246,13 +248,13 @@ def write_head(figure: Figure, head: Head) -> None:
 
 
 def head_height(head: Head) -> float:
-    """Inches from the top of a figure with a head to its panels, whose titles are in between."""
+    """Inches from the top of a figure to its panels: the head and the titles of the panels."""
     counts = (text.count("\n") + bool(text) for text in _wrapped(head))
     return HEAD_MARGIN + sum(count * line for count, line in zip(counts, HEAD_LINES, strict=True)) + PANEL_TITLE
 
 
 def _wrapped(head: Head) -> tuple[str, str]:
-    # Letters are about half as wide as high; bold ones, and those of the settings, with their names and digits, more.
+    # The average width of a letter is about half the font size; more in bold, and more in settings (names and digits).
     points = 72 * (head.width - 0.75)
     letters = points / NORMAL / (0.57 if head.data.startswith(ALARM_WORD) else 0.49)
     return textwrap.fill(head.data, int(letters)), textwrap.fill(head.settings, int(points / SMALL / 0.53))

@@ -1,8 +1,8 @@
-"""What every table does: its numbers from claims and runs, three lines a net (paper, PyTorch, JAX), notes and stamp.
+"""Makes the files of a table: numbers from claims and runs, three lines per net (paper, PyTorch, JAX), notes, stamp.
 
-A table file is a module of `artifacts` called `table_*` or `text_*` (numbers that the paper gives in its text), found
-by its name. It has `TITLE`, `OUTPUT` and a `make` that takes its rows from the judged claims, says how a reader calls
-them, and ends in `table_files`.
+Each table is a module `table_*` or `text_*` (numbers in the text of the paper) of `artifacts`, found by its file name.
+It has `TITLE`, `OUTPUT` and a function `make`, which takes rows from the judged claims, adds printed names and calls
+`table_files`.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from paper_figures.provenance.stamps import Request, one_line
 from paper_figures.runs import Run
 
 HOW_TO_READ = (
-    "{}: mean ± half-width of its 95% t interval (replicas; one alone has no interval), and the verdict on the paper's "
-    "number where there is one."
+    "{}: mean ± half-width of its 95% t interval (number of replicas; a single one has no interval), and the verdict "
+    "on the paper's number, if it has one."
 )
-SOME_FAILED = "In brackets (2 of 3): one of three replicas {} and is not in the mean."
-NARROW = 12  # characters of the lines below a number and its interval in LaTeX, in narrow columns
+SOME_FAILED = "In brackets (2 of 3): one of three replicas {} and is left out of the mean."
+NARROW = 12  # characters per line below a number and its interval, in narrow columns of LaTeX
 KEYS = ["id", "dataset", "model", "layers", "method", "cell"]
 
 
 def rows_of_cells(judged: pd.DataFrame, runs: list[Run], cells: list[dict[str, Any]]) -> pd.DataFrame:
-    """The rows of each of `cells`, in their order: its judged claim, or ours alone where the paper has no number.
+    """The rows of each of `cells`, in their order: its judged claim, or only our numbers if the paper has none.
 
     Args:
-        judged: of one table, and `runs`: both as `judged_claims` returns them.
-        cells: columns of the claims that name a cell, such as {"method": "dni", "cell": "cut_after~3"}; those that are
-            not given are as in the first claim.
+        judged, runs: those of one table, as `judged_claims` returns them.
+        cells: columns of the claims that identify a cell, such as {"method": "dni", "cell": "cut_after~3"}. Other
+            columns are taken from the first claim.
     """
     rows = []
     for cell in cells:
@@ -49,7 +49,7 @@ def rows_of_cells(judged: pd.DataFrame, runs: list[Run], cells: list[dict[str, A
 
 
 def _without_number(claim: dict[str, Any]) -> pd.DataFrame:
-    """The claim's cell as a claim without a published number; its id is made of the cell."""
+    """The claim's cell as a claim without a published number; its id is made from the cell."""
     layers = "" if pd.isna(claim["layers"]) else str(claim["layers"])
     place = [claim["artifact"], claim["dataset"], claim["model"], layers, claim["method"], claim["cell"]]
     absent = dict.fromkeys(("value", "margin", "reading_error"), math.nan)
@@ -71,22 +71,22 @@ def table_files(
     """The contents of a table's .csv (one row per number), .md, .tex and .json files, by suffix.
 
     Args:
-        module_file: `__file__` of the table's module, whose name is the artifact's.
-        heading: of the .md.
-        runs: notes and stamp are about those of them that a number is from.
-        judged: of `judge`, with further columns of text: one called as each of `lines`, and `column`. An optional
-            column `printed` holds what the paper prints where that is no number.
-        lines: the columns that name a net, which are their headings too; a net has a line for the paper and for each
+        module_file: `__file__` of the table's module; the name of the module is the name of the artifact.
+        heading: the heading of the .md file.
+        runs: all runs. Notes and stamp are about the runs whose numbers are in the table.
+        judged: the result of `judge` with more columns of text: those named in `lines`, and `column`. An optional
+            column `printed` contains what the paper prints, if this is not a number.
+        lines: the columns that identify a net; also their headings. A net has a line for the paper and for each
             framework.
-        columns: headings of the numbers' columns, in order; `column` says in which one a number stands.
-        notes: sentences of this table, between the legend and the machines.
-        blocks: one of `lines`. In LaTeX, each of its values has a part of the table and is the title of it, with no
-            column that would be empty there.
+        columns: the headings of the columns of numbers, in order. `column` of a row is one of them.
+        notes: sentences about this table, between the legend and the machines.
+        blocks: one of `lines`. In LaTeX, each of its values is the title of a part of the table, which has no empty
+            columns.
     """
     artifact = Path(module_file).stem
     used = [run for run in runs if run.path in set(judged["run"])]
     stamp = request.stamp(artifact, results, used)
-    # No one length where some of the trainings end by a rule of their own.
+    # There is no single length if some trainings end by a stopping rule.
     paper_iterations = None if judged["iteration"].isna().any() else int(judged["iteration"].max())
     metrics = ", ".join(METRICS[metric] for metric in judged["metric"].unique())
     how_to_read = HOW_TO_READ.format(metrics[0].upper() + metrics[1:])
@@ -115,13 +115,13 @@ def table_files(
 
 
 def table_contents(csv: bytes, page: str, printed: str, heading: str, stamp: dict) -> dict[str, bytes]:
-    """The files of a table, by suffix, from its long form, its Markdown and its LaTeX."""
+    """The files of a table, by suffix, from its .csv, its Markdown and its LaTeX."""
     contents = {".csv": csv, ".md": with_comment(".md", page, stamp), ".tex": with_comment(".tex", printed, stamp)}
     return with_record(contents, heading, stamp)
 
 
 def _block(judged: pd.DataFrame, lines: list[str], columns: list[str], title: str) -> latex.Block:
-    """A part of the table in LaTeX: cells of two lines where they fit, or else of more and narrower ones."""
+    """A part of the table in LaTeX. Cells have two lines if the table then fits, or else more and narrower lines."""
     used = [column for column in columns if column in set(judged["column"])]
     for write in (_in_two_lines, _in_narrow_lines):
         block = latex.Block([*lines, "From", *used], _lines(judged, lines, used, write), len(lines) + 1, title)
@@ -131,44 +131,44 @@ def _block(judged: pd.DataFrame, lines: list[str], columns: list[str], title: st
 
 
 def _lines(judged: pd.DataFrame, lines: list[str], columns: list[str], write: Callable[..., str]) -> list[list[str]]:
-    """The cells of each printed line; `write` makes that of a row with a number of ours."""
+    """The cells of each printed line; `write` formats our numbers (see `our_text`)."""
     printed = []
     for net, rows in judged.groupby(lines, sort=False):
         published = rows.drop_duplicates("column").set_index("column")
-        printed.append([*net, "paper", *(_at(published, column, paper_text) for column in columns)])
+        printed.append([*net, "paper", *(_cell(published, column, paper_text) for column in columns)])
         for framework, name in FRAMEWORKS.items():
             ours = rows[rows["framework"] == framework].set_index("column")
-            cells = [_at(ours, column, lambda row: our_text(row, write)) for column in columns]
+            cells = [_cell(ours, column, lambda row: our_text(row, write)) for column in columns]
             printed.append([*("" for _ in lines), name, *cells])
     return printed
 
 
-def _at(rows: pd.DataFrame, column: str, write: Callable[[pd.Series], str]) -> str:
+def _cell(rows: pd.DataFrame, column: str, write: Callable[[pd.Series], str]) -> str:
     return write(rows.loc[column]) if column in rows.index else ""
 
 
 def paper_text(row: pd.Series) -> str:
-    """The paper's number as it prints it, or as it was read off a plot; empty where it has none."""
+    """The paper's number as printed there, or as read off a plot; empty if it has none."""
     if row.get("printed"):
         return row["printed"]
     if math.isnan(row["value"]):
         return ""
     if row["obtained"] == "digitised" or not row["reading_error"]:
         return f"{row['value']:g}"
-    # With as many digits as the paper prints: it is read to half of the last one.
+    # As many digits as the paper prints: the reading error is half a unit of the last digit.
     digits = max(0, math.ceil(-math.log10(2 * row["reading_error"]) - 1e-9))
     return f"{row['value']:.{digits}f}"
 
 
 def our_text(row: pd.Series, write: Callable[..., str]) -> str:
-    """Our number with its interval, replicas and verdict, as `write` sets them: in one line, or in several."""
+    """Our number with its interval, replicas and verdict; `write` arranges them in one line or several."""
     if row["n"] + row["n_diverged"] == 0:
         return row["verdict"]
     measure = MEASURES[row["metric"]]
     number = f"{row['ours']:.{measure.digits}f}" if row["n"] else "–"
     low, high = row["low"], row["high"]
     interval = f"± {(high - low) / 2:.{measure.digits}f}"
-    if measure.on_ladder:  # its steps are not equally long
+    if measure.on_ladder:  # curriculum steps differ in length
         interval = f"[{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
     chosen = row["chosen"].partition(",")[0].partition("~")[2]
     at = f"at {chosen}" if chosen else ""
@@ -195,14 +195,14 @@ def _count(row: pd.Series) -> str:
 
 
 def markdown(heading: str, headings: list[str], lines: list[list[str]], notes: list[str], foot: str) -> str:
-    """A page: the first of `notes`, about the data, in bold, the others, the table, and `foot`, the stamp."""
+    """A page: the first of `notes`, about the data, in bold; the other notes; the table; and `foot`, the stamp."""
     conditions, *others = notes
     rest = "\n\n".join(others)
     return f"# {heading}\n\n**{conditions}**\n\n{rest}\n\n{markdown_lines(headings, lines)}\n\n{foot}\n"
 
 
 def markdown_lines(headings: list[str], lines: list[list[str]]) -> str:
-    """The table alone; a column of whole numbers is set to the right."""
+    """The table in Markdown. Columns of whole numbers are right-aligned."""
     sides = [
         "--:" if all(cell.isdigit() or not cell for cell in column) else "---" for column in zip(*lines, strict=True)
     ]
@@ -210,7 +210,7 @@ def markdown_lines(headings: list[str], lines: list[list[str]]) -> str:
 
 
 def _long_form(judged: pd.DataFrame) -> pd.DataFrame:
-    """One row per number: the paper's first, where it prints one, then each framework's."""
+    """One row per number: the paper's, if it has one, and then each framework's."""
     keys = [*KEYS, "metric", "unit", "margin"]
     paper = judged.drop_duplicates("id").dropna(subset="value")[[*keys, "value", "iteration"]].assign(source="paper")
     ours = judged[[*keys, "low", "high", "n", "n_diverged", "verdict", "why", "chosen", "run"]]

@@ -1,4 +1,4 @@
-"""The runs that claims still need, and the command that makes each."""
+"""The runs that claims still need, and the command for each run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PAPER_PRESET = "snakemake --configfile config/paper.yaml"
 def missing_runs(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[str, list[dict[str, Any]]]:
     """By experiment, a row for each cell and framework whose claims need a run.
 
-    A row has the claims' `heading`, `cell`, `framework`, `n` of them, `why` (the reasons that they give), the `id` that
-    links of the page lead to, and the `command`, with `how` in words.
+    A row has the `cell`, the `framework`, the number `n` of its claims, `why` (their reasons), the `id` that is the
+    target of links on the page, and the `command`, with a description `how`.
     """
     by_path = {run.path: run for run in runs}
     open_claims = judged[judged["verdict"].isin(WAITING)]
@@ -47,23 +47,23 @@ def missing_runs(judged: pd.DataFrame, runs: list[Run], results: Path) -> dict[s
 def _command(
     claims: list[dict[str, Any]], folder: str, framework: str, runs: dict[str, Run], results: Path
 ) -> tuple[str, str]:
-    """What makes the run that the claims of one cell need, in words, and the command."""
+    """A description and the command of the run that the claims of one cell need."""
     experiment = claims[0]["experiment"]
-    own = runs.get(f"{experiment}/{folder}/{framework}/run.json")
-    if own is not None and own.record.status != "complete":
-        return "goes on from its checkpoint", _resumed(own.record.command)
+    run = runs.get(f"{experiment}/{folder}/{framework}/run.json")
+    if run is not None and run.record.status != "complete":
+        return "resumes from its checkpoint", _resumed(run.record.command)
     at_paper_size = f"{PAPER_PRESET} {' '.join(_targets(claims, folder, framework))}"
-    if results.resolve().name == "paper" and own is not None:
+    if results.resolve().name == "paper" and run is not None:
         return "complete: raise `replicas` in config/paper.yaml, then", at_paper_size
     (other,) = set(FRAMEWORKS) - {framework}
-    twin = runs.get(f"{experiment}/{folder}/{other}/run.json")
-    if own is None and twin is not None:
-        return f"as the {FRAMEWORKS[other]} run beside it", _twin(twin.record.command, other, framework)
+    other_run = runs.get(f"{experiment}/{folder}/{other}/run.json")
+    if run is None and other_run is not None:
+        return f"with the settings of the {FRAMEWORKS[other]} run", _twin(other_run.record.command, other, framework)
     return "at the paper's size, into results/paper", at_paper_size
 
 
 def _targets(claims: list[dict[str, Any]], folder: str, framework: str) -> list[str]:
-    """The run records that the claims of one cell need, its reference's among them; or the whole experiment."""
+    """The run records that the claims of one cell need, including references; or whole experiments."""
     experiment = claims[0]["experiment"]
     if OPEN in folder:
         return [experiment]
@@ -78,7 +78,7 @@ def _targets(claims: list[dict[str, Any]], folder: str, framework: str) -> list[
 
 
 def _resumed(command: str) -> str:
-    """The command of a run, without its time limit, so that it resumes and trains to the end."""
+    """The command that resumes a run and trains to the end, without its time limit."""
     words = shlex.split(command)
     if "--max-minutes" in words:
         at = words.index("--max-minutes")
@@ -87,7 +87,7 @@ def _resumed(command: str) -> str:
 
 
 def _twin(command: str, framework: str, other: str) -> str:
-    """The command of a run, for the other framework."""
+    """The command of a run, changed to the other framework."""
     words = [other if word == framework else word for word in shlex.split(command)]
     return shlex.join(f"{word[: -len(framework)]}{other}" if word.endswith(f"/{framework}") else word for word in words)
 

@@ -24,7 +24,7 @@ DAMAGE = {
         "iterations: Input should be a valid",
     ),
     "unknown key": (lambda run: edit_record(run, surprise=1), "run.json", "surprise: Extra inputs are not permitted"),
-    "another cell": (lambda run: edit_record(run, framework="jax"), "run.json", "another folder"),
+    "another cell": (lambda run: edit_record(run, framework="jax"), "run.json", "a different folder"),
     "no curves": (lambda run: (run / "curves.parquet").unlink(), "curves.parquet", "missing"),
     "no parquet": (lambda run: (run / "curves.parquet").write_bytes(b"PAR1 cut"), "curves.parquet", "not a readable"),
     "no column": (lambda run: edit_curves(run, lambda x: x.drop(columns="seed")), "curves.parquet", "no column seed"),

@@ -191,7 +191,7 @@ def test_each_replica_chooses_its_own_depth_of_m(tmp_path, draw):
     half = 4.302653 * 1.0 / math.sqrt(3)
     assert by_split.loc["test", "low"] == pytest.approx(3 - half, rel=1e-5)
     assert {"2 (2/3)", "0 (2/3)"} <= {text.get_text() for text in figure.axes[0].texts}
-    assert "an addition of this suite" in caption and "flatters" in caption
+    assert "an addition of this suite" in caption and "which is optimistic" in caption
     assert_legible(figure)  # though the intervals reach below zero
 
 
@@ -254,7 +254,7 @@ def test_target_scale_has_a_panel_for_dni_where_it_was_run(tmp_path, draw):
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["cDNI"]
     ends = points[(points["iteration"] == 100_000) & (points["source"] == "jax")].set_index("setting")["value"]
     assert ends.idxmax() == "batch mean (ε = 1e-8)" and len(ends) == 3
-    assert "leaves the scale open" in caption
+    assert "does not state the scale" in caption
     cell = {"target_scale": "batch_mean", "adam_epsilon": 1e-12}
     write_run(tmp_path, experiment="target_scale", method="dni", cell=cell)
     figure, _, _ = draw("fig_target_scale")

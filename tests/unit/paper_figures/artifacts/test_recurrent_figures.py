@@ -65,7 +65,7 @@ def test_the_table_prints_each_result_in_its_own_unit_and_way(tmp_path):
     cells = {cell for line in lines if line[3] == "PyTorch" for cell in line[4:]}
     assert cells == {"", "missing", "14.0 [14.0, 14.0] (3) reproduced", "1.351 ± 0.002 (3) reproduced"}
     text = registry.module("table_rnn").make(tmp_path)[".md"].decode()
-    assert "Data: Copy (drawn from the seed, as the paper draws it); Penn Treebank (original)." in text
+    assert "Data: Copy (generated from the seed, as in the paper); Penn Treebank (original)." in text
     assert "Preset paper; 10,000 to 2,500,000 iterations." in text and "one step is the margin" in text
 
 
@@ -92,7 +92,7 @@ def test_tex_is_ascii_balanced_and_rectangular(tmp_path, name):
 def test_text_ptb_shows_both_results_and_the_share(tmp_path):
     write_pair(tmp_path, [REACHES] * 2, [REFERENCE] * 2, framework="jax")
     headings, _, paper, torch, jax = lines_of(tmp_path, "text_ptb")
-    assert headings[2:] == ["BPTT, T = 20: bits", "DNI + Aux, T = 5: bits", "Its share of the data"]
+    assert headings[2:] == ["BPTT, T = 20: bits", "DNI + Aux, T = 5: bits", "Share of the data"]
     assert paper == ["Penn Treebank", "paper", "1.35", "1.35", "0.58"]
     assert torch[2:] == ["missing"] * 3
     assert [cell.partition(" (")[0] for cell in jax[2:]] == ["1.350 ± 0.000", "1.325 ± 0.000", "0.46 ± 0.00"]
@@ -108,13 +108,13 @@ def test_generated_data_is_no_stand_in_and_is_named(tmp_path):
     write_copy(tmp_path)
     runs = read_runs(tmp_path, "recurrent")
     assert not any(run.stand_in for run in runs)
-    genuine = "Copy, Repeat Copy (drawn from the seed, as the paper draws it)"
+    genuine = "Copy, Repeat Copy (generated from the seed, as in the paper)"
     assert captions.data_line(runs) == f"Data: {genuine}."
     write_ptb(tmp_path, stand_in=True)
     runs = read_runs(tmp_path, "recurrent")
     assert [run.stand_in for run in runs] == [run.cell["dataset"] == "ptb" for run in runs]
     stand_in = "not Penn Treebank but text of a Markov chain over 50 symbols"
-    assert captions.data_line(runs) == f"STAND-IN DATA in 1 of 3 runs: {stand_in}; else {genuine}."
+    assert captions.data_line(runs) == f"STAND-IN DATA in 1 of 3 runs: {stand_in}; other data: {genuine}."
 
 
 # Figures.

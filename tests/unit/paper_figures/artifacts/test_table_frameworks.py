@@ -162,7 +162,7 @@ def test_cells_that_cannot_be_compared_are_counted(tmp_path):
     write_run(tmp_path, "jax", depth=5)
     write_both(tmp_path, [2.0, 3.0], [2.0, 3.0], {"seeds": (0, 1)}, {"seeds": (2, 3)}, method="cdni")
     assert len(table(tmp_path)) == 1
-    left_out = "Left out: 2 cells that one framework alone has run, and 1 cells whose two runs share no seed."
+    left_out = "Left out: 2 cells that only one framework has run, and 1 cells whose two runs share no seed."
     assert left_out in page(tmp_path)
 
 
@@ -328,7 +328,7 @@ def test_without_pairs_the_page_says_so(tmp_path):
     written = table_frameworks.make(tmp_path)
     text = written[".md"].decode()
     assert "**No cell has runs of both frameworks on a common seed.**" in text
-    assert "Left out: 1 cells that one framework alone has run." in text
+    assert "Left out: 1 cells that only one framework has run." in text
     assert written[".csv"].decode().startswith("experiment,cell,metric,") and written[".csv"].count(b"\n") == 1
 
 

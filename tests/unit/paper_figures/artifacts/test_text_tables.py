@@ -151,7 +151,7 @@ def test_a_mix_of_data_is_said(tmp_path):
     )
     write_run(tmp_path, depth=5)
     assert captions.data_line(read_runs(tmp_path, "feedforward")) == (
-        line.replace("DATA:", "DATA in 2 of 3 runs:").replace("test).", "test); else MNIST (original).")
+        line.replace("DATA:", "DATA in 2 of 3 runs:").replace("test).", "test); other data: MNIST (original).")
     )
     originals = tmp_path / "originals"
     write_run(originals, dataset="cifar10")

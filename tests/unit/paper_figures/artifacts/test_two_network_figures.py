@@ -76,7 +76,7 @@ SAID = {
     ("fig_two_network", smoke): ["one replica: DNI missing: joint, without"] * 2,
     ("fig_two_network", nothing): ["missing: all"] * 2,
     ("fig_two_network_periods", diverged): [
-        " × never so low: PyTorch T = 4, 8 (1 of 3); JAX T = 2 (2 of 3), T = 4, 8 (3 of 3) no goal: T = 2 (1 of 3)"
+        " × not reached: PyTorch T = 4, 8 (1 of 3); JAX T = 2 (2 of 3), T = 4, 8 (3 of 3) no goal: T = 2 (1 of 3)"
     ]
     * 2,
     ("fig_two_network_periods", smoke): ["missing: all"] * 2,
@@ -107,8 +107,10 @@ def test_the_curves_are_means_against_digits_and_updates_of_a(tmp_path, draw):
         assert [line.get_color() for line in ours] == list(fig_two_network.COLOURS.values())
         assert {"joint", "DNI", "without"} < {text.get_text() for text in axes.texts}
     assert "(3), with the 95% t interval" in caption
-    updates = "joint backprop 100,000 (one for 4,096 digits); decoupled with DNI 400,000 (one for 1,024 digits); "
-    assert f"Updates of A by the ends of the curves: {updates}decoupled without DNI 400,000 (one for 1,024" in caption
+    updates = "joint backprop 100,000 (one per 4,096 digits); decoupled with DNI 400,000 (one per 1,024 digits); "
+    assert (
+        f"Updates of A up to the ends of the curves: {updates}decoupled without DNI 400,000 (one per 1,024" in caption
+    )
     assert "shows its curves without numbers" in caption
 
 
@@ -116,7 +118,7 @@ def test_frameworks_of_different_length_have_each_their_updates(tmp_path, draw):
     write_two(tmp_path, "torch", "dni", a=[JOINT] * 2, b=[JOINT] * 2)
     write_two(tmp_path, "jax", "dni", a=[JOINT[:3]] * 2, b=[JOINT[:3]] * 2, iterations=200_000)
     _, _, caption = draw("fig_two_network")
-    assert "by the ends of the curves: decoupled with DNI 400,000 or 800,000 (one for 1,024 digits)." in caption
+    assert "up to the ends of the curves: decoupled with DNI 400,000 or 800,000 (one per 1,024 digits)." in caption
     assert "1 of 2 runs unfinished" in caption
 
 
@@ -185,7 +187,7 @@ def test_periods_are_compared_in_digits_and_in_seconds(tmp_path, draw):
         expected = {({2: 0, 8: 2}[period], value) for period, value in zip(mine["period"], mine["value"], strict=True)}
         assert np.array(sorted(drawn)) == pytest.approx(np.array(sorted(expected)), rel=1e-5)
         assert notes(axes) == "missing: PyTorch T = 2, 4; JAX T = 4, 8"
-    assert "by pairs of replicas of one seed; below 1 DNI is sooner" in caption
+    assert "for pairs of replicas with the same seed; below 1, DNI needs less" in caption
 
 
 def test_what_has_no_ratio_is_counted_and_marked(tmp_path, draw):
@@ -211,7 +213,7 @@ def test_what_has_no_ratio_is_counted_and_marked(tmp_path, draw):
     at_top = [line for line in crosses if line.get_transform() == axes.get_xaxis_transform()]
     assert sorted(round(line.get_xdata()[0]) for line in crosses) == [0, 0, 1, 1]
     assert [(round(line.get_xdata()[0]), line.get_ydata()[0]) for line in at_top] == [(1, 0.95), (1, 0.95)]
-    said = "× never so low: PyTorch T = 2 (1 of 3), T = 4 (3 of 3) no goal: PyTorch T = 8 (2 of 3) missing: JAX all"
+    said = "× not reached: PyTorch T = 2 (1 of 3), T = 4 (3 of 3) no goal: PyTorch T = 8 (2 of 3) missing: JAX all"
     assert notes(axes).strip() == said
     assert_legible(figure)
 

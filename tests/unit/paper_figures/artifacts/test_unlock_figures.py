@@ -170,7 +170,7 @@ def test_a_shortened_run_is_shown_at_the_same_fractions_and_labelled_so(tmp_path
         "50%: iteration 1,000",
         "100%: iteration 2,000",
     ]
-    assert "fractions of their length" in json.loads(written[".json"])["caption"]
+    assert "the same fraction of the run" in json.loads(written[".json"])["caption"]
 
 
 def test_a_fraction_far_from_every_evaluation_is_left_out(tmp_path, drawn):

@@ -70,5 +70,5 @@ def test_replica_settings_must_be_there_and_whole(tmp_path):
     with pytest.raises(UserError, match=r"replica_settings\.p_update has 7 values for 8 seeds"):
         claims.make(tmp_path)
     edit_record(run, replica_settings=None)
-    with pytest.raises(UserError, match="does not say the p_update of each replica"):
+    with pytest.raises(UserError, match="does not contain the p_update of each replica"):
         claims.make(tmp_path)

@@ -103,7 +103,7 @@ def assert_named(figure):
 @pytest.mark.parametrize("artifact", FIGURES)
 def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
     if columns == 1 and artifact in WIDE:
-        with pytest.raises(UserError, match="leave --columns out"):
+        with pytest.raises(UserError, match="omit --columns"):
             draw(artifact, results, columns)
         return
     figure = draw(artifact, results, columns)
