@@ -38,7 +38,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     sentences = [
         replicas_sentence(runs, "mean test error"),
         "Dashed: the paper's curves, read off its plots to 0.1 percentage points. Diamonds: its table. Where our curve "
-        "ends close to the paper's diamond, both have one label.",
+        "ends close to the paper's diamond, they share a label.",
         captions.DEPTH_CHOSEN_ON_TEST,
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw)

@@ -125,7 +125,7 @@ def test_underfitting_shows_training_and_test_error_of_cifar_cnns(tmp_path, draw
     assert set(points["method"]) == {"dni"}
     ends = points[points["iteration"] == 500_000].set_index("split")["value"]
     assert ends.to_dict() == {"train": 10, "test": 21}
-    assert "under-fitting" in caption
+    assert "due to underfitting" in caption
     lines = {line.get_linestyle(): line.get_ydata()[-1] for line in figure.axes[1].lines}
     assert (lines["-"], lines[":"] if ":" in lines else lines["--"]) == (10, 21)
 
