@@ -46,10 +46,10 @@ MEASURES = {
     "train_error_difference": Measure("train", "error", True, difference, 2),
     "steps_further": Measure(*SOLVED, False, steps_further, 1),
     "test_bits_difference": Measure(*BITS, True, snapshot_difference, 3),
-    "data_fraction_to_reach_bptt20": Measure(*BITS, True, data_fraction, 2, failure="never came so low"),
+    "data_fraction_to_reach_bptt20": Measure(*BITS, True, data_fraction, 2, failure="never reached it"),
     **{
         f"steps_fraction_{network}": Measure(
-            *("test", f"error_{network}", True, steps_fraction, 2), failure="never came so low"
+            *("test", f"error_{network}", True, steps_fraction, 2), failure="never reached it"
         )
         for network in ("a", "b")
     },

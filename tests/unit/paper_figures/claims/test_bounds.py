@@ -30,11 +30,11 @@ from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED, bound_
 )
 @pytest.mark.parametrize("lower_is_better", [True, False])
 def test_verdicts_on_a_bound(values, bound, word, lower_is_better):
-    settings = {"direction": AT_MOST, "lower_is_better": lower_is_better, "failure": "never came so low"}
+    settings = {"direction": AT_MOST, "lower_is_better": lower_is_better, "failure": "never reached it"}
     result = verdict(values, bound, 0, True, **settings)
     assert result.word == word and result.why
     if math.inf in values:
-        assert result.why == "1 of 3 replicas never came so low" and result.mean == pytest.approx(0.15)
+        assert result.why == "1 of 3 replicas never reached it" and result.mean == pytest.approx(0.15)
     if len(values) == 2:
         assert "(all replicas are equal)" in result.why
     not_comparable = verdict(values, bound, 0, False, direction=AT_MOST).word

@@ -226,13 +226,13 @@ def test_a_share_within_the_margin_is_reproduced(tmp_path):
     ("own", "reference", "changes", "verdict", "why"),
     [
         ([REACHES] * 2, None, {}, "missing", "no run of method~bptt/truncation_length~20 to compare with"),
-        ([REFERENCE] * 2, [REACHES] * 2, {}, "differs (worse)", "2 of 2 replicas never came so low"),
+        ([REFERENCE] * 2, [REACHES] * 2, {}, "differs (worse)", "2 of 2 replicas never reached it"),
         (
             [[2.0, 1.5, 1.36, 1.37, 1.30]] * 2,
             [REFERENCE] * 2,
             {},
             "differs (worse)",
-            "2 of 2 replicas never came so low",
+            "2 of 2 replicas never reached it",
         ),
         ([REACHES[:-1]] * 2, [REFERENCE] * 2, {}, "not comparable", "2 of 2 replicas' validation had not risen"),
         ([REACHES] * 2, [REFERENCE[:-1]] * 2, {}, "not comparable", "2 of 2 replicas' validation had not risen"),

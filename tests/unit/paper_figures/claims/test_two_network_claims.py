@@ -75,7 +75,7 @@ def test_a_replica_that_never_comes_so_low_counts_against_the_claim(tmp_path):
     write_pair(tmp_path, [JOINT] * 3, [SOONER, NEVER, [90, 30, math.nan, math.nan, math.nan]])
     found = claim(tmp_path, "steps_fraction_a")
     assert (found["verdict"], found["n"], found["n_diverged"]) == ("differs (worse)", 1, 2)
-    assert found["why"] == "2 of 3 replicas never came so low" and found["ours"] == pytest.approx(70 / 150)
+    assert found["why"] == "2 of 3 replicas never reached it" and found["ours"] == pytest.approx(70 / 150)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_both_are_compared_where_both_have_come_to(tmp_path):
     assert found["ours"] == pytest.approx(100 / 150)
     late = [90, 80, 70, 60, 50, 1, 1]  # after the claim's iteration
     write_pair(tmp_path / "late", [longer[0]] * 2, [late] * 2)
-    assert claim(tmp_path / "late", "steps_fraction_a")["why"] == "2 of 2 replicas never came so low"
+    assert claim(tmp_path / "late", "steps_fraction_a")["why"] == "2 of 2 replicas never reached it"
     for cut, whole in itertools.permutations(("bprop", "dni")):
         folder = tmp_path / cut
         write_two(folder, method=cut, a=[{"bprop": JOINT, "dni": SOON}[cut][:3]] * 2, iterations=200_000)

@@ -186,7 +186,7 @@ def test_one_column_is_a_file_and_a_command_of_its_own(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "figures"), "--results", str(tmp_path)]) == 0
     assert main(["fig_small_copy", "--results", str(tmp_path), "--columns", "1"]) == 2
     assert main(["text_deep", "--results", str(tmp_path), "--columns", "1"]) == 2
-    assert "--columns is of figures" in capsys.readouterr().err
+    assert "--columns is for figures" in capsys.readouterr().err
     assert not (tmp_path / "tables").exists()
 
 
