@@ -1,5 +1,5 @@
 """Copy and Repeat Copy with the core's state carried from one sequence to the next: an ablation.
 
-Published results, written by `snakemake readme`: 2 runs. Data: Repeat Copy (drawn from the seed, as the paper draws
-it). JAX 0.10.2; cpu AMD EPYC; fp32. The paper has no number for this experiment.
+Published results, written by `snakemake readme`: 2 runs. Data: Repeat Copy (generated from the seed, as in the paper).
+JAX 0.10.2; cpu AMD EPYC; fp32. The paper has no number for this experiment.
 """

@@ -1,7 +1,6 @@
 """Recurrent nets whose truncated backpropagation goes on with a synthetic gradient (paper, section 3.2).
 
-Published results, written by `snakemake readme`: 14 runs. Data: Copy, Repeat Copy (drawn from the seed, as the paper
-draws it); Penn Treebank (original). PyTorch 2.13.0+cpu, JAX 0.10.2; cpu AMD EPYC; fp32. Verdicts: 20 not comparable,
-178 missing. Copy, BPTT, T = 3: paper 8 time steps; PyTorch 7.0 (1) not comparable; JAX 7.0 [7.0, 7.0] (2) not
-comparable.
+Published results, written by `snakemake readme`: 14 runs. Data: Copy, Repeat Copy (generated from the seed, as in the
+paper); Penn Treebank (original). PyTorch 2.13.0+cpu, JAX 0.10.2; cpu AMD EPYC; fp32. Verdicts: 20 not comparable, 178
+missing. Copy, BPTT, T = 3: paper 8 time steps; PyTorch 7.0 (1) not comparable; JAX 7.0 [7.0, 7.0] (2) not comparable.
 """
