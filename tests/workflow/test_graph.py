@@ -21,6 +21,8 @@ from paper_figures.claims.judging import judge
 from paper_figures.claims.matching import read_claims
 from paper_figures.report.missing import missing_runs
 
+pytestmark = pytest.mark.slow("runs Snakemake")
+
 TABLES = (
     *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
     *("table_small_copy", "table_frameworks"),

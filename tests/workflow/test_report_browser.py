@@ -19,6 +19,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.report_results import write_results
 
+pytestmark = pytest.mark.slow("starts a browser")
+
 PHONE, DESKTOP = 390, 1280  # pixels
 SILENT = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 CLAIMS, RUNS = "#claims-table tbody tr", "#runs-table tbody tr"

@@ -14,6 +14,8 @@ import pytest
 
 from impls.presets import cells, load_preset, result_directory
 
+pytestmark = pytest.mark.slow("runs Snakemake")
+
 SMOKE = ("--configfile", "config/smoke.yaml")
 TABLE_SUFFIXES, FIGURE_SUFFIXES = ("csv", "md", "tex", "json"), ("pdf", "svg", "png", "csv", "json")
 TABLE = [f"tables/table_feedforward.{suffix}" for suffix in TABLE_SUFFIXES]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow("runs Snakemake")
+
 PAPER = {"table", "figure", "claims", "values", "report"}
 TRAINING = {"torch", "jax"}
 RECURRENT = (

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow("builds documentation")
+
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md")
 CODE = '''
 """Products per replica: |a| * b, for `Net`s, x_ and *args.

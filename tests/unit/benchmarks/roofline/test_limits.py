@@ -35,6 +35,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.slow("starts processes that measure")
 def test_a_process_measures_ceilings_cases_and_plain_loops(monkeypatch, small, framework, capsys):
     """A case that fails does not stop the others."""
     monkeypatch.setitem(CASES, "feedforward/broken/x1", Case("feedforward", {"method": "none"}, 3, 1))
@@ -216,6 +217,7 @@ PLAIN_SPECS = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.slow("trains the sizes of benchmarks")
 def test_the_plain_loop_trains_what_the_engine_trains(name):
     """Every parameter is compared, in float64, over five iterations."""
     case = Case(CASES[name].experiment, PLAIN_SPECS[name], 5, 1)

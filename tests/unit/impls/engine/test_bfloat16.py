@@ -105,6 +105,7 @@ def distance(a: dict[str, np.ndarray], b: dict[str, np.ndarray], part: str) -> f
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.slow("compiles six programs")
 def test_two_runs_in_two_modes_do_not_change_each_other(framework):
     """Each computes in its own mode, whichever was made or has trained last."""
     experiment, spec = CELLS["fcn"]

@@ -27,6 +27,8 @@ from tests.support.small_copy_runs import write_small
 from tests.support.two_network_runs import write_two
 from tests.support.unlock_runs import write_unlock
 
+pytestmark = pytest.mark.slow("draws every table and figure")
+
 FIGURES = [name for name in registry.names() if name.startswith("fig_")]
 TABLES = [name for name in registry.names() if name.startswith(("table_", "text_"))]
 # Their panels or names of rows are too many for one column.
@@ -113,7 +115,6 @@ def test_every_figure_is_legible_in_print(results, draw, artifact, columns):
     assert_named(figure)
 
 
-@pytest.mark.slow("draws every figure")
 def test_without_runs_every_figure_says_so_in_one_column_too(tmp_path, draw):
     for artifact in sorted(set(FIGURES) - set(WIDE)):
         figure = draw(artifact, tmp_path, columns=1)

@@ -43,6 +43,7 @@ def test_what_was_not_touched_matches(made, capsys):
 
 
 @pytest.mark.parametrize("file", FILES)
+@pytest.mark.slow("draws again for each edit of a stamp")
 def test_any_changed_byte_is_seen_in_place_and_elsewhere(results, verifier, tmp_path, file):
     path = results / file
     content = path.read_bytes()
@@ -126,6 +127,7 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("change", INPUTS)
+@pytest.mark.slow("draws again for each change")
 def test_a_changed_input_is_named(results, change):
     act, words = INPUTS[change]
     act(results / DEEP)

@@ -21,6 +21,8 @@ from paper_figures.runs import all_runs
 from tests.support.report_results import FULL_SIZE, Page, draw, write_results, write_stand_ins
 from tests.support.runs_on_disk import write_run
 
+pytestmark = pytest.mark.slow("judges every claim and draws the report")
+
 CLAIM = "table_feedforward/mnist/fcn/4/dni"
 
 
