@@ -31,10 +31,10 @@ reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables an
 	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
 
 test: $(STAMP) ## run all tests; pick some with PYTEST_ARGS="tests/unit -k preset"
-	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 quicktest: $(STAMP) ## run the tests that are not marked slow: three minutes on two idle cores
-	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(PYTEST_ARGS)
 
 benchmark: $(STAMP) ## measure training speed as a share of the machine's limit (idle machine; half an hour the first time)
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch

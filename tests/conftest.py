@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist, the tests of one file run in one process and share its fixtures, unless they name a group.
 
+    The files of tests/workflow take longest and come first, so that both processes end at about the same time.
+
     Raises:
         pytest.UsageError: a test is marked slow without a reason.
     """
@@ -45,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f'{item.nodeid}: write the reason, as in @pytest.mark.slow("runs snakemake")')
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")
