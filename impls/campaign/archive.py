@@ -26,6 +26,7 @@ from impls.errors import UserError
 MIB = 2**20
 END_BYTES = 1024  # more than the compressed end of a tar file
 HEADER_BYTES = 2048  # more than the header and padding of one file in it
+GROWTH = 1000  # noise grows by less than one part in this many when it is compressed
 
 
 class Packed(NamedTuple):
@@ -72,7 +73,7 @@ def pack(
             if not path.is_file():
                 continue
             size = path.stat().st_size
-            if content.tell() + size + HEADER_BYTES > room:
+            if content.tell() + size + size // GROWTH + HEADER_BYTES > room:
                 left_out.append((folder, size))
                 continue
             _add(archive, f"{folder}/{CHECKPOINT}", path.read_bytes())

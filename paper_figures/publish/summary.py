@@ -120,7 +120,7 @@ class Summary:
             claim = best.sort_values(["n", "ours_iteration"], ascending=False, kind="stable").iloc[0]
             of_claim = rows[rows["id"] == claim["id"]].set_index("framework")
             ours = "; ".join(f"{name} {our_text(of_claim.loc[key], in_one_line)}" for key, name in FRAMEWORKS.items())
-            parts.append(f"{describe_claim(claim)}: paper {paper_text(claim)} {claim['unit']}; {ours}.")
+            parts.append(f"{describe_claim(claim)}: paper {_published(claim)}; {ours}.")
         return " ".join(parts)
 
     def _paragraph(self, rows: pd.DataFrame, what: str) -> str:
@@ -175,8 +175,7 @@ class Summary:
                 for name in FRAMEWORKS
             ]
             link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
-            bound = "" if first["direction"] == TWO_SIDED else f"{first['direction']} "
-            lines.append([describe_claim(first), f"{bound}{paper_text(first)} {first['unit']}", *cells, *link])
+            lines.append([describe_claim(first), _published(first), *cells, *link])
         return _table(lines)
 
     def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED) -> pd.DataFrame:
@@ -228,6 +227,12 @@ def describe_claim(claim: pd.Series) -> str:
         parts.append(f"{claim['iteration']:,} iterations")
     said = f"{statement(claim)}: " if claim["artifact"] == FINDINGS else ""
     return said + ", ".join(part for part in parts if part)
+
+
+def _published(claim: pd.Series) -> str:
+    """The paper's number with its unit, and "at most" or "at least" if it is a bound."""
+    bound = "" if claim["direction"] == TWO_SIDED else f"{claim['direction']} "
+    return f"{bound}{paper_text(claim)} {claim['unit']}"
 
 
 def _number_of(rows: pd.DataFrame, noun: str) -> str:

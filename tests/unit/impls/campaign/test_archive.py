@@ -71,6 +71,16 @@ def test_checkpoints_are_taken_as_far_as_there_is_room(tmp_path, out, jobs):
     assert not (tmp_path / "b.tar.gz").exists()
 
 
+def test_a_large_checkpoint_that_grows_when_compressed_stays_within_the_size(tmp_path, out, jobs):
+    """Noise grows by 5 bytes per block: 6 KB here."""
+    noise = np.random.default_rng(1).bytes(20_000_000)
+    write(out / jobs[3].folder / CHECKPOINT, noise)
+    for room in range(2048, 32_000, 4000):
+        packed = pack(out, tmp_path / "a.tar.gz", jobs[3:4], file_bytes=len(noise) + room)
+        assert packed.files == 1 and packed.size <= len(noise) + room
+    assert packed.size > len(noise)
+
+
 def test_a_pack_cut_in_pieces_is_whole_again_or_refused(tmp_path, out, jobs):
     file = tmp_path / "a.tar.gz"
     file.write_bytes(b"of an earlier pack")

@@ -84,6 +84,8 @@ def test_the_header_of_an_experiment_has_its_runs_and_its_best_number(tmp_path):
     assert f"{FOUR}: paper 2.2 percent; PyTorch 2.20 ± 0.12 (3) reproduced; JAX missing." in " ".join(text.split())
     assert rewrite(text, header, summary) == text
     assert ast.get_docstring(ast.parse(text)) and max(map(len, text.splitlines())) <= 120
+    two_network = (ROOT / "impls/experiments/two_network/__init__.py").read_text()
+    assert "paper at most 0.5 ratio;" in " ".join(two_network.split())
     unlock = rewrite('"""Sparse."""\n', header.parents[1] / "unlock/__init__.py", summary)
     assert unlock == '"""Sparse.\n\nPublished results, written by `snakemake readme`: none yet.\n"""\n'
 
