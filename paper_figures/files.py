@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 CLAIMS_FILE = Path(__file__).parent / "claims" / "claims.csv"  # the published numbers
+CLAIMS_DATES = CLAIMS_FILE.with_suffix(".json")  # since when each of them has been as it is
 JUDGED_CLAIMS = "claims.csv"  # in a results folder: the same numbers beside ours, with verdicts
 
 

@@ -51,8 +51,18 @@ rule crate:
         expand("{base}/crate.zip", base=BASES),
 
 
+rule dates:
+    """Read from git since when each claim has had its margin, into paper_figures/claims/claims.json."""
+    log:
+        "results/logs/dates.log",
+    message:
+        "paper_figures/claims/claims.json"
+    shell:
+        "python -m paper_figures.claims.history > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"
+
+
 rule readme:
-    """Write the published numbers into README.md, docs/experiments*.md and the headers of the experiments."""
+    """Write the published numbers into README.md, docs/*.md and the headers of the experiments."""
     input:
         runs=PUBLISHED_RUNS,
         sources=module_sources("publish/readme_blocks.py"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 
+from paper_figures.claims.remarks import MEANINGS, RESOLVES
 from paper_figures.claims.statistics import VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.names import FRAMEWORKS
@@ -55,11 +56,13 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         words=[(word, word) for word in words],
         sections=[(name, name) for name in judged["heading"].unique()],
         meanings=VERDICTS,
+        remarks=MEANINGS,
+        resolves=RESOLVES,
         counts=verdict_counts(judged),
         claims=claims,
         statements=statements(judged),
         waiting=missing,
-        n_waiting=sum(row["n"] for rows in missing.values() for row in rows),
+        n_waiting=_waiting(missing),
         everything=PAPER_PRESET,
         drawings=shown,
         undrawn=[drawing["name"] for part in shown.values() for drawing in part if not drawing["kind"]],
@@ -71,6 +74,12 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         draw=stamp["command"].replace(f" {Path(__file__).stem} ", " NAME "),
     )
     return with_record({".html": with_comment(".html", page, stamp)}, TITLE, stamp)
+
+
+def _waiting(missing: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+    """By framework, how many claims need a run."""
+    rows = [row for part in missing.values() for row in part]
+    return {name: sum(row["n"] for row in rows if row["framework"] == name) for name in FRAMEWORKS}
 
 
 def _head(results: Path, runs: list[Run], verdicts: set[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.measures import MEASURES
+from paper_figures.claims.remarks import verdict_and_remarks
 from paper_figures.claims.statistics import TWO_SIDED
 from paper_figures.drawing.latex import escape
 from paper_figures.drawing.table_files import paper_text
@@ -37,7 +38,7 @@ HEAD = r"""% Numbers of {results} as macros. Made by the workflow; do not edit.
 %   ...Value            only the mean
 %   ...HalfWidth        only the half-width of the interval
 %   ...N                replicas (independent seeds) in the mean
-%   ...Verdict          verdict on the paper's number
+%   ...Verdict          verdict on the paper's number, with remarks (post hoc, also fits, ...)
 % Curriculum steps differ in length, so the intervals of task lengths are given by both ends.
 \newcommand{{\dniMissing}}{{\textbf{{[missing]}}}}
 \newcommand{{\dniNotComparable}}[1]{{#1\ensuremath{{^\dagger}}}}% reduced size, changed choice, or stopped early
@@ -81,7 +82,7 @@ def _definition(name: str, text: str) -> str:
 
 def _texts(row: pd.Series) -> tuple[str, ...]:
     """The texts of the macros of one claim and framework, in the order of `VARIANTS`."""
-    measure, verdict = MEASURES[row["metric"]], escape(row["verdict"])
+    measure, verdict = MEASURES[row["metric"]], escape(verdict_and_remarks(row))
     if not row["n"]:
         failed = rf"\textbf{{[{row['n_diverged']} {measure.failure}]}}" if row["n_diverged"] else MISSING
         return failed, failed, failed, str(row["n"]), verdict

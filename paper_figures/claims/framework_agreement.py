@@ -17,18 +17,11 @@ import pandas as pd
 
 from impls.engine.record import RunRecord
 from paper_figures.claims.curriculum import to_lengths, to_steps
+from paper_figures.claims.estimates import LEVEL, holm, mean_of, paired_differences
 from paper_figures.claims.matching import fits
 from paper_figures.claims.measures import MEASURES, Measure
 from paper_figures.claims.single_run import Reading, at_iteration
-from paper_figures.claims.statistics import (
-    LEVEL,
-    TWO_SIDED,
-    beyond_p,
-    equivalence_p,
-    holm,
-    paired_differences,
-    t_interval,
-)
+from paper_figures.claims.statistics import TWO_SIDED
 from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run
 
@@ -130,7 +123,9 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
     differences = differences[np.isfinite(differences)]
     means = [float(found[differences.index].mean()) for found in values]
     margin, source = _margin(outcome, torch, claims, float(np.mean(means)))
-    low, high = t_interval(differences)
+    estimate = mean_of(differences)
+    low, high = estimate.interval()
+    rounded = estimate.no_finer_than(_resolution(outcome, torch, jax))
     if outcome.measure.on_ladder:
         means = [float(to_lengths(dataset, mean)) for mean in means]
     return {
@@ -139,18 +134,18 @@ def compare(torch: Run, jax: Run, claims: pd.DataFrame) -> dict[str, Any]:
         "unit": outcome.unit,
         "torch": means[0],
         "jax": means[1],
-        "difference": float(differences.mean()),
+        "difference": estimate.mean,
         "low": low,
         "high": high,
-        "n": len(differences),
+        "n": estimate.n,
         "n_diverged_torch": int((~whole[0]).sum()),
         "n_diverged_jax": int((~whole[1]).sum()),
         "n_diverged_alone": int((whole[0] != whole[1]).sum()),
         "iteration": max(reading.iteration or 0 for reading in readings),
         "margin": margin,
         "margin_from": source,
-        "p_equivalence": equivalence_p(differences, 0, margin),
-        "p_beyond": beyond_p(differences, margin, _resolution(outcome, torch, jax)),
+        "p_equivalence": rounded.p_equivalent(0, margin),
+        "p_beyond": rounded.p_beyond(0, margin),
         "obstacles": "; ".join(obstacles),
         **_speeds(torch, jax),
         **runs,

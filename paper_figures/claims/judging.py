@@ -1,6 +1,7 @@
 """The verdict on each claim: every published number, and every finding in words, beside ours.
 
-Which runs a claim is about: `matching`. How its metric is read from them: `measures`. The tests: `statistics`.
+Which runs a claim is about: `matching`. How its metric is read from them: `measures`. The
+estimates from replicas: `estimates`. The rules: `statistics`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from paper_figures.claims.curriculum import to_lengths, to_steps
+from paper_figures.claims.estimates import mean_of
 from paper_figures.claims.matching import (
     OPEN,
     WHOLE_NUMBERS,
@@ -25,8 +27,9 @@ from paper_figures.claims.matching import (
     reference_of,
 )
 from paper_figures.claims.measures import MEASURES, Measure
+from paper_figures.claims.remarks import also_fits, is_post_hoc
 from paper_figures.claims.single_run import Reading, empty_reading
-from paper_figures.claims.statistics import Verdict, summarise, verdict
+from paper_figures.claims.statistics import verdict
 from paper_figures.names import FRAMEWORKS
 from paper_figures.runs import Run, read_experiments
 
@@ -40,6 +43,7 @@ def judged_claims(results: Path, *artifacts: str) -> tuple[pd.DataFrame, list[Ru
         artifacts: whose claims to judge, by the runs of their experiments alone; none given: all of claims.csv.
     """
     claims = read_claims()
+    claims = claims.assign(also_fits=also_fits(claims))
     if artifacts:
         claims = claims[claims["artifact"].isin(artifacts)]
     runs = read_experiments(results, experiments_of(claims))
@@ -66,6 +70,8 @@ def _read(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
     reference = reference_of(claim, run, runs) if claim["reference"] else None
     if claim["reference"] and reference is None:
         return empty_reading(f"no run of {claim['reference']} to compare with")
+    if chosen and measure.bin == "centre":
+        return measure.read(run, measure, iteration, reference, chosen)
     if chosen:
         seeds = [seed for seed, value in run.replica_setting(chosen.setting).items() if chosen.holds(value)]
         if not seeds:
@@ -83,29 +89,36 @@ def _judge_one(claim: dict[str, Any], candidates: list[Run]) -> dict[str, Any]:
     run = None if best is None else runs[best]
     reading = empty_reading("") if best is None else readings[best]
     result = _verdict(claim, reading, measure)
-    word, why = result.word, result.why
+    word, why = result["verdict"], result["why"]
     if run is None:
         word, why = "missing", "no run of this cell; `python -m impls list` shows the command that makes it"
     elif reading.obstacles:
         word = "not comparable"  # even where the run recorded nothing
-        diverged = [f"{result.n_diverged} replicas {measure.failure}"] if result.n_diverged else []
+        n_diverged = result["n_diverged"]
+        diverged = [f"{n_diverged} replicas {measure.failure}"] if n_diverged else []
         why = "; ".join([*reading.obstacles, *diverged])
     elif reading.gap:
         word, why = "missing", reading.gap
     return {
-        "ours": result.mean,
+        **result,
         "ours_iteration": reading.iteration,
-        "low": result.low,
-        "high": result.high,
-        "prediction_low": result.prediction_low,
-        "prediction_high": result.prediction_high,
-        "n": result.n,
-        "n_diverged": result.n_diverged,
-        "p_equivalence": result.p_equivalence,
         "verdict": word,
         "why": why,
         "chosen": _describe_choice(claim, runs, readings, best),
         "run": run.path if run else "",
+        **_remarked(claim, run, candidates),
+    }
+
+
+def _remarked(claim: dict[str, Any], run: Run | None, runs: list[Run]) -> dict[str, Any]:
+    """The columns about the run that `remarks` are made from; a claim about two runs is as old as the older one."""
+    reference = reference_of(claim, run, runs) if run and claim["reference"] else None
+    used = [one.record for one in (run, reference) if one]
+    has_number = not math.isnan(claim["value"])
+    return {
+        "run_started": run.record.started_at if run else "",
+        "post_hoc": has_number and is_post_hoc(claim["since"], [record.started_at for record in used]),
+        "uncommitted_code": any(record.code.git_dirty for record in used),
     }
 
 
@@ -141,28 +154,51 @@ def _describe_choice(claim: dict[str, Any], runs: list[Run], readings: list[Read
     return f"{taken}, best on {measure.split} {measure.metric} of {rivals}{left_out}"
 
 
-def _verdict(claim: dict[str, Any], reading: Reading, measure: Measure) -> Verdict:
-    """The verdict on the values. Task lengths are judged as curriculum steps; the result is in task lengths again."""
-    values, published = reading.values.to_numpy(), claim["value"]
+def _verdict(claim: dict[str, Any], reading: Reading, measure: Measure) -> dict[str, Any]:
+    """The columns of our estimate and of the verdict on it.
+
+    Task lengths are judged as curriculum steps, and shown as task lengths again.
+    """
+    published, dataset = claim["value"], claim["dataset"]
+    estimate = reading.estimate
     if measure.on_ladder:
-        values, published = (to_steps(claim["dataset"], lengths) for lengths in (values, published))
-    judged = not math.isnan(published)
-    result = summarise(values)
-    if judged:
-        result = verdict(
-            values,
+        estimate = mean_of(to_steps(dataset, reading.values))
+        published = to_steps(dataset, published)
+    low, high = estimate.interval()
+    prediction_low, prediction_high = estimate.prediction()
+    word, why, resolves, p = "", "no published number", math.nan, math.nan
+    if not math.isnan(published):
+        found = verdict(
+            estimate,
             float(published),
             claim["margin"],
             comparable=not reading.obstacles,
             reading_error=claim["reading_error"],
+            resolution=measure.resolution,
             lower_is_better=measure.lower_is_better,
             failure=measure.failure,
             direction=claim["direction"],
         )
-    if not measure.on_ladder:
-        return result
-    numbers = ("mean", "low", "high", "prediction_low", "prediction_high")
-    changed: dict[str, Any] = {name: float(to_lengths(claim["dataset"], getattr(result, name))) for name in numbers}
-    if judged:
-        changed["why"] = f"in curriculum steps: {result.why}"
-    return replace(result, **changed)
+        word, why, resolves, p = found.word, found.why, found.resolves, found.p_equivalence
+        prediction_low, prediction_high = found.prediction_low, found.prediction_high
+        why = f"in curriculum steps: {why}" if measure.on_ladder else why
+    numbers = {
+        "ours": estimate.mean,
+        "low": low,
+        "high": high,
+        "prediction_low": prediction_low,
+        "prediction_high": prediction_high,
+    }
+    if measure.on_ladder:
+        numbers = {name: float(to_lengths(dataset, number)) for name, number in numbers.items()}
+    return {
+        "ours": numbers.pop("ours"),
+        "ours_iteration": None,
+        **numbers,
+        "n": estimate.n,
+        "n_diverged": estimate.n_diverged,
+        "p_equivalence": p,
+        "resolves": resolves,
+        "verdict": word,
+        "why": why,
+    }

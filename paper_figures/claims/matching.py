@@ -1,6 +1,7 @@
 """Reads the claims from `claims.csv` in this folder, and finds the cell, run and replicas of each claim.
 
-`claims.csv` fixes each published number, its margin and the reason for the margin before anything is run.
+`claims.csv` has each published number, its margin and the reason for the margin. `claims.json` has the date since when
+value, margin and direction are what they are (`history`): a verdict on an older run is marked *post hoc*.
 
 A finding is an ordering or a trend that the paper states. It is a claim whose `value` is the lower or upper bound of a
 difference, a slope or a ratio. Its id begins with "finding/", and it belongs to no drawing.
@@ -29,6 +30,7 @@ from typing import Any
 
 import pandas as pd
 
+from paper_figures.claims.history import read_dates, terms_of
 from paper_figures.files import CLAIMS_FILE
 from paper_figures.runs import Run
 
@@ -50,8 +52,14 @@ class Bin:
 
 
 def read_claims() -> pd.DataFrame:
-    """The claims, one row each. `value`, `margin` and `reading_error` are in the row's `unit`, or see `Measure`."""
+    """The claims, one row each, with `since`, the date of its last change ("" if that is not committed).
+
+    `value`, `margin` and `reading_error` are in the row's `unit`, or see `Measure`.
+    """
     claims = pd.read_csv(CLAIMS_FILE, keep_default_na=False, na_values=dict.fromkeys(WHOLE_NUMBERS, ""))
+    dates, unknown = read_dates(), (None, "")
+    known = [(terms_of(claim), *dates.get(claim["id"], unknown)) for claim in claims.to_dict("records")]
+    claims["since"] = [since if terms == dated else "" for terms, dated, since in known]
     return claims.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))  # the other empty cells are ""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from paper_figures.claims.curriculum import to_steps
+from paper_figures.claims.estimates import paired_differences
 from paper_figures.claims.single_run import (
     Measure,
     Reading,
@@ -26,7 +27,6 @@ from paper_figures.claims.single_run import (
     last_until,
     obstacles,
 )
-from paper_figures.claims.statistics import paired_differences
 from paper_figures.runs import Run
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from paper_figures.claims.statistics import slope_parts
+from paper_figures.claims.estimates import LEAST_TO_FIT, Estimate, curve_at, mean_of, slope_of
+from paper_figures.claims.matching import Bin
 from paper_figures.runs import Run
 
 NEAR = 0.01  # an evaluation this close to the claim's iteration, as a fraction of it, counts as at it
@@ -17,12 +19,24 @@ VALIDATED_EVERY = 5_000  # iterations between the paper's evaluations on Penn Tr
 
 @dataclass(frozen=True)
 class Reading:
-    """Our values for one claim, by seed; `iteration` (the latest, where replicas differ) is None without values."""
+    """Our values for one claim, by seed; `iteration` (the latest, where replicas differ) is None without values.
+
+    Attributes:
+        obstacles: what makes the run not comparable with the paper.
+        gap: why a run has no value for the claim.
+        fitted: what is estimated from the values, where it is not their mean.
+    """
 
     values: pd.Series
     iteration: int | None
-    obstacles: tuple[str, ...] = ()  # what makes the run not comparable with the paper
-    gap: str = ""  # why a run has no value for the claim
+    obstacles: tuple[str, ...] = ()
+    gap: str = ""
+    fitted: Estimate | None = None
+
+    @property
+    def estimate(self) -> Estimate:
+        """The number that is compared with the paper's."""
+        return self.fitted or mean_of(self.values)
 
 
 @dataclass(frozen=True)
@@ -32,19 +46,29 @@ class Measure:
     Attributes:
         metric: may name a field of the cell, as in "h{cut_after}.l2_error".
         read: from the run, the measure, the claim's iteration (None: training ends by a rule of its own) and the run
-            that the claim compares it with (None where it compares with none).
+            that the claim compares it with (None where it compares with none). If `bin` is "centre", also the bin.
+        lower_is_better: None where neither is.
+        bin: what a bin of replicas means: its members alone are read, or a fit to all replicas at its centre.
         digits: decimals of our numbers.
+        step: the least step between two results, as judged; 0 where they are continuous.
         on_ladder: results are task lengths, judged in steps of their curriculum; so are margin and reading error.
         failure: what happened to a replica whose value is not finite.
     """
 
     split: str
     metric: str
-    lower_is_better: bool
+    lower_is_better: bool | None
     read: Callable[..., Reading]
     digits: int
     on_ladder: bool = False
     failure: str = "diverged"
+    step: float = 0.0
+    bin: Literal["members", "centre"] = "members"
+
+    @property
+    def resolution(self) -> float:
+        """Results that differ by less are alike: a step, or the last digit that is printed."""
+        return max(self.step, 10.0**-self.digits)
 
     def for_cell(self, run: Run) -> Measure:
         """With the cell's value for a field that the metric names."""
@@ -125,20 +149,45 @@ def last_over_peak(run: Run, measure: Measure, iteration: int, _reference: Run |
     return _of_training(run, measure, iteration, lambda curve: curve.iloc[-1] / curve.max(skipna=False))
 
 
-def slope_in_p_update(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
-    """Each replica's part in the slope of the straight line through all, against the p_update of each.
+def error_at_p_update(run: Run, measure: Measure, iteration: int, _reference: Run | None, within: Bin) -> Reading:
+    """The value of one curve through all replicas (`estimates.curve_at`) at the centre of a bin of p_update.
 
-    Their mean is the slope of least squares (see `statistics.slope_parts`). A replica that diverged has no part in it.
+    Replicas of a bin are no draws of one distribution, because their p_update differs, and the error with it. A replica
+    that diverged is counted where its p_update is in the bin, and is never on the curve.
+    """
+    found = at_iteration(run, measure, iteration)
+    if found.gap:
+        return found
+    p_update = pd.Series(run.replica_setting("p_update"))[found.values.index]
+    whole = found.values[np.isfinite(found.values)]
+    whole = whole[whole > 0]
+    diverged = ~np.isfinite(found.values)
+    n_diverged = int((diverged & p_update.map(within.holds)).sum())
+    centre = (within.low + within.high) / 2
+    if len(whole) < LEAST_TO_FIT:
+        return empty_reading(f"{len(whole)} replicas: a curve through them needs {LEAST_TO_FIT}", found.obstacles)
+    low, high = p_update[whole.index].min(), p_update[whole.index].max()
+    if not low <= centre <= high:
+        outside = f"the bin's centre {centre:g} is outside the p_update of our replicas, {low:.3g} to {high:.3g}"
+        return empty_reading(outside, found.obstacles)
+    return replace(found, fitted=replace(curve_at(p_update[whole.index], whole, centre), n_diverged=n_diverged))
+
+
+def exponent_in_p_update(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:
+    """b of error ~ p_update^b: the slope of log error against log p_update (`estimates.slope_of`).
+
+    A replica that diverged has no part in the slope, and is counted.
     """
     found = at_iteration(run, measure, iteration)
     if found.gap:
         return found
     whole = found.values[np.isfinite(found.values)]
+    whole = whole[whole > 0]
     if len(whole) < 3:
         return empty_reading("fewer than three replicas to draw a line through", found.obstacles)
     p_update = pd.Series(run.replica_setting("p_update"))[whole.index]
-    parts = pd.Series(slope_parts(p_update, whole), whole.index)
-    return replace(found, values=parts.reindex(found.values.index))
+    slope = slope_of(np.log(p_update), np.log(whole))
+    return replace(found, fitted=replace(slope, n_diverged=int((~np.isfinite(found.values)).sum())))
 
 
 def excess_over_guess(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:

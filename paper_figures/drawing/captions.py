@@ -67,14 +67,17 @@ def settings_line(runs: list[Run], paper_iterations: int | None) -> str:
 
 
 def machines_line(runs: list[Run]) -> str:
-    """Frameworks with their versions, devices, and precision."""
+    """Frameworks with their versions, devices, precision, and how many runs are from code that was not committed."""
     if not runs:
         return ""
     frameworks = sorted({(run.record.framework, run.record.versions[run.record.framework]) for run in runs})
     names = [f"{FRAMEWORKS[name]} {version}" for name, version in reversed(frameworks)]
     devices = sorted({run.device for run in runs})
     precisions = sorted({run.record.precision for run in runs})
-    return f"{', '.join(names)}; {', '.join(devices)}; {', '.join(precisions)}."
+    edited = sum(bool(run.record.code.git_dirty) for run in runs)
+    count = f"{edited} of {len(runs)} runs" if len(runs) > 1 else "a run"
+    uncommitted = [f"{count} from code with edits that no commit has"] if edited else []
+    return f"{'; '.join([', '.join(names), ', '.join(devices), ', '.join(precisions), *uncommitted])}."
 
 
 def verdict_legend(words: set[str]) -> str:

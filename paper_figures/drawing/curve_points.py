@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from paper_figures.claims.estimates import mean_of
 from paper_figures.claims.matching import read_claims
-from paper_figures.claims.statistics import summarise, t_interval
 from paper_figures.runs import Run
 
 NUMBERS = ["iteration", "value", "low", "high", "n", "n_diverged"]
 FEW = 2  # replicas; the interval is then too wide to be useful
-T_OF_TWO = t_interval([-1.0, 1.0])[1]  # length of two replicas' interval over their distance
+T_OF_TWO = mean_of([-1.0, 1.0]).interval()[1]  # length of two replicas' interval over their distance
 
 
 def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metric: str = "error") -> pd.DataFrame:
@@ -39,8 +39,9 @@ def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metr
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float, float, int, int]:
     """(mean, low, high, n, n_diverged), as in `NUMBERS`, of values that are one per replica."""
-    found = summarise(values)
-    return found.mean, found.low, found.high, found.n, found.n_diverged
+    found = mean_of(values)
+    low, high = found.interval()
+    return found.mean, low, high, found.n, found.n_diverged
 
 
 def drawn_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from paper_figures.claims.judging import judge
 from paper_figures.claims.measures import MEASURES
+from paper_figures.claims.remarks import meanings_of, verdict_text
 from paper_figures.drawing import captions, latex
 from paper_figures.files import table_csv
 from paper_figures.names import FRAMEWORKS, METRICS
@@ -53,7 +54,7 @@ def _without_number(claim: dict[str, Any]) -> pd.DataFrame:
     layers = "" if pd.isna(claim["layers"]) else str(claim["layers"])
     place = [claim["artifact"], claim["dataset"], claim["model"], layers, claim["method"], claim["cell"]]
     absent = dict.fromkeys(("value", "margin", "reading_error"), math.nan)
-    return pd.DataFrame([{**claim, **absent, "id": "/".join(filter(None, place))}])
+    return pd.DataFrame([{**claim, **absent, "also_fits": "", "id": "/".join(filter(None, place))}])
 
 
 def table_files(
@@ -95,6 +96,7 @@ def table_files(
         captions.settings_line(used, paper_iterations),
         how_to_read,
         captions.verdict_legend(set(judged["verdict"])),
+        meanings_of(judged),
         *notes,
         captions.machines_line(used),
     ]
@@ -164,29 +166,35 @@ def our_text(row: pd.Series, write: Callable[..., str]) -> str:
     """Our number with its interval, replicas and verdict; `write` arranges them in one line or several."""
     if row["n"] + row["n_diverged"] == 0:
         return row["verdict"]
-    measure = MEASURES[row["metric"]]
-    number = f"{row['ours']:.{measure.digits}f}" if row["n"] else "–"
-    low, high = row["low"], row["high"]
-    interval = f"± {(high - low) / 2:.{measure.digits}f}"
-    if measure.on_ladder:  # curriculum steps differ in length
-        interval = f"[{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
     chosen = row["chosen"].partition(",")[0].partition("~")[2]
     at = f"at {chosen}" if chosen else ""
-    return write(number, "" if math.isnan(low) else interval, row, at)
+    return write(*number_and_interval(row), row, at)
+
+
+def number_and_interval(row: pd.Series) -> tuple[str, str]:
+    """Our mean, and its interval ("" for one replica)."""
+    digits, low, high = MEASURES[row["metric"]].digits, row["low"], row["high"]
+    number = f"{row['ours']:.{digits}f}" if row["n"] else "–"
+    if math.isnan(low):
+        return number, ""
+    if MEASURES[row["metric"]].on_ladder:  # curriculum steps differ in length
+        return number, f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return number, f"± {(high - low) / 2:.{digits}f}"
 
 
 def in_one_line(number: str, interval: str, row: pd.Series, at: str) -> str:
     failed = f"; {row['n_diverged']} {MEASURES[row['metric']].failure}" if row["n_diverged"] else ""
-    return " ".join(filter(None, [number, interval, f"({row['n']}{failed})", at, row["verdict"]]))
+    return " ".join(filter(None, [number, interval, f"({row['n']}{failed})", at, verdict_text(row)]))
 
 
 def _in_two_lines(number: str, interval: str, row: pd.Series, at: str) -> str:
     above = " ".join(filter(None, [number, interval, _count(row), at]))
-    return "\n".join(filter(None, [above, row["verdict"]]))
+    return "\n".join(filter(None, [above, verdict_text(row)]))
 
 
 def _in_narrow_lines(number: str, interval: str, row: pd.Series, at: str) -> str:
-    above, below = (" ".join(filter(None, words)) for words in ([number, interval, at], [_count(row), row["verdict"]]))
+    above = " ".join(filter(None, [number, interval, at]))
+    below = " ".join(filter(None, [_count(row), verdict_text(row)]))
     return "\n".join([above, *textwrap.wrap(below, NARROW, break_long_words=False)])
 
 
@@ -213,10 +221,11 @@ def _long_form(judged: pd.DataFrame) -> pd.DataFrame:
     """One row per number: the paper's, if it has one, and then each framework's."""
     keys = [*KEYS, "metric", "unit", "margin"]
     paper = judged.drop_duplicates("id").dropna(subset="value")[[*keys, "value", "iteration"]].assign(source="paper")
-    ours = judged[[*keys, "low", "high", "n", "n_diverged", "verdict", "why", "chosen", "run"]]
+    besides = ["also_fits", "since", "run_started", "post_hoc", "uncommitted_code"]
+    ours = judged[[*keys, "low", "high", "n", "n_diverged", "resolves", "verdict", "why", "chosen", "run", *besides]]
     ours = ours.assign(source=judged["framework"], value=judged["ours"], iteration=judged["ours_iteration"])
     both = pd.concat([paper, ours]).astype({"iteration": "Int64", "n": "Int64", "n_diverged": "Int64"})
     order = {claim: position for position, claim in enumerate(judged["id"].unique())}
     both = both.sort_values("id", key=lambda ids: ids.map(order), kind="stable")
     results = ["source", "metric", "value", "low", "high", "unit", "n", "n_diverged", "iteration", "margin"]
-    return both[[*KEYS, *results, "verdict", "why", "chosen", "run"]]
+    return both[[*KEYS, *results, "resolves", "verdict", "why", "chosen", "run", *besides]]

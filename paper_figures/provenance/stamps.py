@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from impls.sources import with_imports
-from paper_figures.files import CLAIMS_FILE, sha256
+from paper_figures.files import CLAIMS_DATES, CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -36,8 +36,8 @@ def sources(artifact: str) -> list[str]:
 
 @lru_cache
 def module_sources(module: str) -> list[str]:
-    """The file of a module of this package, all files of this repository that it imports, and claims.csv."""
-    return with_imports([PACKAGE / module, CLAIMS_FILE.resolve()], ("paper_figures", "impls"))
+    """The file of a module of this package, the repository's files that it imports, and the claims with their dates."""
+    return with_imports([PACKAGE / module, CLAIMS_FILE.resolve(), CLAIMS_DATES.resolve()], ("paper_figures", "impls"))
 
 
 def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> Stamp:

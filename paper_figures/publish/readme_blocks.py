@@ -1,9 +1,9 @@
 """Writes the numbers in README.md, docs/ and the headers of experiments from the published runs: nobody types them.
 
-A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `results` (verdicts and
-numbers of the whole suite), `results of <artifact>`, `findings of <section of the paper>` (orderings and trends), or
-`picture of <figure>`. In the header of an experiment, `impls/experiments/<name>/__init__.py`, the paragraphs from
-"Published results" to the end are written.
+A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `results` (what could be
+judged), `counts` (all verdicts by artifact), `simulation` (how often the rules of verdicts are wrong), `results of
+<artifact>`, `findings of <section of the paper>` (orderings and trends), or `picture of <figure>`. In the header of an
+experiment, `impls/experiments/<name>/__init__.py`, the paragraphs from "Published results" to the end are written.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from pathlib import Path
 from impls.errors import UserError
 from impls.registry import experiments
 from paper_figures.files import write_together
+from paper_figures.publish.simulated_verdicts import simulated_verdicts
 from paper_figures.publish.summary import PUBLISHED, Summary
 from paper_figures.runs import ROOT
 
 PAGES = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("experiments", "experiments_unlock", "experiments_recurrent")),
+    *(f"docs/{name}.md" for name in ("experiments", "experiments_unlock", "experiments_recurrent", "verdicts")),
     *(f"impls/experiments/{name}/__init__.py" for name in experiments()),
 )
 COMMAND = "python -m paper_figures.publish.readme_blocks"
@@ -95,11 +96,13 @@ def _header(text: str, experiment: str, summary: Summary) -> str:
 def _block(name: str, page: Path, summary: Summary) -> str:
     kind, _, subject = name.partition(" of ")
     made = {"results": summary.results_of, "findings": summary.findings_of, "picture": summary.picture_of}
-    if name == "results":
-        return summary.all_results(page)
+    if name in ("results", "counts"):
+        return summary.all_results(page) if name == "results" else summary.counts(page)
+    if name == "simulation":
+        return simulated_verdicts()
     if kind in made and subject:
         return made[kind](subject, page)
-    kinds = "results, results of <artifact>, findings of <section> or picture of <figure>"
+    kinds = "results, counts, simulation, results of <artifact>, findings of <section> or picture of <figure>"
     raise UserError(f"{page}: unknown block {name!r}; write {kinds}.")
 
 

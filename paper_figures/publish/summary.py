@@ -8,12 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from impls.errors import UserError
+from impls.registry import experiments
 from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import cell_of
+from paper_figures.claims.remarks import RESOLVES, meanings_of, resolves_text, verdict_and_remarks
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing import captions
-from paper_figures.drawing.table_files import in_one_line, our_text, paper_text
+from paper_figures.drawing.table_files import in_one_line, number_and_interval, our_text, paper_text
 from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, MODELS
 from paper_figures.report.claims import statement
@@ -22,7 +24,9 @@ from paper_figures.runs import ROOT, Run, all_runs
 PUBLISHED = ROOT / "results" / "published"
 FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
 UNJUDGED = ("not comparable", "missing")
-MOST = 6  # numbers of one artifact on a page; its table has them all
+VERDICTS_PAGE = ROOT / "docs" / "verdicts.md"
+EXPERIMENTS = list(experiments())
+MOST = 10  # numbers of one artifact on a page; its table has them all
 LONGER_METRICS = {
     "data_fraction_to_reach_bptt20": "share of the data until BPTT's result with T = 20",
     "steps_fraction_a": "network A: share of joint backprop's steps until its final error",
@@ -68,21 +72,43 @@ class Summary:
         self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
 
     def all_results(self, page: Path) -> str:
-        """Verdicts by artifact, then the numbers that could be judged; links are relative to `page`."""
-        frameworks = " and ".join(FRAMEWORKS.values())
+        """The claims that could be judged, by experiment, and how many could not; links are relative to `page`."""
+        everything = pd.concat([self.judged, self.findings])
+        chosen = pd.concat([self._chosen(self.judged), self._chosen(self.findings)])
+        chosen = chosen.sort_values("experiment", key=lambda names: names.map(EXPERIMENTS.index), kind="stable")
+        lines = [["Experiment", "What", "Paper", "Framework", "Ours", "n", "Resolves", "Verdict"]]
+        lines.append(["---", "---", "---", "---", "---", "--:", "--:", "---"])
+        lines += [self._judged_line(row, page) for _, row in chosen.iterrows()]
         return "\n\n".join(
             [
-                f"{_number_of(self.judged, 'number')} that the paper prints or plots, and "
-                f"{_number_of(self.findings, 'finding')} that it states (an ordering, a trend), are each checked in "
-                f"{frameworks}. Of these {len(self.judged) + len(self.findings)} verdicts: "
-                f"{self._counts_text(pd.concat([self.judged, self.findings]))}. ({captions.machines_line(self.runs)})",
+                f"The paper has {_number_of(self.judged, 'number')} that it prints or plots, and "
+                f"{_number_of(self.findings, 'finding')} that it states (an ordering, a trend). Each is checked in "
+                f"{' and in '.join(FRAMEWORKS.values())}, which train from the same seeds: they are one sample, run "
+                "twice. Judged so far, at the paper's sizes, on its data, and a plot's number at its own iteration:",
+                _table(lines) if len(chosen) else "None yet.",
+                f"*n*: replicas (seeds). ± is half a 95% t interval. {RESOLVES[0].upper()}{RESOLVES[1:]}. "
+                f"{meanings_of(chosen, False)} Of one drawing at most {MOST} numbers are shown, those of the most "
+                "replicas and then the latest, whatever the verdict.",
+                f"**Not known yet**: {self._unjudged_text(everything)} "
+                f"([all verdicts by table and figure]({_link(VERDICTS_PAGE, page)}#all-verdicts)). "
+                f"({captions.machines_line(self.runs)})",
+            ]
+        )
+
+    def counts(self, page: Path) -> str:
+        """How many claims have which verdict, by artifact."""
+        everything = pd.concat([self.judged, self.findings])
+        texts = [
+            f"{name}: {self._counts_text(everything[everything['framework'] == framework])}."
+            for framework, name in FRAMEWORKS.items()
+        ]
+        where = [f"[{folder.name}]({_link(folder / JUDGED_CLAIMS, page)})" for folder in self.folders]
+        return "\n\n".join(
+            [
+                f"{everything['id'].nunique()} claims. {' '.join(texts)} Every row, with its reason: "
+                f"{', '.join(where)}; `report.html` beside it has the command for each missing run. "
+                f"{' / '.join(FRAMEWORKS.values())}:",
                 self._counts_table(page),
-                "Numbers that have a verdict: at the paper's sizes and on its data, a plot's number at its own "
-                f"iteration; of one artifact at most {MOST}, those of the most replicas and then the latest, whatever "
-                f"the verdict. {COMPARABLE}",
-                self._numbers_table(self._chosen(self.judged), page),
-                "Findings that have one:",
-                self._numbers_table(self._chosen(self.findings), page),
             ]
         )
 
@@ -113,7 +139,7 @@ class Summary:
         rows = pd.concat([numbers, findings])
         if rows.empty:
             return " ".join([*parts, "The paper has no number for this experiment."])
-        parts.append(f"Verdicts: {self._counts_text(rows)}.")
+        parts.append(self._counts_of_each(rows))
         choices = (self._chosen(kind, without) for without in (UNJUDGED, ("missing",)) for kind in (numbers, findings))
         best = next((rows for rows in choices if not rows.empty), pd.DataFrame())
         if not best.empty:
@@ -123,8 +149,24 @@ class Summary:
             parts.append(f"{describe_claim(claim)}: paper {_published(claim)}; {ours}.")
         return " ".join(parts)
 
+    def _judged_line(self, row: pd.Series, page: Path) -> list[str]:
+        """One claim in one framework, as a line of the table of README.md."""
+        n = str(row["n"]) + (f" of {row['n'] + row['n_diverged']}" if row["n_diverged"] else "")
+        linked = self._linked(row["artifact"], describe_claim(row), page)
+        cells = [f"`{row['experiment']}`", linked, _published(row), FRAMEWORKS[row["framework"]]]
+        ours = " ".join(filter(None, number_and_interval(row)))
+        return [*cells, ours, n, resolves_text(row), verdict_and_remarks(row)]
+
+    def _unjudged_text(self, rows: pd.DataFrame) -> str:
+        """How many claims have no run, or none that can be compared, by framework."""
+        parts = []
+        for framework, name in FRAMEWORKS.items():
+            counts = self._verdict_counts(rows[rows["framework"] == framework])
+            parts.append(f"in {name} {' and '.join(f'{counts[word]} {word}' for word in reversed(UNJUDGED))}")
+        return f"of {rows['id'].nunique()} claims, {'; '.join(parts)}"
+
     def _paragraph(self, rows: pd.DataFrame, what: str) -> str:
-        head = f"{what}, {len(rows)} verdicts: {self._counts_text(rows)}."
+        head = f"{what}. {self._counts_of_each(rows)}"
         with_verdict = self._chosen(rows)
         if not with_verdict.empty:
             return f"{head} {self._selection_note(with_verdict)}\n\n{self._numbers_table(with_verdict)}"
@@ -159,7 +201,7 @@ class Summary:
             cells = [" / ".join(str(words[word]) for words in by_framework) for word in VERDICTS]
             cells = ["" if set(cell) <= set("0 /") else cell for cell in cells]
             lines.append([self._linked(artifact, heading, page), str(rows["id"].nunique()), *cells])
-        return f"{' / '.join(FRAMEWORKS.values())}:\n\n{_table(lines)}"
+        return _table(lines)
 
     def _numbers_table(self, rows: pd.DataFrame, page: Path | None = None) -> str:
         """A table of claims; with a `page`, also where each is from."""
@@ -182,7 +224,7 @@ class Summary:
         """Rows with another verdict than `without`, of each artifact those of `MOST` claims."""
         kept = rows[~rows["verdict"].isin(without)]
         by_claim = kept.groupby("id", sort=False).agg(
-            artifact=("artifact", "first"), n=("n", "sum"), iteration=("ours_iteration", "max")
+            artifact=("artifact", "first"), n=("n", "max"), iteration=("ours_iteration", "max")
         )
         best = by_claim.sort_values(["n", "iteration"], ascending=False, kind="stable").groupby("artifact").head(MOST)
         return kept[kept["id"].isin(best.index)]
@@ -206,6 +248,15 @@ class Summary:
     def _counts_text(self, rows: pd.DataFrame) -> str:
         counts = self._verdict_counts(rows)
         return ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
+
+    def _counts_of_each(self, rows: pd.DataFrame) -> str:
+        """The counts of verdicts, by framework: "PyTorch: 1 reproduced, 3 missing. JAX: 4 missing."."""
+        by_framework = {
+            name: self._counts_text(rows[rows["framework"] == framework]) for framework, name in FRAMEWORKS.items()
+        }
+        if len(set(by_framework.values())) == 1:
+            return f"{' and '.join(by_framework)}: {next(iter(by_framework.values()))} each."
+        return " ".join(f"{name}: {counts}." for name, counts in by_framework.items())
 
     @staticmethod
     def _verdict_counts(rows: pd.DataFrame) -> dict[str, int]:

@@ -12,6 +12,7 @@ from impls.errors import UserError
 from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import OPEN, cell_of
 from paper_figures.claims.measures import MEASURES
+from paper_figures.claims.remarks import remarks, resolves_text
 from paper_figures.claims.sections import section
 from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
 from paper_figures.drawing.table_files import paper_text
@@ -63,12 +64,12 @@ def claim_rows(judged: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
-    """The paper's statements in words (orderings and bounds), each with the verdicts of the claims that test it.
+    """The paper's statements in words (orderings, trends, bounds), each with the verdicts of the claims that test it.
 
     A row has its `heading` and `name`, and by framework the counts of verdicts and the `side`: how many of our means
-    lie on the paper's side of the bound, whatever may be concluded from them.
+    lie on the paper's side of the bound, or within the margin, whatever may be concluded from them.
     """
-    in_words = judged[judged["direction"] != TWO_SIDED]
+    in_words = judged[[statement(claim) != "" for claim in judged.to_dict("records")]]
     in_words = in_words.assign(name=[statement(claim) for claim in in_words.to_dict("records")])
     rows = []
     for (heading, name), part in in_words.groupby(["heading", "name"], sort=False):
@@ -82,9 +83,10 @@ def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
 
 def statement(claim: dict[str, Any]) -> str:
     """A few words for a claim that is a statement and no number, the same for all claims that make it; else ""."""
-    if claim["direction"] == TWO_SIDED:
+    is_finding = claim["id"].startswith("finding/")
+    if claim["direction"] == TWO_SIDED and not is_finding:
         return ""
-    name = claim["id"].split("/")[1] if claim["id"].startswith("finding/") else claim["metric"]
+    name = claim["id"].split("/")[1] if is_finding else claim["metric"]
     return STATEMENTS.get(name, " ".join(IN_A_SENTENCE.get(word, word) for word in name.split("_")))
 
 
@@ -94,7 +96,9 @@ def _counts(part: pd.DataFrame) -> dict[str, int]:
 
 def _side(part: pd.DataFrame) -> str:
     ours, bound = part["ours"], part["value"]
-    good = ours.le(bound).where(part["direction"] == "at most", ours.ge(bound)) & ours.notna()
+    good = (ours - bound).abs().lt(part["margin"])
+    good = good.mask(part["direction"] == "at most", ours.le(bound))
+    good = good.mask(part["direction"] == "at least", ours.ge(bound)) & ours.notna()
     return f"{int(good.sum())} of {int(ours.notna().sum())}" if ours.notna().any() else ""
 
 
@@ -146,7 +150,11 @@ def _row(claim: dict[str, Any]) -> dict[str, Any]:
         "margin": "none: a bound" if bound else f"± {claim['margin']:g}",
         "margin_key": claim["margin"],
         "reason": claim["reason"],
+        "resolves": resolves_text(claim),
+        "resolves_key": resolves_text(claim) and claim["resolves"],
         "verdict": claim["verdict"],
+        "remarks": remarks(claim),
+        "since": claim["since"][:10] or "not committed",
         "verdict_key": _rank(claim["verdict"]),
         "why": claim["why"].partition("; `python -m impls list`")[0],
         "chosen": claim["chosen"],

@@ -114,8 +114,8 @@ def write_files(results, framework, experiment, cell, frame, **record):
         "device": {"kind": "cpu", "name": "AMD EPYC", "threads": 2},
         "precision": "fp32",
         "command": f"python -m impls train {experiment}",
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "finished_at": "2026-01-01T01:00:00+00:00",
+        "started_at": "2099-01-01T00:00:00+00:00",  # later than any claim, so that no verdict is post hoc
+        "finished_at": "2099-01-01T01:00:00+00:00",
         "wall_seconds": 1.0,
         "compile_seconds": 1.0,
         "evaluation_seconds": 1.0,

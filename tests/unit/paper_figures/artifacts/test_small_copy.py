@@ -12,7 +12,7 @@ import pytest
 from impls.experiments.small_copy.spec import CHANGES
 from paper_figures import registry
 from paper_figures.artifacts import fig_small_copy
-from paper_figures.claims.statistics import t_interval
+from paper_figures.claims.estimates import mean_of
 from paper_figures.drawing import style
 from tests.support.figure_assertions import assert_legible
 from tests.support.small_copy_runs import BATCH, QUALITY, write_small
@@ -128,7 +128,7 @@ def test_quality_is_the_mean_of_the_second_half_where_there_was_any(tmp_path, dr
     assert set(late["method"]) == {"dni"} and len(late) == 2
     found = late.loc["explained_variance.read"]
     assert (found["value"], found["n"], found["iteration"]) == (pytest.approx(0.7), 2, 1000)
-    assert (found["low"], found["high"]) == pytest.approx(t_interval([0.2, 1.2]), rel=1e-5)
+    assert (found["low"], found["high"]) == pytest.approx(mean_of([0.2, 1.2]).interval(), rel=1e-5)
     dots = lines(figure.axes[1], "o")
     assert [(dot.get_xdata()[0], round(dot.get_ydata()[0])) for dot in dots] == [
         (pytest.approx(x), 1) for x in (0.7, 0.6)
@@ -222,7 +222,7 @@ def test_the_tables_numbers_are_those_of_a_count_by_hand(tmp_path):
     assert found["data_until_solved", 7] == pytest.approx(400 * 3 * BATCH / 1e6)
     assert math.isnan(found["data_until_solved", 8])
     low, high = values.set_index("metric").loc["explained_variance.read", ["low", "high"]]
-    assert (low, high) == pytest.approx(t_interval([0.2, 1.2]), rel=1e-5)
+    assert (low, high) == pytest.approx(mean_of([0.2, 1.2]).interval(), rel=1e-5)
     assert "Not in the paper: an addition" in page
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from paper_figures import registry
 from paper_figures.artifacts import fig_two_network
-from paper_figures.claims.statistics import t_interval
+from paper_figures.claims.estimates import mean_of
 from paper_figures.drawing import style
 from tests.support.figure_assertions import assert_legible, notes
 from tests.support.two_network_runs import BATCH, JOINT, LATE, METHODS, NEVER, QUICK, SOON, SOONER, curves, write_two
@@ -97,7 +97,7 @@ def test_the_curves_are_means_against_digits_and_updates_of_a(tmp_path, draw):
         for metric in ("error_a", "error_b")
     }
     assert ends.loc[("dni", "error_a"), ["value", "low", "high"]].to_list() == pytest.approx(
-        [12, *t_interval([10, 12, 14])], rel=1e-5
+        [12, *mean_of([10, 12, 14]).interval()], rel=1e-5
     )
     above, below = figure.axes
     for axes, last in ((above, 12), (below, 50)):
@@ -173,7 +173,7 @@ def test_periods_are_compared_in_digits_and_in_seconds(tmp_path, draw):
     for clock, factor in (("digits", 1), ("seconds", 2.5)):
         found = at(points, network="a", period=2, clock=clock)
         assert found["source"] == "jax" and (found["n"], found["n_never"], found["n_no_goal"]) == (2, 0, 0)
-        interval = t_interval([factor * first, factor * last])
+        interval = mean_of([factor * first, factor * last]).interval()
         assert (found["value"], found["low"], found["high"]) == pytest.approx(
             (factor * (first + last) / 2, *interval), rel=1e-5
         )

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from paper_figures.claims.matching import cell_of, fields_of, read_claims
-from paper_figures.claims.statistics import AT_LEAST, AT_MOST
+from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED
 from tests.support.judged_claims import finding
 from tests.support.recurrent_runs import write_copy, write_ptb
 from tests.support.runs_on_disk import write_run
@@ -25,8 +25,8 @@ FINDINGS = {
     "cosine_slight": (AT_MOST, 0.5, 2),
     "sign_error_below_half": (AT_MOST, 50, 2),
     "l2_error_falls": (AT_MOST, 0.9, 2),
-    "cdni_worse_with_p_update": (AT_LEAST, 0.1, 1),
-    "cdni_slower_with_sparse_updates": (AT_MOST, -0.1, 1),
+    "cdni_worse_with_p_update": (TWO_SIDED, 0.06, 1),
+    "cdni_slower_with_sparse_updates": (TWO_SIDED, -0.35, 1),
     "dni_trains_at_a_fifth": (AT_MOST, 2.5, 1),
     "cdni_trains_at_a_twentieth": (AT_MOST, 2.5, 1),
     "complete_unlock_as_good_as_sparse": (AT_MOST, 0.3, 2),
@@ -51,9 +51,13 @@ def test_every_finding_has_a_bound_and_its_reason():
     for claim, slug in zip(table.to_dict("records"), slugs, strict=True):
         name, reason, value = claim["id"], claim["reason"], claim["value"]
         assert (claim["direction"], value) == FINDINGS[slug][:2], name
-        assert (claim["margin"], claim["reading_error"]) == (0, 0), name
         assert claim["obtained"] in ("table", "text", "digitised"), name
-        assert len(reason) > 120 and ("is the bound" in reason or "the bound is" in reason), name
+        if claim["direction"] == TWO_SIDED:
+            assert claim["margin"] > 0 == claim["reading_error"] and f"{claim['margin']:.2f}" in reason, name
+        else:
+            assert (claim["margin"], claim["reading_error"]) == (0, 0), name
+            assert "is the bound" in reason or "the bound is" in reason, name
+        assert len(reason) > 120, name
         assert "paper" in reason and WORDS.get(value, f"{abs(value):g}") in reason, name
 
 
@@ -240,10 +244,12 @@ def test_climbs_are_compared_in_steps_of_the_curriculum(tmp_path):
     found = finding(tmp_path, "dni_beyond_bptt/repeat_copy/lstm/truncation_length~3")
     assert (found["ours"], found["n"]) == (pytest.approx(29 / 3, rel=1e-5), 3)
     assert (found["verdict"], found["unit"]) == ("reproduced", "curriculum steps")
-    write_copy(tmp_path, method="dni", solved=(8, 8, 8))
-    write_copy(tmp_path, method="bptt", solved=(8, 8, 8))
-    found = finding(tmp_path, "dni_beyond_bptt/copy/lstm/truncation_length~3")
-    assert (found["ours"], found["verdict"]) == (0, "differs (worse)")
+    for seeds, word in ((range(3), "inconclusive"), (range(6), "differs (worse)")):
+        folder = tmp_path / str(len(seeds))
+        for method in ("dni", "bptt"):
+            write_copy(folder, method=method, solved=[8] * len(seeds), seeds=seeds)
+        found = finding(folder, "dni_beyond_bptt/copy/lstm/truncation_length~3")
+        assert (found["ours"], found["verdict"]) == (0, word)
 
 
 def test_bits_are_those_of_the_best_snapshots(tmp_path):

@@ -43,21 +43,25 @@ def test_a_mean_between_two_rungs_is_a_length_between_theirs():
     [
         # The paper has 5, which is two steps up: its neighbours are 4 and 7.
         ("repeat_copy", "bptt", 3, [5, 5, 5], "reproduced"),
-        ("repeat_copy", "bptt", 3, [4, 4, 4], "reproduced"),
-        ("repeat_copy", "bptt", 3, [7, 7, 7], "reproduced"),
-        ("repeat_copy", "bptt", 3, [9, 9, 9], "differs (better)"),
-        ("repeat_copy", "bptt", 3, [0, 0, 0], "differs (worse)"),
+        ("repeat_copy", "bptt", 3, [4, 4, 4], "inconclusive"),
+        ("repeat_copy", "bptt", 3, [7, 7, 7], "inconclusive"),
+        ("repeat_copy", "bptt", 3, [9] * 4, "differs (better)"),
+        ("repeat_copy", "bptt", 3, [0] * 4, "differs (worse)"),
         # 67: its neighbours are 59 and 75, eight time steps away.
-        ("repeat_copy", "dni_aux", 4, [59, 59, 59], "reproduced"),
-        ("repeat_copy", "dni_aux", 4, [75, 75, 75], "reproduced"),
-        ("repeat_copy", "dni_aux", 4, [52, 52, 52], "differs (worse)"),
-        ("repeat_copy", "dni_aux", 4, [84, 84, 84], "differs (better)"),
+        ("repeat_copy", "dni_aux", 4, [67, 67], "inconclusive"),
+        ("repeat_copy", "dni_aux", 4, [67, 67, 67], "reproduced"),
+        ("repeat_copy", "dni_aux", 4, [59, 59, 59], "inconclusive"),
+        ("repeat_copy", "dni_aux", 4, [75, 75, 75], "inconclusive"),
+        ("repeat_copy", "dni_aux", 4, [52] * 4, "differs (worse)"),
+        ("repeat_copy", "dni_aux", 4, [84] * 4, "differs (better)"),
         # 14: 13 and 15.
-        ("copy", "dni", 3, [13, 13, 13], "reproduced"),
-        ("copy", "dni", 3, [15, 15, 15], "reproduced"),
-        ("copy", "dni", 3, [12, 12, 12], "differs (worse)"),
-        ("copy", "dni", 3, [16, 16, 16], "differs (better)"),
-        ("copy", "dni", 3, [14, 15, 14], "consistent"),
+        ("copy", "dni", 3, [13, 13, 13], "inconclusive"),
+        ("copy", "dni", 3, [15, 15, 15], "inconclusive"),
+        ("copy", "dni", 3, [12, 12, 12], "inconclusive"),  # two steps away, from three equal integers
+        ("copy", "dni", 3, [12] * 4, "differs (worse)"),
+        ("copy", "dni", 3, [16] * 4, "differs (better)"),
+        ("copy", "dni", 3, [14, 15, 14], "inconclusive"),  # a prediction of 2.9 steps to either side
+        ("copy", "dni", 3, [14, 15, 14, 14], "reproduced"),
         ("copy", "dni", 3, [14] * 9 + [15], "reproduced"),
         # Not significantly within one step, but inside the prediction interval.
         ("copy", "dni", 3, [15] * 9 + [14], "consistent"),
@@ -81,8 +85,9 @@ def test_intervals_are_computed_in_steps_and_shown_as_task_lengths(tmp_path):
     assert found["high"] == pytest.approx(to_lengths("repeat_copy", 14 + half), rel=1e-5)
     assert found["high"] - found["ours"] > 1.1 * (found["ours"] - found["low"])
     _, _, *lines = lines_of(tmp_path)
-    (cell,) = {cell for line in lines for cell in line if "consistent" in cell or "reproduced" in cell}
-    assert cell == f"59.0 [{found['low']:.1f}, {found['high']:.1f}] (3) {found['verdict']}"
+    (cell,) = {cell for line in lines for cell in line if "resolves" in cell}
+    assert cell == f"59.0 [{found['low']:.1f}, {found['high']:.1f}] (3) {found['verdict']}, resolves 5.0"
+    assert found["resolves"] == pytest.approx(2 * half, rel=1e-5)  # sqrt(1 + 1/3) instead of sqrt(1/3)
 
 
 def test_a_climb_counts_up_to_the_claims_iteration(tmp_path):
@@ -136,7 +141,7 @@ def test_a_replicas_result_is_the_test_error_of_its_own_best_snapshot(tmp_path):
     test = [[5, 2, 1.36, 9], [5, 1.35, 9, 1.2], [5, 1.34, 9, math.nan]]
     write_ptb(tmp_path, valid=valid, test=test)
     found = row(judged(tmp_path), claim=PTB_CLAIM)
-    assert (found["verdict"], found["n"], found["n_diverged"]) == ("consistent", 3, 0)
+    assert (found["verdict"], found["n"], found["n_diverged"]) == ("inconclusive", 3, 0)
     assert found["ours"] == pytest.approx(1.35) and found["ours_iteration"] == 10_000
     write_ptb(tmp_path, length=4, valid=[valid[0]] * 3, test=[[5, 2, 1.35 + i / 1000, 9] for i in range(3)])
     assert row(judged(tmp_path), claim=PTB_CLAIM.replace("~5", "~4"))["verdict"] == "reproduced"
@@ -204,7 +209,7 @@ def test_the_share_of_the_data_is_that_of_pairs_of_one_seed(tmp_path):
     found = row(judged(tmp_path), claim=FRACTION)
     first, second = 27_500 * 5 / (15_000 * 20), 20_000 * 5 / (15_000 * 20)
     assert found["ours"] == pytest.approx((first + second) / 2, rel=1e-5) and found["n"] == 2
-    assert found["ours_iteration"] == 27_500 and found["verdict"] == "consistent"
+    assert found["ours_iteration"] == 27_500 and found["verdict"] == "inconclusive"
     assert "dni_aux/truncation_length~5" in found["run"]
     # The seeds the other way round: the pairs follow them.
     write_pair(tmp_path / "turned", [REACHES, REACHES], [REFERENCE, other], seeds=(1, 7))

@@ -55,7 +55,7 @@ def test_steps_are_digits(tmp_path):
 @pytest.mark.parametrize(
     ("own", "network", "verdict"),
     [
-        ([SOONER, SOONER, SOONER], "a", "reproduced"),  # 70 of 150
+        ([SOONER, SOONER, SOONER], "a", "reproduced"),  # 70 of 150, 0.467
         ([SOONER, SOON, SOONER], "a", "inconclusive"),
         ([SOON, SOON, SOON], "a", "differs (worse)"),
         ([SOONER], "a", "inconclusive"),
@@ -68,7 +68,7 @@ def test_a_share_is_held_against_the_papers_bound(tmp_path, own, network, verdic
     found = claim(tmp_path, f"steps_fraction_{network}")
     assert (found["verdict"], found["n"]) == (verdict, len(own))
     if len(own) == 3 and verdict != "inconclusive":
-        assert "one-sided 95%" in found["why"] and "(all replicas are equal)" in found["why"]
+        assert "one-sided 95%" in found["why"]
 
 
 def test_a_replica_that_never_comes_so_low_counts_against_the_claim(tmp_path):
@@ -126,16 +126,16 @@ DIFFERENCE = "final_difference_b"
         ([12, 22, 32], 2, "differs (worse)"),
         ([8, 18, 28], -2, "differs (better)"),
         ([10, 21, 30.5], 0.5, "reproduced"),
-        ([5, 20, 38], 1, "consistent"),
+        ([8, 19.5, 32], -1 / 6, "inconclusive"),
     ],
 )
 def test_the_final_difference_is_that_of_pairs_of_one_seed(tmp_path, own, ours, verdict):
     joint, own = ([[90, 50, 40, 40, end] for end in ends] for ends in ([10, 20, 30], own))
     write_pair(tmp_path, joint, own, "b")
     found = claim(tmp_path, DIFFERENCE)
-    assert (found["ours"], found["verdict"]) == (pytest.approx(ours), verdict)
+    assert (found["ours"], found["verdict"]) == (pytest.approx(ours, rel=1e-5), verdict)
     assert found["n"] == 3 and found["ours_iteration"] == 200_000
-    if verdict != "consistent":  # replicas that end far apart, and close to those of their own seed
+    if verdict != "inconclusive":  # replicas that end far apart, and close to those of their own seed
         assert found["high"] - found["low"] < 3
 
 
@@ -165,7 +165,7 @@ EXCESS = "excess_over_guess_b"
 def test_what_b_learns_without_dni_is_held_against_the_constant_guess(tmp_path, ends, ours, verdict):
     write_two(tmp_path, method="no_bprop", b=[[90, 70, 1, 1, end] for end in ends])
     found = claim(tmp_path, EXCESS)
-    assert (found["ours"], found["verdict"]) == (pytest.approx(ours), verdict)
+    assert (found["ours"], found["verdict"]) == (pytest.approx(ours, rel=1e-5), verdict)
     assert found["ours_iteration"] == 200_000
 
 

@@ -66,13 +66,28 @@ def test_numbers_counts_and_verdicts_are_those_of_the_runs(tmp_path):
     write_run(tmp_path / "cpu", final=[2.15, 2.2, 2.25])
     write_run(tmp_path / "cpu", "jax", final=[5.0, 5.0, 5.1])
     text = made("results", tmp_path)
-    (numbers,) = [line for line in text.splitlines() if line.startswith(f"| {FOUR} |")]
-    assert cells(numbers) == [
-        *(FOUR, "2.2 percent", "2.20 ± 0.12 (3) reproduced", "5.03 ± 0.14 (3) differs (worse)", "`table_feedforward`")
+    numbers = [cells(line)[1:] for line in text.splitlines() if f" {FOUR} |" in line]
+    assert numbers == [
+        [FOUR, "2.2 percent", "PyTorch", "2.20 ± 0.12", "3", "0.83", "reproduced"],
+        [FOUR, "2.2 percent", "JAX", "5.03 ± 0.14", "3", "0.96", "differs (worse)"],
     ]
+    unknown = r"of 333 claims, in PyTorch (\d+) missing and 0 not comparable; in JAX \1 missing and 0 not comparable"
+    assert re.search(unknown, text) and "(docs/verdicts.md#all-verdicts)" in text
+    assert text.startswith("before\n") and text.endswith("after\n")
+    text = made("counts", tmp_path)
     (counts,) = [line for line in text.splitlines() if line.startswith("| Every layer DNI, table of")]
     assert cells(counts)[1:] == ["48", "1 / 0", "", "0 / 1", "", "", "47 / 47"]
-    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "333 claims. PyTorch: 4 reproduced, 1 consistent, 3 differs, 1 inconclusive, 324 missing. JAX: " in text
+
+
+def test_the_frameworks_are_never_added_up(tmp_path):
+    """Three seeds in both are three replicas, and one claim."""
+    for framework in ("torch", "jax"):
+        write_run(tmp_path / "cpu", framework, final=[2.15, 2.2, 2.25])
+    text = made("results of table_feedforward", tmp_path)
+    assert "48 published numbers. PyTorch and JAX: 1 reproduced, 47 missing each." in text
+    both = made("results", tmp_path) + made("counts", tmp_path)
+    assert "(6)" not in both and "666" not in both and "2 reproduced" not in both
 
 
 def test_the_header_of_an_experiment_has_its_runs_and_its_best_number(tmp_path):
@@ -81,7 +96,9 @@ def test_the_header_of_an_experiment_has_its_runs_and_its_best_number(tmp_path):
     summary, header = Summary(tmp_path), ROOT / "impls/experiments/feedforward/__init__.py"
     text = rewrite('"""Nets.\n\nA reason.\n"""\n', header, summary)
     assert text.startswith('"""Nets.\n\nA reason.\n\nPublished results, written by `snakemake readme`: 2 runs. Data: ')
-    assert f"{FOUR}: paper 2.2 percent; PyTorch 2.20 ± 0.12 (3) reproduced; JAX missing." in " ".join(text.split())
+    assert f"{FOUR}: paper 2.2 percent; PyTorch 2.20 ± 0.12 (3) reproduced, resolves 0.83; JAX missing." in " ".join(
+        text.split()
+    )
     assert rewrite(text, header, summary) == text
     assert ast.get_docstring(ast.parse(text)) and max(map(len, text.splitlines())) <= 120
     two_network = (ROOT / "impls/experiments/two_network/__init__.py").read_text()
@@ -104,9 +121,11 @@ def test_findings_are_told_apart_from_numbers(tmp_path):
 def test_the_run_that_came_furthest_speaks_whatever_it_says(tmp_path):
     write_run(tmp_path / "short", final=[2.15, 2.2, 2.25], reached=100_000)
     write_run(tmp_path / "whole", final=[5.0, 5.0, 5.1])
-    assert f"| {FOUR} | 2.2 percent | 5.03 ± 0.14 (3) differs (worse) |" in made("results", tmp_path)
+    ours = "PyTorch | 5.03 ± 0.14 | 3 | 0.96 | differs (worse) |"
+    assert f"| {FOUR} | 2.2 percent | {ours}" in made("results", tmp_path)
     write_run(tmp_path / "wide", final=[3.0, 3.0, 3.1, 3.1], seeds=(0, 1, 2, 3))
-    assert f"| {FOUR} | 2.2 percent | 3.05 ± 0.09 (4) differs (worse) |" in made("results", tmp_path)
+    ours = "PyTorch | 3.05 ± 0.09 | 4 | 0.68 | differs (worse) |"
+    assert f"| {FOUR} | 2.2 percent | {ours}" in made("results", tmp_path)
 
 
 def test_what_is_not_comparable_says_why(tmp_path):
