@@ -11,6 +11,7 @@ from paper_figures.claims.paired_runs import (
 )
 from paper_figures.claims.single_run import (
     NEAR,
+    SOLVED,
     Measure,
     at_iteration,
     best_snapshot,
@@ -29,7 +30,6 @@ from paper_figures.claims.single_run import (
 __all__ = ["MEASURES", "NEAR", "Measure", "constant_guess", "data_per_iteration", "early_stops"]
 
 ERROR = ("test", "error")
-SOLVED = ("curriculum", "max_solved_task_length")
 BITS = ("test", "bits_per_character")
 # The least steps between two results, where they are coarser than the last digit printed.
 STREAM = 0.05  # percentage points, one of 2,000 streams

@@ -13,6 +13,7 @@ from paper_figures.claims.estimates import LEAST_TO_FIT, Estimate, curve_at, mea
 from paper_figures.claims.matching import Bin
 from paper_figures.runs import Run
 
+SOLVED = ("curriculum", "max_solved_task_length")  # where the curves have the tasks that replicas solved
 NEAR = 0.01  # an evaluation this close to the claim's iteration, as a fraction of it, counts as at it
 VALIDATED_EVERY = 5_000  # iterations between the paper's evaluations on Penn Treebank, which its plots join by lines
 

@@ -1,9 +1,9 @@
 """Writes the numbers in README.md, docs/ and the headers of experiments from the published runs: nobody types them.
 
 A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `results` (what could be
-judged), `counts` (all verdicts by artifact), `simulation` (how often the rules of verdicts are wrong), `results of
-<artifact>`, `findings of <section of the paper>` (orderings and trends), or `picture of <figure>`. In the header of an
-experiment, `impls/experiments/<name>/__init__.py`, the paragraphs from "Published results" to the end are written.
+judged), `counts` (all verdicts by artifact), one of `TABLES`, `results of <artifact>`, `findings of <section of the
+paper>` (orderings and trends), or `picture of <figure>`. In the header of an experiment,
+`impls/experiments/<name>/__init__.py`, the paragraphs from "Published results" to the end are written.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import argparse
 import re
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from impls.errors import UserError
 from impls.registry import experiments
 from paper_figures.files import write_together
+from paper_figures.publish.run_blocks import presets, promotions, target_scales
 from paper_figures.publish.simulated_verdicts import simulated_verdicts
 from paper_figures.publish.summary import PUBLISHED, Summary
 from paper_figures.runs import ROOT
 
 PAGES = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("experiments", "experiments_unlock", "experiments_recurrent", "verdicts")),
+    *(
+        f"docs/{name}.md"
+        for name in ("experiments", "experiments_unlock", "experiments_recurrent", "verdicts", "findings")
+    ),
+    "config/README.md",
     *(f"impls/experiments/{name}/__init__.py" for name in experiments()),
 )
 COMMAND = "python -m paper_figures.publish.readme_blocks"
@@ -38,6 +44,13 @@ Needs neither torch nor jax; `snakemake readme` does the same.
 """
 RESULTS = "Published results"  # the beginning of what is written in a header
 HEADER_WIDTH = 120
+TABLES: dict[str, Callable[[Summary], str]] = {
+    "simulation": lambda _: simulated_verdicts(),
+    "presets": lambda _: presets(),
+    "promotions": lambda summary: promotions(summary.runs, "recurrent"),
+    "promotions with the state carried over": lambda summary: promotions(summary.runs, "carried_state"),
+    "scales of the target": lambda summary: target_scales(summary.runs),
+}
 _MARKER = re.compile(r"^<!-- (?P<name>[\w ]+): (?P<which>begin|end) -->$", re.MULTILINE)
 
 
@@ -98,11 +111,11 @@ def _block(name: str, page: Path, summary: Summary) -> str:
     made = {"results": summary.results_of, "findings": summary.findings_of, "picture": summary.picture_of}
     if name in ("results", "counts"):
         return summary.all_results(page) if name == "results" else summary.counts(page)
-    if name == "simulation":
-        return simulated_verdicts()
+    if name in TABLES:
+        return TABLES[name](summary)
     if kind in made and subject:
         return made[kind](subject, page)
-    kinds = "results, counts, simulation, results of <artifact>, findings of <section> or picture of <figure>"
+    kinds = f"results, counts, {', '.join(TABLES)}, results of <artifact>, findings of <section> or picture of <figure>"
     raise UserError(f"{page}: unknown block {name!r}; write {kinds}.")
 
 

@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from paper_figures.claims.estimates import mean_of
 from paper_figures.claims.matching import cell_of, fields_of, read_claims
-from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED
+from paper_figures.claims.measures import MEASURES
+from paper_figures.claims.statistics import AT_LEAST, AT_MOST, TWO_SIDED, verdict
 from tests.support.judged_claims import finding
 from tests.support.recurrent_runs import write_copy, write_ptb
 from tests.support.runs_on_disk import write_run
@@ -84,6 +86,46 @@ def test_a_finding_is_what_the_papers_own_numbers_say():
         assert (difference > claim["value"]) == (claim["direction"] == AT_LEAST), claim["id"]
         checked += 1
     assert checked == 34
+
+
+# By finding: what the paper has (or would be content with), and values that contradict it.
+CONTRADICTED_BY = {
+    "worse_with_depth": (1.9, {"no rise": 0.0}),
+    "dni_below_no_bprop": (-2.1, {"no better than none": 0.0}),
+    "cdni_as_good_as_bprop": (-0.2, {"as bad as DNI": 2.5}),
+    "stale_above_dni": (7.2, {"as good as DNI": 0.0}),
+    "dni_underfits": (2.0, {"no difference": 0.0}),
+    "cdni_cures_underfitting": (-3.1, {"no difference": 0.0}),
+    "linear_dni_trains": (-10.0, {"no better than none": 0.0}),
+    "worse_near_classifier": (1.6, {"no difference": 0.0}),
+    "cdni_removes_the_difference": (0.1, {"the difference that DNI has": 1.6}),
+    "cosine_above_zero": (0.1, {"a zero gradient": 0.0, "a wrong gradient": -0.1}),
+    "cosine_slight": (0.1, {"the true gradient": 1.0}),
+    "sign_error_below_half": (40.0, {"hardly better than at random": 50.3, "a zero gradient": 100.0}),
+    "l2_error_falls": (0.5, {"no fall": 1.0}),
+    "cdni_worse_with_p_update": (0.06, {"no dependence": 0.0, "no slight rise": 0.3}),
+    "cdni_slower_with_sparse_updates": (-0.35, {"no dependence": 0.0, "twice as steep": -0.7}),
+    "dni_trains_at_a_fifth": (2.3, {"as at p_update = 0.015": 4.6}),
+    "cdni_trains_at_a_twentieth": (2.0, {"as DNI at that p_update": 3.4}),
+    "complete_unlock_as_good_as_sparse": (0.1, {"as near p_update = 0": 1.3}),
+    "dni_beyond_bptt": (4.0, {"no further": 0.0}),
+    "dni_aux_beyond_dni": (1.0, {"no further": 0.0}),
+    "dni_below_bptt": (-0.01, {"no better": 0.0}),
+    "dni_aux_below_dni": (-0.01, {"no better": 0.0}),
+}
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_can_fail(name):
+    """Ten replicas of what the paper has reproduce it; of what contradicts it, they deny it."""
+    for claim in findings().to_dict("records"):
+        if claim["id"].split("/")[1] == name:
+            settings = {"resolution": MEASURES[claim["metric"]].resolution, "direction": claim["direction"]}
+            papers, contradictions = CONTRADICTED_BY[name]
+            for value, word in [(papers, "reproduced"), *((value, "differs") for value in contradictions.values())]:
+                estimate = mean_of([value] * 10)
+                found = verdict(estimate, claim["value"], claim["margin"], True, **settings).word
+                assert found.startswith(word), (claim["id"], value)
 
 
 # Two cells of one experiment, by seed.

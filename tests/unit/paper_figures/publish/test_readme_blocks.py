@@ -50,6 +50,30 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
+# In the prose of docs/findings.md: lengths of training and sizes, which no run can give.
+SETTINGS = re.compile(
+    r"T = \d+|[\d,]+ (?:iterations|updates)\b|2\.5 million iterations|of 256 units|256 times smaller|factor 1\b"
+)
+
+
+def prose(page):
+    """The text of a page without generated blocks, commands and the targets of links."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"<!-- ([\w ]+): begin -->.*?<!-- \1: end -->", "", text, flags=re.DOTALL)
+    return re.sub(r"\]\([^)]*\)|`[^`]+`", "", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def test_no_number_that_a_run_gives_is_typed_into_the_findings():
+    text = " ".join(prose("docs/findings.md").split())
+    assert re.findall(r"\S*\d\S*", SETTINGS.sub("", text)) == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "experiments" in page and page.endswith(".md")])
+def test_no_result_is_typed_into_the_pages_of_experiments(page):
+    results = re.findall(r"\d+(?:\.\d+)?%|\d+\.\d+", prose(page))
+    assert set(results) <= {"0.1"}  # the factor of a synthetic gradient
+
+
 def test_every_artifact_and_every_choice_is_on_a_page_of_experiments():
     drawn = [name for name in registry.names() if name not in registry.OTHERS]
     assert [name for name in drawn if name not in EXPERIMENT_PAGES] == []

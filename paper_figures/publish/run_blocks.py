@@ -1,0 +1,109 @@
+"""Tables of docs/findings.md and config/README.md that are read from the runs and the presets themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from impls.errors import UserError
+from impls.presets import cells, load_preset
+from impls.registry import experiments
+from paper_figures.claims.estimates import mean_of
+from paper_figures.claims.matching import read_claims
+from paper_figures.claims.single_run import SOLVED
+from paper_figures.drawing.table_files import markdown_lines
+from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
+from paper_figures.runs import ROOT, Run, select_runs
+
+PRESETS = {
+    "smoke": ("to check that every part runs", "stand-in", "a minute on two cores"),
+    "quick": ("the paper's orderings, on a laptop", "stand-in", "30 to 45 minutes on two cores"),
+    "paper": ("the paper's numbers", "original", "a GPU"),
+}
+
+
+def promotions(runs: list[Run], experiment: str) -> str:
+    """A table for each data set: the iteration at which each replica solved each task of the curriculum.
+
+    Raises:
+        UserError: the experiment has no published run.
+    """
+    chosen = [run for run in runs if run.record.experiment == experiment and run.cell["dataset"] != "ptb"]
+    if not chosen:
+        raise UserError(f"{experiment!r}: no published run climbs a curriculum.")
+    tables = []
+    for dataset in dict.fromkeys(run.cell["dataset"] for run in chosen):
+        lines = [(run, _promotions(run)) for run in select_runs(chosen, dataset=dataset)]
+        lengths = sorted({length for _, found in lines for length in found})
+        headings = ["T", "Method", "From", "Seeds", "Iterations", *(f"T_task = {length}" for length in lengths)]
+        cells_of_table = [
+            [
+                str(run.cell["truncation_length"]),
+                RECURRENT_METHODS[run.cell["method"]],
+                FRAMEWORKS[run.record.framework],
+                ", ".join(map(str, run.record.seeds)),
+                f"{run.record.iteration_reached:,}",
+                *(" / ".join(_at(found.get(length, {}), seed) for seed in run.record.seeds) for length in lengths),
+            ]
+            for run, found in lines
+        ]
+        title = f"{DATASETS[dataset]}: the iteration at which each seed solved a task (–: not solved)."
+        tables.append(f"{title}\n\n{markdown_lines(headings, cells_of_table)}")
+    return "\n\n".join(tables)
+
+
+def target_scales(runs: list[Run]) -> str:
+    """Test errors of cDNI on MNIST at 25,000 iterations: the paper's, and ours with either scale of M's target."""
+    iteration = 25_000
+    claims = read_claims()
+    claims = claims[(claims["artifact"] == "fig_feedforward_curves") & (claims["iteration"] == iteration)]
+    published = claims[claims["method"] == "cdni"].set_index("layers")["value"]
+    ours: dict[str, dict[int, str]] = {"feedforward": {}, "target_scale": {}}
+    for run in runs:
+        experiment, cell = run.record.experiment, run.cell
+        wanted = experiment == "feedforward" or cell.get("target_scale") == "batch_mean"
+        if run.record.framework != "jax" or experiment not in ours or not wanted:
+            continue
+        curve = run.curve("test", "error")
+        if (cell["dataset"], cell["model"], cell["method"]) == ("mnist", "fcn", "cdni") and iteration in curve.index:
+            ours[experiment][cell["depth"]] = _mean_and_spread(curve.loc[iteration].to_numpy())
+    lines = [
+        [str(depth), f"{published[depth]:g}", ours["feedforward"].get(depth, ""), ours["target_scale"][depth]]
+        for depth in sorted(ours["target_scale"])
+    ]
+    headings = ["Layers", "Paper", "One example's loss (default)", "The batch's mean loss"]
+    what = f"Test error in percent after {iteration:,} iterations, JAX; mean ± half a 95% t interval (seeds)."
+    return f"{what}\n\n{markdown_lines(headings, lines)}"
+
+
+def presets() -> str:
+    """The presets of config/, with the number of their cells."""
+    lines = []
+    for name, (purpose, data, where) in PRESETS.items():
+        file = ROOT / "config" / f"{name}.yaml"
+        preset = load_preset(yaml.safe_load(file.read_text(encoding="utf-8")), where=str(file))
+        count = sum(len(cells(preset, experiment)) for experiment in experiments())
+        frameworks = " and ".join(FRAMEWORKS[framework] for framework in preset.frameworks)
+        lines.append([f"`{name}`", purpose, data, str(count), frameworks, where])
+    return markdown_lines(["Preset", "Purpose", "Data", "Cells", "Each in", "Where"], lines)
+
+
+def _promotions(run: Run) -> dict[int, dict[int, int]]:
+    """By task length in time steps, by seed, the iteration at which the task was solved."""
+    split, metric = SOLVED
+    points = run.curves[(run.curves["split"] == split) & (run.curves["metric"] == metric) & (run.curves["value"] > 0)]
+    found: dict[int, dict[int, int]] = {}
+    for (length, seed), iteration in points.groupby(["value", "seed"])["iteration"].min().items():
+        found.setdefault(int(length), {})[int(seed)] = int(iteration)
+    return found
+
+
+def _at(iterations: dict[int, int], seed: int) -> str:
+    return f"{iterations[seed]:,}" if seed in iterations else "–"
+
+
+def _mean_and_spread(values: np.ndarray | pd.Series) -> str:
+    found = mean_of(values)
+    low, high = found.interval()
+    return f"{found.mean:.2f}" + (f" ± {(high - low) / 2:.2f}" if found.n > 1 else "") + f" ({found.n})"
