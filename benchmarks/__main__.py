@@ -115,14 +115,15 @@ def build_parser() -> argparse.ArgumentParser:
         "calibrate",
         help="how often is compare wrong on this machine?",
         description="Compares the working tree with itself, unchanged and with planted slowdowns of 5% and 10%, and\n"
-        "writes how often each was called slower. Takes as long as four times --repeats comparisons, because\n"
-        "every second one has no planted slowdown.",
+        "writes how often each was called slower, and every pair to a .json file beside the table. Takes as long\n"
+        "as four times --repeats comparisons, because every second one has no planted slowdown.",
         **shape,
     )
     _add_measuring(sub, benchmarks="*/dni/x1", pairs=10, max_pairs=40)
     sub.add_argument("--repeats", type=int, default=20, metavar="N", help="comparisons per slowdown (%(default)s)")
     output = Path("docs/gate-calibration.md")
     sub.add_argument("--output", type=Path, default=output, metavar="FILE", help="the table (%(default)s)")
+    sub.add_argument("--resume", action="store_true", help="add to the comparisons of an earlier call on this machine")
     sub.set_defaults(run=calibrate)
 
     text = "how close does every case come to the limit of this machine?"

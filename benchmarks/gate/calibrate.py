@@ -6,27 +6,37 @@ import argparse
 import contextlib
 import dataclasses
 import datetime
+import json
+import math
+import shlex
+import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
-from benchmarks.gate import compare, trees
-from benchmarks.gate.evidence import Comparison
+from benchmarks.gate import compare, trees, verdict
+from benchmarks.gate.evidence import Comparison, Evidence
 from benchmarks.gate.report import described
-from benchmarks.gate.settings import read_gate
+from benchmarks.gate.settings import Gate, read_gate
 from benchmarks.gate.trees import SLOWDOWN, say
 from impls.errors import UserError
 
 PLANTED = (0.0, 0.05, 0.0, 0.10)  # 0 twice as often, because a false alarm must be rarer than a miss
+SAME = ("machines", "looks", "level", "margins")  # entries that must be equal where a calibration is continued
+
+Calibration = dict[str, Any]
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Run the comparisons. Writes the table after each of them, so that an interrupted run leaves a table."""
+    """Run the comparisons. Writes pairs and table after each of them, so that an interrupted run leaves both."""
     if options.repeats < 1:
         raise UserError("--repeats must be at least 1")
-    done: dict[float, list[Comparison]] = defaultdict(list)
+    pairs_file = options.output.with_suffix(".json")
+    earlier = _read(pairs_file) if options.resume else None
+    now: Calibration = {}
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dni-calibrate-")))
         base = stack.enter_context(trees.opened(".", "base", place / "base"))
@@ -38,46 +48,136 @@ def calibrate(options: argparse.Namespace) -> int:
                 say(f"comparison {repeat + 1} of {options.repeats} with {planted:.0%} planted")
                 slowed = dataclasses.replace(head, environment={SLOWDOWN: str(planted)} if planted else {})
                 found = compare.choose(base, harness, options)
-                done[planted].append(compare.run(base, slowed, found, read_gate(), plan))
-                options.output.write_text(as_markdown(done, base.label, plan.looks))
-    print(as_markdown(done, base.label, plan.looks))
+                comparison = compare.run(base, slowed, found, read_gate(), plan)
+                now = now or _continued(earlier, _started(comparison, plan.looks))
+                now["comparisons"].append(_pairs(comparison, planted))
+                # Together, so that the table is always that of the pairs beside it.
+                options.output.write_text(as_markdown(now))
+                pairs_file.write_text(_as_json(now))
+    print(as_markdown(now))
     return 0
 
 
-def as_markdown(done: dict[float, list[Comparison]], label: str, looks: list[int]) -> str:
-    """Markdown of the noise and of how often each planted slowdown was called slower, by benchmark and overall.
-
-    Args:
-        done: comparisons by the slowdown that was planted.
-        looks: the numbers of pairs after which verdicts were computed.
-    """
-    same = done[0.0]
-    gate, first = same[0].gate, same[0].evidence
-    record = next((record for e in first for record in e.base), None)
-    if record is None:
-        raise UserError(f"nothing could be measured: {first[0].reason}")
-    head = ["benchmark", "margin", "noise", "pairs on a busy machine", *(f"{planted:.0%} planted" for planted in done)]
+def as_markdown(calibration: Calibration) -> str:
+    """Markdown of the noise, and of how often each planted slowdown was called slower, by benchmark and overall."""
+    comparisons = calibration["comparisons"]
+    planted = list(dict.fromkeys(PLANTED))
+    by_planted = {share: [c for c in comparisons if c["planted"] == share] for share in planted}
+    head = ["benchmark", "margin", "pairs", "on a busy machine", "noise", "winsorized noise"]
+    head += [f"{share:.0%} planted" for share in planted]
     rows = [head, ["---"] * len(head)]
-    for i, e in enumerate(first):
-        pairs = [pair for comparison in same for pair in comparison.evidence[i].pairs if pair["counts"]]
-        ratios = [np.log(pair["head"]["seconds_per_step"] / pair["base"]["seconds_per_step"]) for pair in pairs]
-        noise = f"{np.std(ratios, ddof=1):.2%}" if len(ratios) > 1 else ""
-        busy = f"{sum(pair['busy'] for pair in pairs)} of {len(pairs)}"
-        counts = [_counts([c.evidence[i].word for c in comparisons]) for comparisons in done.values()]
-        rows.append([e.name, f"{gate.margin(e.benchmark):.0%}", noise, busy, *counts])
-    alarms = [f"{sum(c.exit_code == 1 for c in found)} of {len(found)} with an alarm" for found in done.values()]
-    rows.append(["any of them", "", "", "", *alarms])
+    for name, margin in calibration["margins"].items():
+        pairs = [pair for c in by_planted[0.0] for pair in c["benchmarks"][name]["pairs"]]
+        ratios = [math.log(head / base) for base, head, _ in pairs]
+        noise = [f"{np.std(ratios, ddof=1):.2%}", f"{winsorized(ratios):.2%}"] if len(ratios) > 1 else ["", ""]
+        counts = [_counts([c["benchmarks"][name]["verdict"] for c in by_planted[share]]) for share in planted]
+        busy = str(sum(busy for *_, busy in pairs))
+        rows.append([name, f"{margin:.0%}", str(len(pairs)), busy, *noise, *counts])
+    alarms = [_alarms([c["alarm"] for c in by_planted[share]], bool(share)) for share in planted]
+    rows.append(["any of them", "", "", "", "", "", *alarms])
+    commands = "\n".join(calibration["commands"])
+    machines = "\n".join(f"- {machine}" for machine in calibration["machines"])
     return (
         "# Calibration of the regression gate\n\n"
-        f"Made by `python -m benchmarks calibrate` on {datetime.date.today()}, with {label}, at level {gate.level:g},\n"
-        f"verdicts after {', '.join(map(str, looks))} pairs.\n{described(record)}.\n\n"
-        "Noise is the standard deviation of a pair's log ratio without a planted slowdown. The last columns show how\n"
-        "often a benchmark was called slower, not slower, or neither. With 0% planted every *slower* is a false\n"
-        "alarm. With 5% and 10%, which are more than the margin, every *not slower* is a miss.\n\n"
+        f"Made by\n\n```\n{commands}\n```\n\n"
+        f"with {', '.join(calibration['code'])}; level {calibration['level']:g}, verdicts after "
+        f"{', '.join(map(str, calibration['looks']))} pairs. Every pair is in the .json file beside this page.\n\n"
+        f"{machines}\n\n"
+        "Noise is the standard deviation of a pair's log ratio without a planted slowdown. Winsorized noise is what\n"
+        "the gate's intervals use: the tenth of pairs at each end, which outliers would be among, counts as if it\n"
+        "were the nearest other pair. The last columns show how often a benchmark was called slower, not slower, or\n"
+        "neither. With 0% planted every *slower* is a false alarm. With 5% and 10%, which are more than the margin,\n"
+        "every *not slower* is a miss. The bounds are one-sided, at 95%: so many false alarms at most, so many\n"
+        "slowdowns found at least, in the long run on this machine.\n\n"
         + "".join(f"| {' | '.join(row)} |\n" for row in rows)
     )
+
+
+def winsorized(log_ratios: list[float]) -> float:
+    """The noise of one pair as the gate sees it: the standard error of the trimmed mean, times sqrt(pairs)."""
+    return verdict.paired(log_ratios).error * math.sqrt(len(log_ratios))
+
+
+def bound(count: int, n: int, upper: bool) -> float:
+    """The one-sided 95% bound, upper or lower, of the probability of what happened `count` times of `n` (exact)."""
+    found = binomtest(count, n, alternative="less" if upper else "greater").proportion_ci(0.95, "exact")
+    return float(found.high if upper else found.low)
+
+
+def _alarms(alarms: list[bool], wanted: bool) -> str:
+    """ "0 of 40 with an alarm (at most 7.2%)"; for slowdowns, at least."""
+    count, n = sum(alarms), len(alarms)
+    if not n:
+        return ""
+    limit = f"{'at least' if wanted else 'at most'} {bound(count, n, not wanted):.1%}"
+    return f"{count} of {n} with an alarm ({limit})"
 
 
 def _counts(words: list[str]) -> str:
     rest = len(words) - words.count("slower") - words.count("not slower")
     return f"{words.count('slower')} slower, {words.count('not slower')} not, {rest} neither"
+
+
+def _started(comparison: Comparison, looks: list[int]) -> Calibration:
+    """A calibration without comparisons: how it was made, and on what."""
+    records = {e.framework: e.base[0] for e in reversed(comparison.evidence) if e.base}
+    if not records:
+        raise UserError(f"nothing could be measured: {comparison.evidence[0].reason}")
+    gate: Gate = comparison.gate
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    return {
+        "commands": [f"{command}  # {datetime.date.today()}"],
+        "code": [comparison.base],
+        "machines": [f"{framework}: {described(records[framework])}" for framework in sorted(records)],
+        "looks": looks,
+        "level": gate.level,
+        "margins": {e.name: gate.margin(e.benchmark) for e in comparison.evidence},
+        "comparisons": [],
+    }
+
+
+def _continued(earlier: Calibration | None, now: Calibration) -> Calibration:
+    """`now` with the comparisons of an earlier call in front.
+
+    Raises:
+        UserError: the earlier ones are of another machine, other benchmarks or other rules.
+    """
+    if earlier is None:
+        return now
+    for name in SAME:
+        if earlier[name] != now[name]:
+            raise UserError(f"--resume: different {name}: {earlier[name]} and {now[name]}; write to another --output.")
+    both = {name: list(dict.fromkeys([*earlier[name], *now[name]])) for name in ("commands", "code")}
+    return {**now, **both, "comparisons": earlier["comparisons"]}
+
+
+def _pairs(comparison: Comparison, planted: float) -> dict[str, Any]:
+    """One comparison: its verdicts, and the pairs that count: seconds a step of BASE and HEAD, and busy or not."""
+    return {
+        "planted": planted,
+        "alarm": comparison.exit_code == verdict.EXIT_CODES["slower"],
+        "benchmarks": {
+            e.name: {"verdict": e.word, "reason": e.reason, "pairs": _times(e)} for e in comparison.evidence
+        },
+    }
+
+
+def _times(e: Evidence) -> list[list[Any]]:
+    counted = [pair for pair in e.pairs if pair["counts"]]
+    return [[*(pair[side]["seconds_per_step"] for side in ("base", "head")), pair["busy"]] for pair in counted]
+
+
+def _as_json(calibration: Calibration) -> str:
+    """One line per comparison."""
+    head = {name: value for name, value in calibration.items() if name != "comparisons"}
+    lines = ",\n".join(json.dumps(comparison) for comparison in calibration["comparisons"])
+    return json.dumps(head, indent=1)[:-2] + f',\n "comparisons": [\n{lines}\n]}}\n'
+
+
+def _read(file: Path) -> Calibration:
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        raise UserError(f"--resume: there is no {file} to continue; leave the flag out to begin.") from None
+    except ValueError as error:
+        raise UserError(f"--resume: {file} is not a file of calibrate: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 from pathlib import Path
@@ -11,8 +12,7 @@ import pytest
 
 from benchmarks import machine
 from benchmarks.__main__ import main
-from benchmarks.gate import compare, trees
-from benchmarks.gate.calibrate import as_markdown
+from benchmarks.gate import calibrate, compare, trees
 from benchmarks.gate.evidence import Comparison, Evidence
 from benchmarks.gate.settings import Gate, read_gate
 from benchmarks.gate.trees import Failed, Tree
@@ -116,18 +116,40 @@ def test_what_cannot_be_compared_is_dropped_with_its_reason(monkeypatch):
 
 def test_the_calibrations_table(monkeypatch):
     """One comparison of each kind. The fake measuring returns exactly what is planted; noise is set by hand."""
-    done = {}
+    monkeypatch.setattr("sys.argv", ["x", "calibrate", "--benchmarks", "*/x1"])
+    done = None
     for planted in (0.0, 0.05, 0.10):
-        done[planted] = [FakeMeasuring(monkeypatch, {"a": math.log1p(planted)}).run(8 if planted else 10)]
-    rows = [line for line in as_markdown(done, "the tree", [10, 20]).splitlines() if line.startswith("|")]
+        found = FakeMeasuring(monkeypatch, {"a": math.log1p(planted)}).run(8 if planted else 10)
+        done = done or calibrate._started(found, [10, 20])
+        done["comparisons"].append(calibrate._pairs(found, planted))
+    page = calibrate.as_markdown(done)
+    assert "python -m benchmarks calibrate --benchmarks '*/x1'  # 2" in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
     scatter = [0.01 * math.sin(turn**2) for turn in range(2, 12)]
     mean = sum(scatter) / 10
     noise = math.sqrt(sum((x - mean) ** 2 for x in scatter) / 9)
+    inner = sorted(scatter)
+    inner = [inner[1], *inner[1:-1], inner[-2]]
+    squares = sum((x - sum(inner) / 10) ** 2 for x in inner)
+    winsorized = math.sqrt(squares / (8 * 7) * 10)
     assert rows[2] == (
-        f"| torch a | 3% | {noise:.2%} | 0 of 10 | 0 slower, 1 not, 0 neither | 1 slower, 0 not, 0 neither | "
-        "1 slower, 0 not, 0 neither |"
+        f"| torch a | 3% | 10 | 0 | {noise:.2%} | {winsorized:.2%} | 0 slower, 1 not, 0 neither | "
+        "1 slower, 0 not, 0 neither | 1 slower, 0 not, 0 neither |"
     )
-    assert rows[3] == "| any of them |  |  |  | 0 of 1 with an alarm | 1 of 1 with an alarm | 1 of 1 with an alarm |"
+    # Exact bounds of one in one: 1 - 0.05 for none, 0.05 for one.
+    found = "1 of 1 with an alarm (at least 5.0%)"
+    assert rows[3] == f"| any of them |  |  |  |  |  | 0 of 1 with an alarm (at most 95.0%) | {found} | {found} |"
+
+
+def test_bounds_of_counts_by_hand():
+    """None of 40: (1 - p)^40 = 0.05. All of 20: p^20 = 0.05."""
+    assert calibrate.bound(0, 40, upper=True) == pytest.approx(1 - 0.05 ** (1 / 40))
+    assert calibrate.bound(20, 20, upper=False) == pytest.approx(0.05 ** (1 / 20))
+
+
+def test_an_outlier_hardly_moves_winsorized_noise():
+    calm = [0.01 * math.sin(turn**2) for turn in range(1, 21)]
+    assert calibrate.winsorized([*calm[1:], 0.5]) < 1.3 * calibrate.winsorized(calm)
 
 
 def test_calibration_plants_slowdowns_in_head_alone(root, tmp_path, monkeypatch):
@@ -144,8 +166,30 @@ def test_calibration_plants_slowdowns_in_head_alone(root, tmp_path, monkeypatch)
     monkeypatch.chdir(root)
     flags = ["--framework", "torch", "--benchmarks", "feedforward/dni/x1", "--max-pairs", "10", "--repeats", "2"]
     assert main(["calibrate", *flags, "--output", str(tmp_path / "table.md")]) == 0
-    row = next(line for line in (tmp_path / "table.md").read_text().splitlines() if "torch feedforward" in line)
+    page = (tmp_path / "table.md").read_text()
+    row = next(line for line in page.splitlines() if "torch feedforward" in line)
     counts = ["0 slower, 4 not, 0 neither", "2 slower, 0 not, 0 neither", "2 slower, 0 not, 0 neither |"]
-    assert row.split(" | ")[4:] == counts and " 0 of 40 " in row
+    assert row.split(" | ")[6:] == counts and " | 40 | 0 | " in row
     assert len(measuring.calls) == 2 * 4 * 2 * 11
+    pairs = json.loads((tmp_path / "table.json").read_text())
+    assert [c["planted"] for c in pairs["comparisons"]] == [0, 0.05, 0, 0.1] * 2
+    first = pairs["comparisons"][1]["benchmarks"]["torch feedforward/dni/x1"]["pairs"]
+    assert len(first) == 10 and all(math.log(head / base) > 0.02 and busy is False for base, head, busy in first)
+    assert calibrate.as_markdown(pairs) == page
     assert main(["calibrate", *flags, "--repeats", "0"]) == 4
+
+
+def test_a_calibration_goes_on(root, tmp_path, monkeypatch, capsys):
+    """With --resume, where machine, benchmarks and rules are the same."""
+    FakeMeasuring(monkeypatch, {"feedforward/dni/x1": 0.0})
+    monkeypatch.chdir(root)
+    flags = ["--framework", "torch", "--benchmarks", "feedforward/dni/x1", "--max-pairs", "10", "--repeats", "1"]
+    flags += ["--output", str(tmp_path / "table.md")]
+    assert main(["calibrate", *flags, "--resume"]) == 4 and "leave the flag out to begin" in capsys.readouterr().err
+    for resume in ([], ["--resume"]):
+        assert main(["calibrate", *flags, *resume]) == 0
+    stored = json.loads((tmp_path / "table.json").read_text())
+    assert len(stored["comparisons"]) == 8
+    (tmp_path / "table.json").write_text(json.dumps(stored | {"looks": [7]}))
+    assert main(["calibrate", *flags, "--resume"]) == 4
+    assert "different looks: [7] and [10]; write to another --output" in capsys.readouterr().err
