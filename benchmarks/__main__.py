@@ -13,6 +13,7 @@ from benchmarks.gate.calibrate import calibrate
 from benchmarks.gate.compare import compare
 from benchmarks.gpu import gpu_check
 from benchmarks.roofline.limits_page import PAGE, limits_page
+from benchmarks.roofline.measurements import PROCESSES
 from impls.errors import UserError
 
 DESCRIPTION = """\
@@ -31,8 +32,8 @@ examples:
 LIMITS = """\
 Measures this machine's limits (matrix products and convolutions at the shapes of the paper's nets, passes over memory,
 the cost of a call), then every benchmark's step. For each step the page gives counted operations and bytes, time at the
-limit, measured time, and the share of the limit. It also gives the times of public implementations and of a plain eager
-loop. Run it on an otherwise idle machine. It takes a quarter of an hour on two cores, and longer the first time, to
+limit, measured time (median and range of --processes processes), and the share of the limit. It also gives the time of
+a plain eager loop. Run it on an otherwise idle machine. It takes an hour on two cores, and longer the first time, to
 compile. Exit code 0; 1 if a case failed; 4 if nothing was measured.
 
 examples:
@@ -130,6 +131,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("limits", help=text, description=LIMITS, **shape)
     _add_where(sub)
     sub.add_argument("--cases", default="*", metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
+    text = "processes of each case, whose median is shown (%(default)s)"
+    sub.add_argument("--processes", type=int, default=PROCESSES, metavar="N", help=text)
     text = f"the page ({PAGE}; only the terminal if --cases leaves some out)"
     sub.add_argument("--output", type=Path, metavar="FILE", help=text)
     sub.set_defaults(run=limits_page)

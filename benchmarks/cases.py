@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.roofline import public_implementations
-
 IMAGES = {"mnist": (60_000, 28, 28), "cifar10": (50_000, 32, 32, 3)}  # training examples, rows, columns, channels
 CLASSES = 10
 SYMBOLS, SYMBOLS_OF_TEXT = 50, 100_000
@@ -77,7 +75,6 @@ CELLS: list[tuple[str, str, dict[str, Any], int, tuple[int, ...]]] = [
     ("carried_state", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),
     ("small_copy", "dni", {"method": "dni"}, 200, (1, 3)),
     ("two_network", "dni", {"method": "dni"}, 4, (1, 2)),
-    *public_implementations.CELLS,
 ]
 CASES = {
     f"{experiment}/{name}/x{replicas}": Case(experiment, fields, steps, replicas)

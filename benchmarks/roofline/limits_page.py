@@ -9,6 +9,7 @@ import argparse
 import datetime
 import difflib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,6 @@ from benchmarks.gate.report import described
 from benchmarks.gate.settings import read_gate
 from benchmarks.gate.trees import say
 from benchmarks.roofline import machine_limits, measurements
-from benchmarks.roofline.public_implementations import PUBLIC
 from impls.engine.machine import git_state
 from impls.errors import UserError
 
@@ -35,7 +35,8 @@ COUNTED = """\
 - *At the limit*: the larger of two times: operations over the best rate that any product or convolution reached, in any
   framework measured here, and bytes over the best rate of a pass over memory of that size. Measured steps are slower
   because of arithmetic that is not counted, small shapes, and the cost of calls.
-- *Measured*: the median of launches in a separate process, without compilation and evaluation.
+- *Measured*: the median of processes; of each, the median of its launches, without compilation and evaluation. The
+  processes of a case are not run one after the other: all cases take turns, so each sees the machine at several times.
 """
 
 
@@ -45,6 +46,8 @@ def limits_page(options: argparse.Namespace) -> int:
     if not names:
         near = difflib.get_close_matches(options.cases, CASES, n=3) or list(CASES)
         raise UserError(f"no case matches {options.cases!r}. There are: {', '.join(near)}")
+    if options.processes < 1:
+        raise UserError("--processes must be at least 1")
     output = options.output or (PAGE if len(names) == len(CASES) else None)
     if output and not output.parent.is_dir():
         raise UserError(f"there is no folder {output.parent} for {output.name}")
@@ -64,7 +67,8 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
         file = Path(folder, "found.json")
         flags = ["--framework", framework, "--device", options.device, "--precision", options.precision]
-        command = [sys.executable, "-m", "benchmarks.roofline.measurements", *flags, "--cases", options.cases]
+        flags += ["--cases", options.cases, "--processes", str(options.processes)]
+        command = [sys.executable, "-m", "benchmarks.roofline.measurements", *flags]
         code = subprocess.run([*command, "--output", str(file)]).returncode
         if code:
             raise UserError(f"measuring {framework} ended with exit code {code}; its own message is above")
@@ -73,7 +77,7 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], precision: str) -> str:
     """The page, from the results of each framework's process and the load of the machine."""
-    rows = [row for part in found.values() for row in part["cases"].values() if "record" in row]
+    rows = [row for part in found.values() for row in part["cases"].values() if "records" in row]
     if not rows:
         raise UserError("no case could be measured: " + "; ".join(_errors(found)))
     sections = [
@@ -86,8 +90,6 @@ def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], pre
     ]
     if growth := _growth(found):
         sections += ["## How the time grows", growth]
-    if public := _public(found):
-        sections += ["## Beside public implementations", public]
     if plain := _plain(found):
         sections += ["## Beside a plain eager loop", plain]
     return "\n\n".join([*sections, "## What is counted", COUNTED])
@@ -96,11 +98,12 @@ def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], pre
 def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: str) -> str:
     commit, dirty = git_state()
     code = f"commit {commit[:10]}{', with changes' if dirty else ''}" if commit else "code outside git"
-    on = {framework: described(first["record"]) for framework, first in _firsts(found).items()}
+    on = {framework: described(first["records"][0]) for framework, first in _firsts(found).items()}
     busy = ", ".join(f"{name} {watched[name]:.0%}" for name in ("others", "steal") if name in watched)
     load = f"Load average at the end {watched['load_average']:.2f}" + (f"; shares of the cores: {busy}" if busy else "")
     lines = [
         f"Made by `python -m benchmarks limits` on {datetime.date.today()} from {code}, precision {precision}.",
+        f"Processes of each case: {', '.join(map(str, sorted({len(row['records']) for row in rows})))}.",
         "The numbers apply to that code and that machine. After a change of `impls/` run it again, on an idle machine.",
         "",
         *(f"- {framework}: {text}" for framework, text in on.items()),
@@ -113,7 +116,7 @@ def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: s
 
 
 def _firsts(found: dict) -> dict[str, dict]:
-    rows = {framework: [row for row in part["cases"].values() if "record" in row] for framework, part in found.items()}
+    rows = {framework: [row for row in part["cases"].values() if "records" in row] for framework, part in found.items()}
     return {framework: measured[0] for framework, measured in rows.items() if measured}
 
 
@@ -179,6 +182,7 @@ def _cases(found: dict) -> str:
         "at the limit, ms",
         "by",
         "measured, ms",
+        "processes, ms",
         "of the limit",
         "model-steps/s",
     ]
@@ -189,17 +193,38 @@ def _cases(found: dict) -> str:
             if row is None:
                 continue
             if "error" in row:
-                lines.append([name, framework, *[""] * 4, "failed", "", ""])
+                lines.append([name, framework, *[""] * 4, "failed", "", "", ""])
                 continue
             seconds, by = at_the_limit(found, row)
-            measured = row["record"]["seconds_per_step"]
+            measured = seconds_of(row)
             counted = [_number(row["operations_per_step"] / 1e9), _number(row["bytes_per_step"] / 1e6)]
             share = seconds / measured
-            reached = [_number(1e3 * measured), f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"]
-            rate = _number(row["record"]["model_steps_per_second"])
-            lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, rate])
-    text = "Each row is a step of all replicas (`x3`: three replicas); one step is one update."
+            times = [1e3 * record["seconds_per_step"] for record in row["records"]]
+            span = f"{_number(min(times))} to {_number(max(times))}"
+            reached = [_to(1e3 * measured, row), span, f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"]
+            lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, _to(_rate(row), row)])
+    text = (
+        "Each row is a step of all replicas (`x3`: three replicas); one step is one update. *Measured* is the median\n"
+        "of processes, each started anew; their number is in the first lines of this page. It has as many digits as\n"
+        "the processes agree on."
+    )
     return f"{text}\n\n{_table(lines)}"
+
+
+def seconds_of(row: dict) -> float:
+    """Seconds of a step: the median of the processes."""
+    return statistics.median(record["seconds_per_step"] for record in row["records"])
+
+
+def _rate(row: dict) -> float:
+    return statistics.median(record["model_steps_per_second"] for record in row["records"])
+
+
+def _to(value: float, row: dict) -> str:
+    """A number to as many digits as the processes agree on: one where they differ by half, three by 1% or less."""
+    times = [record["seconds_per_step"] for record in row["records"]]
+    spread = (max(times) - min(times)) / seconds_of(row)
+    return _number(value, 3 if spread <= 0.01 else 2 if spread <= 0.2 else 1)
 
 
 def _growth(found: dict) -> str:
@@ -207,25 +232,12 @@ def _growth(found: dict) -> str:
     for what, few, many, factor in GROWTH:
         cells = []
         for part in found.values():
-            short, long = (part["cases"].get(name, {}).get("record") for name in (few, many))
-            cells.append(f"{long['seconds_per_step'] / short['seconds_per_step']:.1f}" if short and long else "")
+            short, long = (part["cases"].get(name, {}) for name in (few, many))
+            both = "records" in short and "records" in long
+            cells.append(f"{seconds_of(long) / seconds_of(short):.1f}" if both else "")
         if any(cells):
             lines.append([what, _number(factor), *cells])
     return _table(lines) if len(lines) > 1 else ""
-
-
-def _public(found: dict) -> str:
-    lines = [["public implementation", "ms", *(f"{f}, ms; times as fast" for f in found), "how ours differs"]]
-    for name, known in PUBLIC.items():
-        cells = []
-        for part in found.values():
-            row = part["cases"].get(name, {})
-            seconds = row["record"]["seconds_per_step"] if "record" in row else None
-            cells.append(f"{_number(1e3 * seconds)}; {known.milliseconds / 1e3 / seconds:.1f}" if seconds else "")
-        if any(cells):
-            lines.append([f"{known.shape} (`{name}`)", f"{known.milliseconds:g}", *cells, known.differs])
-    note = "Their times were reported for a CPU of another machine, so a ratio also compares the machines."
-    return f"{note}\n\n{_table(lines)}" if len(lines) > 1 else ""
 
 
 def _plain(found: dict) -> str:
@@ -236,8 +248,8 @@ def _plain(found: dict) -> str:
             cells = []
             for part in found.values():
                 row = part["cases"].get(case, {})
-                rate = row["record"]["model_steps_per_second"] if "record" in row else None
-                cells.append(f"{_number(rate)}; {rate / plain[name]:.1f}" if rate else "")
+                measured = "records" in row
+                cells.append(f"{_to(_rate(row), row)}; {_rate(row) / plain[name]:.1f}" if measured else "")
             if any(cells):
                 lines.append([case, _number(plain[name]), *cells])
     note = (
@@ -252,9 +264,10 @@ def _table(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _number(value: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{float(f'{value:.3g}'):g}" if value < 1e5 else f"{float(f'{value:.3g}'):.0f}"
+def _number(value: float, digits: int = 3) -> str:
+    """So many significant digits, without an exponent."""
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:g}" if value < 1e5 else f"{rounded:.0f}"
 
 
 def _size(size: int) -> str:

@@ -14,7 +14,6 @@ from benchmarks.cases import CASES, Case, names
 from benchmarks.gate.evidence import SAME
 from benchmarks.gate.trees import SCHEMA, SLOWDOWN
 from benchmarks.measure import BUCKETS, LAUNCHES, Training, sketch
-from benchmarks.roofline.public_implementations import PUBLIC
 from benchmarks.suite import test_feedforward, test_recurrent, training
 from impls.registry import FRAMEWORKS, experiments
 
@@ -51,12 +50,12 @@ def test_every_case_has_a_spec_and_data_that_fit_together(name):
     assert all(index < examples for index in drawn)
     assert spec.dataset != "mnist" or splits["train"][0].shape == (60_000, 28, 28)
     as_it_runs = set(case.fields) <= set(spec.cell_fields)  # small_copy has sizes of its own, and they are changes
-    assert name in PUBLIC or as_it_runs or spec.changed("choice") == [], "the gate times what the experiments run"
+    assert as_it_runs or spec.changed("choice") == [], "the gate times what the experiments run"
 
 
 @pytest.mark.parametrize("experiment", experiments())
 def test_every_experiment_is_timed_once_and_with_several_replicas(experiment):
-    assert {CASES[name].replicas > 1 for name in names(experiment) if name not in PUBLIC} == {True, False}
+    assert {CASES[name].replicas > 1 for name in names(experiment)} == {True, False}
 
 
 def test_pytest_times_every_case():
