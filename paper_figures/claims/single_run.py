@@ -154,14 +154,14 @@ def error_at_p_update(run: Run, measure: Measure, iteration: int, _reference: Ru
     """The value of one curve through all replicas (`estimates.curve_at`) at the centre of a bin of p_update.
 
     Replicas of a bin are no draws of one distribution, because their p_update differs, and the error with it. A replica
-    that diverged is counted where its p_update is in the bin, and is never on the curve.
+    that diverged is counted where its p_update is in the bin, and is never on the curve; nor is one of p_update = 0,
+    which is not trained.
     """
     found = at_iteration(run, measure, iteration)
     if found.gap:
         return found
     p_update = pd.Series(run.replica_setting("p_update"))[found.values.index]
-    whole = found.values[np.isfinite(found.values)]
-    whole = whole[whole > 0]
+    whole = found.values[np.isfinite(found.values) & (found.values > 0) & (p_update > 0)]
     diverged = ~np.isfinite(found.values)
     n_diverged = int((diverged & p_update.map(within.holds)).sum())
     centre = (within.low + within.high) / 2
@@ -182,12 +182,11 @@ def exponent_in_p_update(run: Run, measure: Measure, iteration: int, _reference:
     found = at_iteration(run, measure, iteration)
     if found.gap:
         return found
-    whole = found.values[np.isfinite(found.values)]
-    whole = whole[whole > 0]
+    p_update = pd.Series(run.replica_setting("p_update"))[found.values.index]
+    whole = found.values[np.isfinite(found.values) & (found.values > 0) & (p_update > 0)]
     if len(whole) < 3:
         return empty_reading("fewer than three replicas to draw a line through", found.obstacles)
-    p_update = pd.Series(run.replica_setting("p_update"))[whole.index]
-    slope = slope_of(np.log(p_update), np.log(whole))
+    slope = slope_of(np.log(p_update[whole.index]), np.log(whole))
     return replace(found, fitted=replace(slope, n_diverged=int((~np.isfinite(found.values)).sum())))
 
 

@@ -1,7 +1,8 @@
 """The two p_update figures: the test error of every replica against the update probability of its layers.
 
 There is one row of panels per method and one column per snapshot of the paper. Our dots are overlaid with the paper's
-medians, read off its figures. Each median is a bar over its bin of p_update.
+medians, read off its figures. Each median is a bar over its bin of p_update. It is compared with the curve through our
+dots, which is drawn where there are enough of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_figures.claims.estimates import LEAST_TO_FIT, curve_at
 from paper_figures.claims.matching import bin_of, fits, read_claims
 from paper_figures.claims.measures import MEASURES, NEAR
 from paper_figures.drawing import layout, panels, style
@@ -31,6 +33,8 @@ SNAPSHOTS = (5_000, 12_000, 25_000, 250_000, 500_000)  # the paper's, in iterati
 # large because such runs are not compared with the paper.
 NEAR_IN_SHORT_RUNS = 0.25
 MEASURE = MEASURES["test_error"]
+FIT = "fit"  # `obtained` of a point of the curve through our dots
+FIT_AT = 25  # points of that curve
 DIVERGED = "diverged"  # the `note` of a replica whose value is not finite
 COLUMNS = [
     "method",
@@ -50,6 +54,7 @@ COLOUR = style.DEPTHS[4]  # these nets have four layers
 # Bars are on top of the dots, with a white rim that keeps them visible among a hundred dots.
 RIM = [patheffects.withStroke(linewidth=3, foreground="white")]
 PAPER_BAR: style.Look = {"color": style.INK, "linewidth": 1.6, "path_effects": RIM}
+FIT_LINE: dict[str, style.Look] = {"torch": {"linewidth": 1.6, "alpha": 0.4}, "jax": {"linewidth": 0.7}}
 DIVERGED_DOT: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
@@ -83,8 +88,22 @@ def _our_points(runs: list[Run]) -> pd.DataFrame:
             found = [run for run in runs if (run.cell["method"], run.record.framework) == cell]
             for snapshot in SNAPSHOTS:
                 points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
-                rows += [{**named, "snapshot": snapshot, **point} for point in points]
+                rows += [{**named, "snapshot": snapshot, **point} for point in [*points, *_fit(points)]]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "iteration": "Int64"})
+
+
+def _fit(dots: list[dict]) -> list[dict]:
+    """Rows of the curve through dots, at `FIT_AT` places; none where they are too few."""
+    whole = [dot for dot in dots if dot.get("value", 0) > 0 and dot["p_update"] > 0]
+    if len(whole) < LEAST_TO_FIT:
+        return []
+    p_update, values = ([dot[name] for dot in whole] for name in ("p_update", "value"))
+    places = np.geomspace(min(p_update), max(p_update), FIT_AT).clip(min(p_update), max(p_update))
+    iteration = whole[0]["iteration"]
+    return [
+        {"obtained": FIT, "p_update": at, "iteration": iteration, "value": curve_at(p_update, values, at).mean}
+        for at in places
+    ]
 
 
 def _snapshot(run: Run, snapshot: int, scaled: bool) -> list[dict]:
@@ -118,6 +137,8 @@ def _sentences(runs: list[Run]) -> list[str]:
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
     sentences = [
         f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",
+        "Lines: one curve through the replicas (log error, cubic in log p_update), which is what is compared with the "
+        "paper.",
         "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points. No "
         "medians were read for panels without bars.",
     ]
@@ -162,13 +183,15 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
     axes.hlines(paper["value"], paper["p_low"], paper["p_high"], zorder=3, capstyle="butt", **PAPER_BAR)
     notes: dict[str, str] = {}
     for framework, name in FRAMEWORKS.items():
-        ours = points[points["source"] == framework]
+        ours = points[(points["source"] == framework) & (points["obtained"] != FIT)]
+        fit = points[(points["source"] == framework) & (points["obtained"] == FIT)]
         # An error of zero cannot be shown on a log scale. Its dot is drawn on the x axis.
         values = ours["value"].astype(float).clip(lower=axes.get_ylim()[0])
         axes.plot(ours["p_update"], values, linestyle="none", color=COLOUR, zorder=2, **style.REPLICA_DOTS[framework])
         diverged = ours.loc[ours["note"] == DIVERGED, "p_update"]
         on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
         axes.plot(diverged, np.ones(len(diverged)), **on_top)
+        axes.plot(fit["p_update"], fit["value"], color=COLOUR, zorder=1, **FIT_LINE[framework])
         remarks = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
         remarks += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []
         if remarks:

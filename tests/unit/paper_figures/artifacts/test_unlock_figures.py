@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from paper_figures import registry
-from paper_figures.drawing.p_update_figure import SNAPSHOTS
+from paper_figures.claims.estimates import curve_at
+from paper_figures.drawing.p_update_figure import FIT_AT, SNAPSHOTS
 from tests.support.figure_assertions import assert_nothing_overlaps
 from tests.support.runs_on_disk import edit_curves
 from tests.support.unlock_runs import value, write_unlock
@@ -93,11 +94,25 @@ def test_dots_are_the_replicas_at_the_papers_snapshots(tmp_path, drawn):
     titles = [axes.get_title(loc="left") for axes in figure.axes[:5]]
     assert titles == [f"{snapshot:,} iterations" for snapshot in SNAPSHOTS]
     for number, axes in enumerate(figure.axes):
-        assert len(axes.lines) == 4  # dots and crosses of either framework
-        for dots in axes.lines[::2]:
+        assert len(axes.lines) == 6  # dots, crosses and curve of either framework
+        for dots in axes.lines[::3]:
             assert list(dots.get_xdata()) == pytest.approx([i / 19 for i in range(20)])
             assert list(dots.get_ydata()) == pytest.approx([value(i, SNAPSHOTS[number % 5]) for i in range(20)])
     assert panel_texts(figure) == [[""] * 5] * 2
+
+
+def test_the_curve_is_the_one_that_is_judged(tmp_path, drawn):
+    """At its own points, and within the range of the replicas that were trained."""
+    complete(tmp_path, "sparse")
+    points = points_of(tmp_path)
+    panel = points[(points["method"] == "cdni") & (points["snapshot"] == 5_000) & (points["source"] == "jax")]
+    dots, fit = (panel[panel["obtained"] == name] for name in ("run", "fit"))
+    dots = dots[dots["p_update"] > 0]
+    expected = [curve_at(dots["p_update"], dots["value"], at).mean for at in fit["p_update"]]
+    assert list(fit["value"]) == pytest.approx(expected, rel=1e-4) and len(fit) == FIT_AT
+    assert (fit["p_update"].min(), fit["p_update"].max()) == (dots["p_update"].min(), dots["p_update"].max())
+    (figure,) = drawn
+    assert list(figure.axes[5].lines[5].get_ydata()) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -149,7 +164,7 @@ def test_diverged_replicas_are_crossed_at_the_top(tmp_path, drawn):
     proof(tmp_path, "sparse")
     registry.module(SPARSE).make(tmp_path)
     (figure,) = drawn
-    crosses = figure.axes[7].lines[3]  # cdni at 12,000: JAX
+    crosses = figure.axes[7].lines[4]  # cdni at 12,000: JAX
     assert crosses.get_marker() == "X" and list(crosses.get_xdata()) == pytest.approx([0, 1 / 19])
     assert panel_texts(figure)[1][2] == "JAX: × diverged: 2 of 20"
 
