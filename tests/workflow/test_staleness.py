@@ -33,6 +33,7 @@ EDITS = {
     "paper_figures/report/runs.py": {"report"},
     "paper_figures/report/templates/report.js": {"report"},
     "paper_figures/claims/claims.csv": PAPER,
+    "paper_figures/claims/claims.json": PAPER,
     "impls/presets.py": set(),
     "README.md": set(),
 }
