@@ -146,7 +146,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_measuring(parser: argparse.ArgumentParser, benchmarks: str, pairs: int, max_pairs: int) -> None:
     add = parser.add_argument
-    add("--benchmarks", default=benchmarks, metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
+    text = "such as 'recurrent/*/x1'; several with commas between them (%(default)s)"
+    add("--benchmarks", default=benchmarks, metavar="PATTERNS", help=text)
     add("--pairs", type=int, default=pairs, metavar="N", help="pairs before the first verdict (%(default)s)")
     add("--max-pairs", type=int, default=max_pairs, metavar="N", help="pairs before the last verdict (%(default)s)")
     _add_where(parser)

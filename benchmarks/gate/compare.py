@@ -93,7 +93,8 @@ def choose(base: Tree, harness: Path, options: argparse.Namespace) -> list[Evide
 
 
 def _fits(benchmark: str, framework: str, options: argparse.Namespace) -> bool:
-    return fnmatch.fnmatchcase(benchmark, options.benchmarks) and options.framework in (framework, "both")
+    matches = any(fnmatch.fnmatchcase(benchmark, pattern) for pattern in options.benchmarks.split(","))
+    return matches and options.framework in (framework, "both")
 
 
 def run(base: Tree, head: Tree, found: list[Evidence], gate: Gate, plan: Plan) -> Comparison:

@@ -171,7 +171,7 @@ def test_a_count_leads_to_its_claims(open_at, results: Path, width: int):
 def test_sorting_and_filtering_with_the_mouse(open_at, width: int):
     page = open_at(width)
     before = column(page, CLAIMS, 0)
-    for label, number in (("Paper", 3), ("Ours", 4), ("Margin", 5), ("Verdict", 6)):
+    for label, number in (("Paper", 3), ("Ours", 4), ("Margin", 5), ("Resolves", 6), ("Verdict", 7)):
         button = heading(page, "claims-table", label)
         for order, reverse in (("ascending", False), ("descending", True)):
             click(page, button)

@@ -156,6 +156,8 @@ def test_two_saved_comparisons_are_combined(judge):
 def test_benchmarks_and_framework_choose(judge):
     content = saved(benchmark(0.2, "a/slow/x1"), benchmark(0.0, "b/good/x1"))
     assert judge(content, None, "--benchmarks", "b/*")[0] == 0
+    assert judge(content, None, "--benchmarks", "none,b/*")[0] == 0
+    assert judge(content, None, "--benchmarks", "a/*,b/*")[0] == 1
     assert judge(content, None, "--framework", "torch")[0] == 1
     code, _, err = judge(content, None, "--framework", "jax")
     assert code == 4 and err == "error: no benchmark in these files matches '*' and framework jax\n"
