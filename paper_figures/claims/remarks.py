@@ -6,7 +6,6 @@ import math
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from paper_figures.claims.curriculum import to_steps
@@ -26,7 +25,7 @@ RESOLVES = (
 )
 UNJUDGED = ("not comparable", "missing", "")
 SUCCESSES = ("reproduced", "consistent")  # verdicts that say something of the method
-_SAME_CELL = ["artifact", "experiment", "dataset", "model", "layers", "cell", "replicas", "iteration", "metric"]
+SAME_CELL = ["artifact", "experiment", "dataset", "model", "layers", "cell", "replicas", "iteration", "metric"]
 
 
 def also_fits(claims: pd.DataFrame) -> pd.Series:
@@ -34,17 +33,34 @@ def also_fits(claims: pd.DataFrame) -> pd.Series:
 
     Task lengths are compared in steps of their curriculum, as verdicts are.
     """
-    names = pd.Series("", claims.index)
-    two_sided = claims[(claims["direction"] == TWO_SIDED) & (claims["reference"] == "")]
-    for _, cell in two_sided.groupby(_SAME_CELL, sort=False, dropna=False):
-        values = cell["value"].to_numpy(dtype=float)
-        if MEASURES[cell["metric"].iloc[0]].on_ladder:
-            values = to_steps(cell["dataset"].iloc[0], values)
-        for row, value, margin in zip(cell.index, values, cell["margin"], strict=True):
-            # Rounded, because 2.0 - 1.8 is a little more than 0.2 in binary, and a margin is exclusive.
-            near = (np.abs(values - value).round(9) < margin) & (cell["method"] != cell["method"][row]).to_numpy()
-            names[row] = ", ".join(cell["method"][near])
-    return names
+    rows = claims.to_dict("records")
+    cells: dict[tuple, list[dict[str, Any]]] = {}
+    for claim in rows:
+        if _is_number(claim):
+            cells.setdefault(_same_cell(claim), []).append(claim)
+    names = [_near(claim, cells[_same_cell(claim)]) if _is_number(claim) else "" for claim in rows]
+    return pd.Series(names, claims.index, dtype=str)
+
+
+def _near(claim: dict[str, Any], cell: list[dict[str, Any]]) -> str:
+    here = _judged_value(claim)
+    others = [other for other in cell if other["method"] != claim["method"]]
+    # Rounded, because 2.2 - 1.9 is a little more than 0.3 in binary, and a margin is exclusive.
+    return ", ".join(o["method"] for o in others if round(abs(_judged_value(o) - here), 9) < claim["margin"])
+
+
+def _is_number(claim: dict[str, Any]) -> bool:
+    """Whether the claim is one number of one cell, as that of another method can be."""
+    return claim["direction"] == TWO_SIDED and not claim["reference"]
+
+
+def _judged_value(claim: dict[str, Any]) -> float:
+    on_ladder = MEASURES[claim["metric"]].on_ladder
+    return float(to_steps(claim["dataset"], claim["value"]) if on_ladder else claim["value"])
+
+
+def _same_cell(claim: dict[str, Any]) -> tuple:
+    return tuple("" if pd.isna(claim[name]) else claim[name] for name in SAME_CELL)
 
 
 def is_post_hoc(since: str, started: list[str]) -> bool:
