@@ -22,6 +22,7 @@ from benchmarks.gate.evidence import Comparison, Evidence
 from benchmarks.gate.report import described
 from benchmarks.gate.settings import Gate, read_gate
 from benchmarks.gate.trees import SLOWDOWN, say
+from impls.engine.files import write_atomically
 from impls.errors import UserError
 
 PLANTED = (0.0, 0.05, 0.0, 0.10)  # 0 twice as often, because a false alarm must be rarer than a miss
@@ -51,9 +52,8 @@ def calibrate(options: argparse.Namespace) -> int:
                 comparison = compare.run(base, slowed, found, read_gate(), plan)
                 now = now or _continued(earlier, _started(comparison, plan.looks))
                 now["comparisons"].append(_pairs(comparison, planted))
-                # Together, so that the table is always that of the pairs beside it.
-                options.output.write_text(as_markdown(now))
-                pairs_file.write_text(_as_json(now))
+                write_atomically(pairs_file, _as_json(now).encode())
+                write_atomically(options.output, as_markdown(now).encode())
     print(as_markdown(now))
     return 0
 
@@ -105,7 +105,7 @@ def bound(count: int, n: int, upper: bool) -> float:
 
 
 def _alarms(alarms: list[bool], wanted: bool) -> str:
-    """ "0 of 40 with an alarm (at most 7.2%)"; for slowdowns, at least."""
+    """How many comparisons had an alarm, with the bound: "0 of 40 with an alarm (at most 7.2%)"."""
     count, n = sum(alarms), len(alarms)
     if not n:
         return ""

@@ -83,7 +83,7 @@ def _definition(name: str, text: str) -> str:
 def _texts(row: pd.Series) -> tuple[str, ...]:
     """The texts of the macros of one claim and framework, in the order of `VARIANTS`."""
     measure, verdict = MEASURES[row["metric"]], escape(verdict_and_remarks(row))
-    if not row["n"]:
+    if math.isnan(row["ours"]):
         failed = rf"\textbf{{[{row['n_diverged']} {measure.failure}]}}" if row["n_diverged"] else MISSING
         return failed, failed, failed, str(row["n"]), verdict
     numbers = (row["ours"], row["low"], row["high"], (row["high"] - row["low"]) / 2)

@@ -106,6 +106,11 @@ def mean_of(values: Values) -> Estimate:
     return Estimate(n, len(numbers) - n, mean, deviation, 1 / n if n else math.nan, n - 1)
 
 
+def no_estimate(n: int, n_diverged: int) -> Estimate:
+    """That of replicas of which so many diverged that the `n` others do not give a number."""
+    return Estimate(n, n_diverged, math.nan, math.nan, math.nan, 0)
+
+
 def curve_at(x: Values, y: Values, at: float) -> Estimate:
     """The value at `at` of the curve through the replicas, log y = a cubic polynomial of log x, by least squares.
 

@@ -1,7 +1,7 @@
 """The verdict on each claim: every published number, and every finding in words, beside ours.
 
-Which runs a claim is about: `matching`. How its metric is read from them: `measures`. The
-estimates from replicas: `estimates`. The rules: `statistics`.
+Which runs a claim is about: `matching`. How its metric is read from them: `measures`. Estimates
+from replicas: `estimates`. The rules: `statistics`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,6 @@ def _judge_one(claim: dict[str, Any], candidates: list[Run]) -> dict[str, Any]:
         word, why = "missing", reading.gap
     return {
         **result,
-        "ours_iteration": reading.iteration,
         "verdict": word,
         "why": why,
         "chosen": _describe_choice(claim, runs, readings, best),
@@ -182,19 +181,17 @@ def _verdict(claim: dict[str, Any], reading: Reading, measure: Measure) -> dict[
         word, why, resolves, p = found.word, found.why, found.resolves, found.p_equivalence
         prediction_low, prediction_high = found.prediction_low, found.prediction_high
         why = f"in curriculum steps: {why}" if measure.on_ladder else why
-    numbers = {
-        "ours": estimate.mean,
-        "low": low,
-        "high": high,
-        "prediction_low": prediction_low,
-        "prediction_high": prediction_high,
-    }
-    if measure.on_ladder:
-        numbers = {name: float(to_lengths(dataset, number)) for name, number in numbers.items()}
+
+    def shown(number: float) -> float:
+        return float(to_lengths(dataset, number)) if measure.on_ladder else number
+
     return {
-        "ours": numbers.pop("ours"),
-        "ours_iteration": None,
-        **numbers,
+        "ours": shown(estimate.mean),
+        "ours_iteration": reading.iteration,
+        "low": shown(low),
+        "high": shown(high),
+        "prediction_low": shown(prediction_low),
+        "prediction_high": shown(prediction_high),
         "n": estimate.n,
         "n_diverged": estimate.n_diverged,
         "p_equivalence": p,

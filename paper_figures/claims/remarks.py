@@ -10,7 +10,7 @@ import pandas as pd
 
 from paper_figures.claims.curriculum import to_steps
 from paper_figures.claims.measures import MEASURES
-from paper_figures.claims.statistics import TWO_SIDED
+from paper_figures.claims.statistics import TWO_SIDED, UNJUDGED
 from paper_figures.names import METHODS
 
 MEANINGS = {
@@ -23,7 +23,6 @@ RESOLVES = (
     "resolves: the half-width of our 95% prediction interval in margins of the paper's number; the smaller, the more "
     "the verdict says"
 )
-UNJUDGED = ("not comparable", "missing", "")
 SUCCESSES = ("reproduced", "consistent")  # verdicts that say something of the method
 SAME_CELL = ["artifact", "experiment", "dataset", "model", "layers", "cell", "replicas", "iteration", "metric"]
 

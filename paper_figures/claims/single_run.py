@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from paper_figures.claims.estimates import LEAST_TO_FIT, Estimate, curve_at, mean_of, slope_of
+from paper_figures.claims.estimates import LEAST_TO_FIT, Estimate, curve_at, mean_of, no_estimate, slope_of
 from paper_figures.claims.matching import Bin
 from paper_figures.runs import Run
 
@@ -165,9 +165,12 @@ def error_at_p_update(run: Run, measure: Measure, iteration: int, _reference: Ru
     diverged = ~np.isfinite(found.values)
     n_diverged = int((diverged & p_update.map(within.holds)).sum())
     centre = (within.low + within.high) / 2
-    if len(whole) < LEAST_TO_FIT:
-        return empty_reading(f"{len(whole)} replicas: a curve through them needs {LEAST_TO_FIT}", found.obstacles)
     low, high = p_update[whole.index].min(), p_update[whole.index].max()
+    enough = len(whole) >= LEAST_TO_FIT
+    if n_diverged and not (enough and low <= centre <= high):
+        return replace(found, fitted=no_estimate(len(whole), n_diverged))
+    if not enough:
+        return empty_reading(f"{len(whole)} replicas: a curve through them needs {LEAST_TO_FIT}", found.obstacles)
     if not low <= centre <= high:
         outside = f"the bin's centre {centre:g} is outside the p_update of our replicas, {low:.3g} to {high:.3g}"
         return empty_reading(outside, found.obstacles)
@@ -184,10 +187,13 @@ def exponent_in_p_update(run: Run, measure: Measure, iteration: int, _reference:
         return found
     p_update = pd.Series(run.replica_setting("p_update"))[found.values.index]
     whole = found.values[np.isfinite(found.values) & (found.values > 0) & (p_update > 0)]
+    n_diverged = int((~np.isfinite(found.values)).sum())
     if len(whole) < 3:
+        if n_diverged:
+            return replace(found, fitted=no_estimate(len(whole), n_diverged))
         return empty_reading("fewer than three replicas to draw a line through", found.obstacles)
     slope = slope_of(np.log(p_update[whole.index]), np.log(whole))
-    return replace(found, fitted=replace(slope, n_diverged=int((~np.isfinite(found.values)).sum())))
+    return replace(found, fitted=replace(slope, n_diverged=n_diverged))
 
 
 def excess_over_guess(run: Run, measure: Measure, iteration: int, _reference: Run | None = None) -> Reading:

@@ -24,6 +24,8 @@ VERDICTS = {
     "missing": "no run, or not evaluated there",
 }
 
+UNJUDGED = ("not comparable", "missing")  # those that say nothing of the paper's number
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -174,7 +174,7 @@ def our_text(row: pd.Series, write: Callable[..., str]) -> str:
 def number_and_interval(row: pd.Series) -> tuple[str, str]:
     """Our mean, and its interval ("" for one replica)."""
     digits, low, high = MEASURES[row["metric"]].digits, row["low"], row["high"]
-    number = f"{row['ours']:.{digits}f}" if row["n"] else "–"
+    number = "–" if math.isnan(row["ours"]) else f"{row['ours']:.{digits}f}"
     if math.isnan(low):
         return number, ""
     if MEASURES[row["metric"]].on_ladder:  # curriculum steps differ in length

@@ -13,7 +13,7 @@ from paper_figures.claims.judging import judged_claims
 from paper_figures.claims.matching import cell_of
 from paper_figures.claims.remarks import RESOLVES, meanings_of, resolves_text, verdict_and_remarks
 from paper_figures.claims.sections import section
-from paper_figures.claims.statistics import TWO_SIDED, VERDICTS
+from paper_figures.claims.statistics import TWO_SIDED, UNJUDGED, VERDICTS
 from paper_figures.drawing import captions
 from paper_figures.drawing.table_files import in_one_line, number_and_interval, our_text, paper_text
 from paper_figures.files import JUDGED_CLAIMS
@@ -23,7 +23,6 @@ from paper_figures.runs import ROOT, Run, all_runs
 
 PUBLISHED = ROOT / "results" / "published"
 FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
-UNJUDGED = ("not comparable", "missing")
 VERDICTS_PAGE = ROOT / "docs" / "verdicts.md"
 EXPERIMENTS = list(experiments())
 MOST = 10  # numbers of one artifact on a page; its table has them all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -186,8 +187,8 @@ def _ours(claim: dict[str, Any]) -> dict[str, Any]:
     elsewhere = not pd.isna(iterations[0]) and (pd.isna(iterations[1]) or iterations[0] != iterations[1])
     at = [f"at {int(iterations[0]):,}"] if elsewhere else []
     return {
-        "ours": f"{claim['ours']:.{measure.digits}f}" if n else "",
-        "ours_key": claim["ours"] if n else "",
+        "ours": "" if math.isnan(claim["ours"]) else f"{claim['ours']:.{measure.digits}f}",
+        "ours_key": "" if math.isnan(claim["ours"]) else claim["ours"],
         "interval": "" if pd.isna(claim["low"]) else interval,
         "n": "; ".join([*replicas, *at]),
     }

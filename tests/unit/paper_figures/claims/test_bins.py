@@ -70,6 +70,15 @@ def test_a_diverged_replica_counts_in_its_own_bin(tmp_path, ends, n_diverged):
     assert ("replicas diverged" in found["why"]) == bool(n_diverged)
 
 
+def test_divergence_is_not_missing(tmp_path):
+    """Where all replicas of a bin diverged, and the curve of the others does not come so far."""
+    write_unlock(tmp_path, diverged=2)  # 0.01 and 0.02
+    found = in_bin(tmp_path, "0.00-0.03")
+    assert (found["verdict"], found["why"], found["n"]) == ("differs (worse)", "2 of 9 replicas diverged", 7)
+    write_unlock(tmp_path / "most", diverged=5)
+    assert in_bin(tmp_path / "most", "0.10-0.15")["verdict"] == "differs (worse)"
+
+
 def test_a_curve_says_nothing_beyond_its_replicas(tmp_path):
     write_unlock(tmp_path, [*FEW, 0.7])
     found = in_bin(tmp_path, "0.00-0.03")

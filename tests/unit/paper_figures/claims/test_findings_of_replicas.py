@@ -71,7 +71,7 @@ def test_an_exponent_without_a_diverged_replica_counts_it(tmp_path):
     assert (found["n"], found["n_diverged"], found["verdict"]) == (6, 1, "differs (worse)")
     write_unlock(tmp_path / "few", [2.0] * 8, diverged=6)
     found = finding(tmp_path / "few", LATE)
-    assert (found["verdict"], found["why"]) == ("missing", "fewer than three replicas to draw a line through")
+    assert (found["verdict"], found["why"]) == ("differs (worse)", "5 of 7 replicas diverged")
 
 
 def test_a_range_of_replicas_is_paired_with_its_seeds_of_the_other_run(tmp_path):
