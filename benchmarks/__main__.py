@@ -34,7 +34,8 @@ Measures this machine's limits (matrix products and convolutions at the shapes o
 the cost of a call), then every benchmark's step. For each step the page gives counted operations and bytes, time at the
 limit, measured time (median and range of --processes processes), and the share of the limit. It also gives the time of
 a plain eager loop. Run it on an otherwise idle machine. It takes an hour on two cores, and longer the first time, to
-compile. Exit code 0; 1 if a case failed; 4 if nothing was measured.
+compile. The page, and the times in a .json file beside it, are written again after each process of all cases; --resume
+adds to them. Exit code 0; 1 if a case failed; 4 if nothing was measured.
 
 examples:
   python -m benchmarks limits
@@ -133,6 +134,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--cases", default="*", metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
     text = "processes of each case, whose median is shown (%(default)s)"
     sub.add_argument("--processes", type=int, default=PROCESSES, metavar="N", help=text)
+    text = "add processes to those of an earlier call with this code on this machine"
+    sub.add_argument("--resume", action="store_true", help=text)
     text = f"the page ({PAGE}; only the terminal if --cases leaves some out)"
     sub.add_argument("--output", type=Path, metavar="FILE", help=text)
     sub.set_defaults(run=limits_page)

@@ -21,7 +21,8 @@ from benchmarks.cases import CASES, GROWTH, PLAIN
 from benchmarks.gate.report import described
 from benchmarks.gate.settings import read_gate
 from benchmarks.gate.trees import say
-from benchmarks.roofline import machine_limits, measurements
+from benchmarks.roofline import machine_limits, measurements, processes
+from impls.engine.files import write_atomically
 from impls.engine.machine import git_state
 from impls.errors import UserError
 
@@ -51,14 +52,21 @@ def limits_page(options: argparse.Namespace) -> int:
     output = options.output or (PAGE if len(names) == len(CASES) else None)
     if output and not output.parent.is_dir():
         raise UserError(f"there is no folder {output.parent} for {output.name}")
-    watch, found = machine.Watch(), {}
-    for framework in ("torch", "jax") if options.framework == "both" else (options.framework,):
-        found[framework] = _measured(framework, options)
-    page = as_markdown(found, watch.stop(), options.precision)
+    if options.resume and not output:
+        raise UserError("--resume needs --output, because --cases leaves some cases out")
+    found = processes.read(output.with_suffix(".json")) if options.resume and output else {}
+    for number in range(1, options.processes + 1):
+        watch = machine.Watch()
+        # The frameworks take turns, so that both see the machine at the same times.
+        for framework in ("torch", "jax") if options.framework == "both" else (options.framework,):
+            say(f"process {number} of {options.processes} of each case, {framework}")
+            processes.add(found, framework, _measured(framework, options))
+        page = as_markdown(found, watch.stop(), options.precision)
+        if output:
+            write_atomically(output.with_suffix(".json"), json.dumps(found, indent=1).encode())
+            write_atomically(output, page.encode())
+            say(f"written: {output}")
     print(page)
-    if output:
-        output.write_text(page)
-        say(f"written: {output}")
     return int(any("error" in row for part in found.values() for row in part["cases"].values()))
 
 
@@ -67,7 +75,7 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
         file = Path(folder, "found.json")
         flags = ["--framework", framework, "--device", options.device, "--precision", options.precision]
-        flags += ["--cases", options.cases, "--processes", str(options.processes)]
+        flags += ["--cases", options.cases]
         command = [sys.executable, "-m", "benchmarks.roofline.measurements", *flags]
         code = subprocess.run([*command, "--output", str(file)]).returncode
         if code:
@@ -77,7 +85,7 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], precision: str) -> str:
     """The page, from the results of each framework's process and the load of the machine."""
-    rows = [row for part in found.values() for row in part["cases"].values() if "records" in row]
+    rows = [row for part in found.values() for row in part["cases"].values() if "error" not in row]
     if not rows:
         raise UserError("no case could be measured: " + "; ".join(_errors(found)))
     sections = [
@@ -98,12 +106,12 @@ def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], pre
 def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: str) -> str:
     commit, dirty = git_state()
     code = f"commit {commit[:10]}{', with changes' if dirty else ''}" if commit else "code outside git"
-    on = {framework: described(first["records"][0]) for framework, first in _firsts(found).items()}
+    on = {framework: described(part["made_by"]) for framework, part in found.items() if part["made_by"]}
     busy = ", ".join(f"{name} {watched[name]:.0%}" for name in ("others", "steal") if name in watched)
     load = f"Load average at the end {watched['load_average']:.2f}" + (f"; shares of the cores: {busy}" if busy else "")
     lines = [
         f"Made by `python -m benchmarks limits` on {datetime.date.today()} from {code}, precision {precision}.",
-        f"Processes of each case: {', '.join(map(str, sorted({len(row['records']) for row in rows})))}.",
+        f"Processes of each case: {', '.join(map(str, sorted({len(row['seconds_per_step']) for row in rows})))}.",
         "The numbers apply to that code and that machine. After a change of `impls/` run it again, on an idle machine.",
         "",
         *(f"- {framework}: {text}" for framework, text in on.items()),
@@ -113,11 +121,6 @@ def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: s
         lines += ["", "**The machine was busy with other work: these numbers are too low to be cited.**"]
     lines += [f"- **failed**: {error}" for error in _errors(found)]
     return "\n".join(lines)
-
-
-def _firsts(found: dict) -> dict[str, dict]:
-    rows = {framework: [row for row in part["cases"].values() if "records" in row] for framework, part in found.items()}
-    return {framework: measured[0] for framework, measured in rows.items() if measured}
 
 
 def _errors(found: dict) -> list[str]:
@@ -153,10 +156,10 @@ def _ceilings(found: dict) -> str:
     return "\n\n".join(tables)
 
 
-def _better(twice: list[dict], kind: str) -> dict[Any, float]:
-    """The better of the two measurements, before and after the cases."""
+def _better(measured: list[dict], kind: str) -> dict[Any, float]:
+    """The best of the measurements, before and after each pass over the cases."""
     rates: dict[Any, float] = {}
-    for ceilings in twice:
+    for ceilings in measured:
         for entry in ceilings[kind]:
             key = entry["bytes"] if kind == "memory" else (entry["name"], tuple(entry["shape"]), entry["replicas"])
             rate = entry["bytes_per_second"] if kind == "memory" else entry["operations_per_second"]
@@ -199,10 +202,11 @@ def _cases(found: dict) -> str:
             measured = seconds_of(row)
             counted = [_number(row["operations_per_step"] / 1e9), _number(row["bytes_per_step"] / 1e6)]
             share = seconds / measured
-            times = [1e3 * record["seconds_per_step"] for record in row["records"]]
+            times = [1e3 * seconds for seconds in row["seconds_per_step"]]
             span = f"{_number(min(times))} to {_number(max(times))}"
             reached = [_to(1e3 * measured, row), span, f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"]
-            lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, _to(_rate(row), row)])
+            rate = _to(_rate(name, row), row)
+            lines.append([name, framework, *counted, _number(1e3 * seconds), by, *reached, rate])
     text = (
         "Each row is a step of all replicas (`x3`: three replicas); one step is one update. *Measured* is the median\n"
         "of processes, each started anew; their number is in the first lines of this page. It has as many digits as\n"
@@ -213,16 +217,17 @@ def _cases(found: dict) -> str:
 
 def seconds_of(row: dict) -> float:
     """Seconds of a step: the median of the processes."""
-    return statistics.median(record["seconds_per_step"] for record in row["records"])
+    return statistics.median(row["seconds_per_step"])
 
 
-def _rate(row: dict) -> float:
-    return statistics.median(record["model_steps_per_second"] for record in row["records"])
+def _rate(name: str, row: dict) -> float:
+    """Model-steps per second."""
+    return CASES[name].replicas / seconds_of(row)
 
 
 def _to(value: float, row: dict) -> str:
     """A number to as many digits as the processes agree on: one where they differ by half, three by 1% or less."""
-    times = [record["seconds_per_step"] for record in row["records"]]
+    times = row["seconds_per_step"]
     spread = (max(times) - min(times)) / seconds_of(row)
     return _number(value, 3 if spread <= 0.01 else 2 if spread <= 0.2 else 1)
 
@@ -233,7 +238,7 @@ def _growth(found: dict) -> str:
         cells = []
         for part in found.values():
             short, long = (part["cases"].get(name, {}) for name in (few, many))
-            both = "records" in short and "records" in long
+            both = "seconds_per_step" in short and "seconds_per_step" in long
             cells.append(f"{seconds_of(long) / seconds_of(short):.1f}" if both else "")
         if any(cells):
             lines.append([what, _number(factor), *cells])
@@ -241,15 +246,15 @@ def _growth(found: dict) -> str:
 
 
 def _plain(found: dict) -> str:
-    plain = {name: rate for part in found.values() for name, rate in part["plain"].items()}
+    plain = {name: statistics.median(rates) for part in found.values() for name, rates in part["plain"].items()}
     lines = [["case", "plain loop, model-steps/s", *(f"{f}, model-steps/s; times as fast" for f in found)]]
     for name, compared in PLAIN.items():
         for case in compared if name in plain else ():
             cells = []
             for part in found.values():
                 row = part["cases"].get(case, {})
-                measured = "records" in row
-                cells.append(f"{_to(_rate(row), row)}; {_rate(row) / plain[name]:.1f}" if measured else "")
+                measured = "seconds_per_step" in row
+                cells.append(f"{_to(_rate(case, row), row)}; {_rate(case, row) / plain[name]:.1f}" if measured else "")
             if any(cells):
                 lines.append([case, _number(plain[name]), *cells])
     note = (

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from impls.engine.machine import usable_cpus
 from impls.engine.state import Leaves
 
 SECONDS = 1.0  # total time after which no more launches of a case are timed, even if fewer than LAUNCHES
-LEAST = 3
 PROCESSES = 5  # of each case: the median and the range of fewer say little
 
 
@@ -48,33 +46,26 @@ def measure(
     names: list[str],
     keep: Callable[[dict], None],
     measured: Callable[..., dict[str, Any]] | None = None,
-    processes: int = PROCESSES,
 ) -> None:
-    """Measure everything of one framework, and call `keep` with the results so far after each part.
+    """Measure everything of one framework once, and call `keep` with the results so far after each part.
 
     Args:
         measured: gives the result of `measure_case` from a case's name, framework, precision and device; by default it
             runs in a separate process.
-        processes: how often each case is measured. The cases take turns.
     """
     measured = measured or in_own_process
     found: dict[str, Any] = {"framework": framework, "cases": {}, "plain": {}}
     found["ceilings"] = [machine_limits.ceilings(framework, device, precision, say)]
-    for process, (number, name) in product(range(1, processes + 1), enumerate(names, start=1)):
-        before = found["cases"].get(name, {})
-        if "error" in before:
-            continue
+    for number, name in enumerate(names, start=1):
         try:
-            row = measured(name, framework, precision, device)
-            row["records"] = [*before.get("records", []), row.pop("record")]
-            found["cases"][name] = row
-            news = f"{1e3 * row['records'][-1]['seconds_per_step']:.3g} ms/step"
+            found["cases"][name] = measured(name, framework, precision, device)
+            news = f"{1e3 * found['cases'][name]['record']['seconds_per_step']:.3g} ms/step"
         except Exception as error:  # one case must not stop the others
             found["cases"][name] = {
                 "error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             }
             news = found["cases"][name]["error"]
-        say(f"{framework}: process {process} of {processes}, case {number} of {len(names)}, {name}: {news}")
+        say(f"{framework}: {number} of {len(names)}, {name}: {news}")
         keep(found)
     if framework == "torch" and precision == "fp32":
         found["plain"] = plain_loops(names, device)
@@ -102,7 +93,7 @@ def measure_case(name: str, framework: str, precision: str, device: str) -> dict
     before = training.runner.leaves()
     training.launch()
     seconds: list[float] = []
-    while len(seconds) < LEAST or (len(seconds) < LAUNCHES and sum(seconds) < SECONDS):
+    while not seconds or (len(seconds) < LAUNCHES and sum(seconds) < SECONDS):
         seconds.append(training.launch())
     return {
         "record": training.record(seconds),
@@ -143,7 +134,7 @@ def plain_loops(names: list[str], device: str) -> dict[str, float]:
         splits, spec = training.case.splits(), training.case.spec()
         _, calls = plain_loop.prepared(spec, splits, training.block, torch.float32, training.device)
         seconds: list[float] = []
-        while len(seconds) < 1 + LEAST or (len(seconds) < 1 + LAUNCHES and sum(seconds) < SECONDS):
+        while len(seconds) < 2 or (len(seconds) < 1 + LAUNCHES and sum(seconds) < SECONDS):
             started = time.perf_counter()
             for call in calls:
                 loss = call()
@@ -161,7 +152,6 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32")
     parser.add_argument("--cases", default="*")
-    parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--alone", metavar="NAME", help="measure only this case")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
@@ -176,7 +166,7 @@ def main() -> None:
     def keep(found: dict[str, Any]) -> None:
         options.output.write_text(json.dumps(found | {"device": device, "conditions": machine.conditions()}))
 
-    measure(options.framework, device, options.precision, chosen(options.cases), keep, processes=options.processes)
+    measure(options.framework, device, options.precision, chosen(options.cases), keep)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""The results of several processes of `python -m benchmarks limits`, of one call or of several.
+
+By framework: `made_by`, its code and machine; `ceilings`, the limits that each process measured before and after its
+cases; `cases`, each with operations and bytes of a step and its time in every process, or with its error; `plain`, the
+rates of the plain loops.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from impls.errors import UserError
+
+MADE_BY = ("sources_sha256", "machine", "versions", "threads", "precision")  # the same in all processes of a framework
+COUNTS = ("operations_per_step", "bytes_per_step")
+
+
+def add(found: dict[str, dict[str, Any]], framework: str, measured: dict[str, Any]) -> None:
+    """Add the results of one process of each case to those of a framework.
+
+    Raises:
+        UserError: the earlier results are from other code, another machine or other versions.
+    """
+    part = found.setdefault(framework, {"made_by": {}, "ceilings": [], "cases": {}, "plain": {}})
+    part["ceilings"] += measured["ceilings"]
+    for name, row in measured["cases"].items():
+        if "error" in row:
+            part["cases"][name] = row
+            continue
+        record = row["record"]
+        made_by = {name: record[name] for name in MADE_BY}
+        if made_by != part["made_by"] and part["made_by"]:
+            differing = ", ".join(key for key in MADE_BY if made_by[key] != part["made_by"][key])
+            raise UserError(f"--resume: {framework} was measured with a different {differing}; leave --resume out")
+        part["made_by"] = made_by
+        kept = part["cases"].setdefault(name, {key: row[key] for key in COUNTS} | {"seconds_per_step": []})
+        if "error" not in kept:
+            kept["seconds_per_step"].append(record["seconds_per_step"])
+    for name, rate in measured["plain"].items():
+        part["plain"].setdefault(name, []).append(rate)
+
+
+def read(file: Path) -> dict[str, dict[str, Any]]:
+    """The results of an earlier call."""
+    try:
+        return json.loads(file.read_text())
+    except OSError:
+        raise UserError(f"--resume: there is no {file} to continue; leave the flag out to begin.") from None
+    except ValueError as error:
+        raise UserError(f"--resume: {file} is not a file of limits: {error}") from None
