@@ -55,13 +55,14 @@ def limits_page(options: argparse.Namespace) -> int:
     if options.resume and not output:
         raise UserError("--resume needs --output, because --cases leaves some cases out")
     found = processes.read(output.with_suffix(".json")) if options.resume and output else {}
+    code = _code()  # before the page is written, which changes a file of the repository
     for number in range(1, options.processes + 1):
-        watch = machine.Watch()
         # The frameworks take turns, so that both see the machine at the same times.
         for framework in ("torch", "jax") if options.framework == "both" else (options.framework,):
             say(f"process {number} of {options.processes} of each case, {framework}")
-            processes.add(found, framework, _measured(framework, options))
-        page = as_markdown(found, watch.stop(), options.precision)
+            watch = machine.Watch()
+            processes.add(found, framework, _measured(framework, options), watch)
+        page = as_markdown(found, code, options.precision)
         if output:
             write_atomically(output.with_suffix(".json"), json.dumps(found, indent=1).encode())
             write_atomically(output, page.encode())
@@ -83,14 +84,19 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
         return json.loads(file.read_text())
 
 
-def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], precision: str) -> str:
-    """The page, from the results of each framework's process and the load of the machine."""
+def _code() -> str:
+    commit, dirty = git_state()
+    return f"commit {commit[:10]}{', with changes' if dirty else ''}" if commit else "code outside git"
+
+
+def as_markdown(found: dict[str, dict[str, Any]], code: str, precision: str) -> str:
+    """The page, from the results of each framework's processes (`processes.py`) and the commit of the code."""
     rows = [row for part in found.values() for row in part["cases"].values() if "error" not in row]
     if not rows:
         raise UserError("no case could be measured: " + "; ".join(_errors(found)))
     sections = [
         "# Share of the machine's limit",
-        _made(found, rows, watched, precision),
+        _made(found, rows, code, precision),
         "## What the machine can do",
         _ceilings(found),
         "## What the steps reach",
@@ -103,12 +109,11 @@ def as_markdown(found: dict[str, dict[str, Any]], watched: dict[str, float], pre
     return "\n\n".join([*sections, "## What is counted", COUNTED])
 
 
-def _made(found: dict, rows: list[dict], watched: dict[str, float], precision: str) -> str:
-    commit, dirty = git_state()
-    code = f"commit {commit[:10]}{', with changes' if dirty else ''}" if commit else "code outside git"
+def _made(found: dict, rows: list[dict], code: str, precision: str) -> str:
+    watched = processes.busiest(found)
     on = {framework: described(part["made_by"]) for framework, part in found.items() if part["made_by"]}
     busy = ", ".join(f"{name} {watched[name]:.0%}" for name in ("others", "steal") if name in watched)
-    load = f"Load average at the end {watched['load_average']:.2f}" + (f"; shares of the cores: {busy}" if busy else "")
+    load = f"At most: load average {watched['load_average']:.2f}" + (f"; shares of the cores: {busy}" if busy else "")
     lines = [
         f"Made by `python -m benchmarks limits` on {datetime.date.today()} from {code}, precision {precision}.",
         f"Processes of each case: {', '.join(map(str, sorted({len(row['seconds_per_step']) for row in rows})))}.",

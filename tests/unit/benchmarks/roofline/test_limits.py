@@ -103,6 +103,7 @@ def test_bytes_moved_by_a_step():
     assert measurements.bytes_per_step(before, after, block, data) == expected
 
 
+IDLE = {"load_average": 0.1, "steal": 0.0, "others": 0.01}
 SPREAD = (1.0, 0.996, 1.004)  # of a case's processes, about their median
 
 
@@ -130,16 +131,16 @@ def measured_by(framework: str, rate: float, milliseconds: dict[str, float], pla
     return {"framework": framework, "cases": cases, "plain": plain or {}, "ceilings": [slower, ceilings]}
 
 
-def found_by(framework: str, rate: float, milliseconds: dict[str, float], plain=None, error=None, spread=SPREAD):
-    """What the processes would have found together."""
+def found_by(
+    framework: str, rate: float, milliseconds: dict[str, float], plain=None, error=None, spread=SPREAD, loads=({},)
+):
+    """What the processes would have found together, the last ones under `loads`."""
     found: dict = {}
-    for factor in spread:
+    for factor, load in zip(spread, [*[{}] * (len(spread) - len(loads)), *loads], strict=True):
         times = {name: factor * ms for name, ms in milliseconds.items()}
-        processes.add(found, framework, measured_by(framework, rate, times, plain, error))
+        watch = SimpleNamespace(stop=lambda load=load: IDLE | load)
+        processes.add(found, framework, measured_by(framework, rate, times, plain, error), watch)
     return found[framework]
-
-
-IDLE = {"load_average": 0.1, "steal": 0.0, "others": 0.01}
 
 
 def test_the_page_holds_shares_and_plain_loops():
@@ -148,7 +149,7 @@ def test_the_page_holds_shares_and_plain_loops():
         "torch": found_by("torch", 1e11, {small: 20.0, many: 40.0}, {small: 10.0}),
         "jax": found_by("jax", 4e11, {small: 2.5}),
     }
-    page = limits_page.as_markdown(found, IDLE, "fp32")
+    page = limits_page.as_markdown(found, "commit abc", "fp32")
     # 1 GFLOP at 400 GFLOP/s is 2.5 ms, and 2 MB at 1 GB/s are 2 ms; the best rate is JAX's, for both.
     assert f"| {small} | torch | 1 | 2 | 2.5 | products | 20 | 19.9 to 20.1 | 12% | 50 |" in page
     assert f"| {small} | jax | 1 | 2 | 2.5 | products | 2.5 | 2.49 to 2.51 | 100% | 400 |" in page
@@ -164,7 +165,7 @@ def test_the_page_holds_shares_and_plain_loops():
 
 def test_what_memory_bounds_is_said_to_be():
     found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0})}
-    page = limits_page.as_markdown(found, IDLE, "fp32")
+    page = limits_page.as_markdown(found, "commit abc", "fp32")
     assert "| two_network/dni/x1 | torch | 1 | 2 | 2 | memory | 4 | 3.98 to 4.02 | 50% | 250 |" in page
     assert "plain eager" not in page
     assert "grows" not in page
@@ -181,12 +182,14 @@ def test_what_memory_bounds_is_said_to_be():
 )
 def test_a_time_has_as_many_digits_as_its_processes_agree_on(spread, cells):
     found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 61.7}, spread=spread)}
-    assert f"| memory {cells}" in limits_page.as_markdown(found, IDLE, "fp32")
+    assert f"| memory {cells}" in limits_page.as_markdown(found, "commit abc", "fp32")
 
 
 def test_a_busy_machine_and_a_failure_are_seen_first():
-    found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0}, error="ValueError: no")}
-    page = limits_page.as_markdown(found, IDLE | {"others": 0.7}, "fp32")
+    loads = ({"others": 0.7}, {"load_average": 2.5})  # of two processes; the worst of each counts
+    found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0}, error="ValueError: no", loads=loads)}
+    page = limits_page.as_markdown(found, "commit abc", "fp32")
+    assert "At most: load average 2.50; shares of the cores: others 70%, steal 0%" in page
     head = page.split("## ")[0]
     assert "**The machine was busy" in head and "**failed**: torch unlock/sparse/x1: ValueError: no" in head
     assert "| unlock/sparse/x1 | torch |  |  |  |  | failed |  |  |  |" in page
@@ -252,6 +255,7 @@ def test_a_mistake_is_one_line(flags, message, capsys):
 
 
 def test_a_process_that_dies_is_told_of(monkeypatch, capsys):
+    monkeypatch.setattr(limits_page, "_code", str)
     monkeypatch.setattr(limits_page.subprocess, "run", lambda command: SimpleNamespace(returncode=7))
     assert main(["limits", "--cases", "two_network/*"]) == 4
     assert "measuring torch ended with exit code 7" in capsys.readouterr().err
