@@ -33,9 +33,9 @@ LIMITS = """\
 Measures this machine's limits (matrix products and convolutions at the shapes of the paper's nets, passes over memory,
 the cost of a call), then every benchmark's step. For each step the page gives counted operations and bytes, time at the
 limit, measured time (median and range of --processes processes), and the share of the limit. It also gives the time of
-a plain eager loop. Run it on an otherwise idle machine. It takes an hour on two cores, and longer the first time, to
-compile. The page, and the times in a .json file beside it, are written again after each process of all cases; --resume
-adds to them. Exit code 0; 1 if a case failed; 4 if nothing was measured.
+a plain eager loop. Run it on an otherwise idle machine. It takes one to two hours on two cores, and longer the first
+time, to compile. The page, and the times in a .json file beside it, are written again after each process of all cases;
+--resume adds to them. Exit code 0; 1 if a case failed; 4 if nothing was measured.
 
 examples:
   python -m benchmarks limits

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from benchmarks.earlier import read_earlier
 from benchmarks.gate import compare, trees, verdict
 from benchmarks.gate.evidence import Comparison, Evidence
 from benchmarks.gate.report import described
@@ -36,7 +37,7 @@ def calibrate(options: argparse.Namespace) -> int:
     if options.repeats < 1:
         raise UserError("--repeats must be at least 1")
     pairs_file = options.output.with_suffix(".json")
-    earlier = _read(pairs_file) if options.resume else None
+    earlier = read_earlier(pairs_file, "calibrate", "comparisons") if options.resume else None
     now: Calibration = {}
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dni-calibrate-")))
@@ -172,12 +173,3 @@ def _as_json(calibration: Calibration) -> str:
     head = {name: value for name, value in calibration.items() if name != "comparisons"}
     lines = ",\n".join(json.dumps(comparison) for comparison in calibration["comparisons"])
     return json.dumps(head, indent=1)[:-2] + f',\n "comparisons": [\n{lines}\n]}}\n'
-
-
-def _read(file: Path) -> Calibration:
-    try:
-        return json.loads(file.read_text())
-    except FileNotFoundError:
-        raise UserError(f"--resume: there is no {file} to continue; leave the flag out to begin.") from None
-    except ValueError as error:
-        raise UserError(f"--resume: {file} is not a file of calibrate: {error}") from None

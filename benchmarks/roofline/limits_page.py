@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.cases import CASES, GROWTH, PLAIN
+from benchmarks.earlier import read_earlier
 from benchmarks.gate.report import described
 from benchmarks.gate.settings import read_gate
 from benchmarks.gate.trees import say
@@ -54,7 +55,9 @@ def limits_page(options: argparse.Namespace) -> int:
         raise UserError(f"there is no folder {output.parent} for {output.name}")
     if options.resume and not output:
         raise UserError("--resume needs --output, because --cases leaves some cases out")
-    found = processes.read(output.with_suffix(".json")) if options.resume and output else {}
+    found = {}
+    if options.resume and output:
+        found = read_earlier(output.with_suffix(".json"), "limits", "frameworks")["frameworks"]
     code = _code()  # before the page is written, which changes a file of the repository
     for number in range(1, options.processes + 1):
         # The frameworks take turns, so that both see the machine at the same times.
@@ -64,7 +67,7 @@ def limits_page(options: argparse.Namespace) -> int:
             processes.add(found, framework, _measured(framework, options), watch)
         page = as_markdown(found, code, options.precision)
         if output:
-            write_atomically(output.with_suffix(".json"), json.dumps(found, indent=1).encode())
+            write_atomically(output.with_suffix(".json"), json.dumps({"frameworks": found}, indent=1).encode())
             write_atomically(output, page.encode())
             say(f"written: {output}")
     print(page)

@@ -1,7 +1,7 @@
 """The processes of `python -m benchmarks limits`: a framework's limits, and every case's step, counted and timed.
 
 One process measures the limits and starts another process for each case, because a training run has its own process,
-too. The results are written to a JSON file after each case, so that an interrupted run leaves a file.
+too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
 from benchmarks.cases import CASES, PLAIN
 from benchmarks.gate.trees import say
 from benchmarks.measure import LAUNCHES, Training
@@ -44,10 +43,9 @@ def measure(
     device: str,
     precision: str,
     names: list[str],
-    keep: Callable[[dict], None],
     measured: Callable[..., dict[str, Any]] | None = None,
-) -> None:
-    """Measure everything of one framework once, and call `keep` with the results so far after each part.
+) -> dict[str, Any]:
+    """Everything of one framework, measured once.
 
     Args:
         measured: gives the result of `measure_case` from a case's name, framework, precision and device; by default it
@@ -66,12 +64,11 @@ def measure(
             }
             news = found["cases"][name]["error"]
         say(f"{framework}: {number} of {len(names)}, {name}: {news}")
-        keep(found)
     if framework == "torch" and precision == "fp32":
         found["plain"] = plain_loops(names, device)
     # Measured again, because the machine may have been busier before.
     found["ceilings"].append(machine_limits.ceilings(framework, device, precision, say))
-    keep(found)
+    return found
 
 
 def in_own_process(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
@@ -163,10 +160,8 @@ def main() -> None:
         options.output.write_text(json.dumps(measure_case(options.alone, options.framework, options.precision, device)))
         return
 
-    def keep(found: dict[str, Any]) -> None:
-        options.output.write_text(json.dumps(found | {"device": device, "conditions": machine.conditions()}))
-
-    measure(options.framework, device, options.precision, chosen(options.cases), keep)
+    found = measure(options.framework, device, options.precision, chosen(options.cases))
+    options.output.write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

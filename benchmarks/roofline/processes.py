@@ -7,8 +7,6 @@ every process, or with its error; `plain`, the rates of the plain loops.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import Watch
@@ -35,7 +33,7 @@ def add(found: dict[str, dict[str, Any]], framework: str, measured: dict[str, An
         made_by = {name: record[name] for name in MADE_BY}
         if made_by != part["made_by"] and part["made_by"]:
             differing = ", ".join(key for key in MADE_BY if made_by[key] != part["made_by"][key])
-            raise UserError(f"--resume: {framework} was measured with a different {differing}; leave --resume out")
+            raise UserError(f"{framework} was measured before with a different {differing}: begin without --resume")
         part["made_by"] = made_by
         kept = part["cases"].setdefault(name, {key: row[key] for key in COUNTS} | {"seconds_per_step": []})
         if "error" not in kept:
@@ -48,13 +46,3 @@ def busiest(found: dict[str, dict[str, Any]]) -> dict[str, float]:
     """The highest load of the machine, by measure, that any process saw."""
     seen = [watched for part in found.values() for watched in part["watched"]]
     return {name: max(watched[name] for watched in seen if name in watched) for name in seen[0]}
-
-
-def read(file: Path) -> dict[str, dict[str, Any]]:
-    """The results of an earlier call."""
-    try:
-        return json.loads(file.read_text())
-    except OSError:
-        raise UserError(f"--resume: there is no {file} to continue; leave the flag out to begin.") from None
-    except ValueError as error:
-        raise UserError(f"--resume: {file} is not a file of limits: {error}") from None

@@ -38,15 +38,8 @@ def test_a_process_measures_ceilings_cases_and_plain_loops(monkeypatch, small, f
     """A case that fails does not stop the others."""
     monkeypatch.setitem(CASES, "feedforward/broken/x1", Case("feedforward", {"method": "none"}, 3, 1))
     monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
-    kept = []
     names = ["feedforward/broken/x1", "feedforward/tiny/x2", "feedforward/small_dni/x1"]
-
-    def keep(found: dict) -> None:
-        kept.append(json.dumps(found))
-
-    measurements.measure(framework, "cpu", "fp32", names, keep, measurements.measure_case)
-    assert len(kept) == len(names) + 1, "after each case, and at the end"
-    found = json.loads(kept[-1])
+    found = measurements.measure(framework, "cpu", "fp32", names, measurements.measure_case)
     assert found["cases"]["feedforward/broken/x1"]["error"].startswith("ValidationError: 1 validation error")
     row = found["cases"]["feedforward/tiny/x2"]
     assert row["record"]["case"]["replicas"] == 2 and row["record"]["seconds_per_step"] > 0
@@ -139,7 +132,8 @@ def found_by(
     for factor, load in zip(spread, [*[{}] * (len(spread) - len(loads)), *loads], strict=True):
         times = {name: factor * ms for name, ms in milliseconds.items()}
         watch = SimpleNamespace(stop=lambda load=load: IDLE | load)
-        processes.add(found, framework, measured_by(framework, rate, times, plain, error), watch)
+        rates = {name: factor * value for name, value in (plain or {}).items()}
+        processes.add(found, framework, measured_by(framework, rate, times, rates, error), watch)
     return found[framework]
 
 
@@ -232,11 +226,14 @@ def test_processes_are_added_to_those_of_an_earlier_call(monkeypatch, tmp_path, 
     assert "Processes of each case: 3." in page.read_text()
     before, record["sources_sha256"] = page.read_bytes(), "1"
     assert main([*flags, "--resume"]) == 4
-    assert "torch was measured with a different sources_sha256; leave --resume out" in capsys.readouterr().err
+    assert (
+        "torch was measured before with a different sources_sha256: begin without --resume" in capsys.readouterr().err
+    )
     assert page.read_bytes() == before
-    page.with_suffix(".json").write_text("[")
-    assert main([*flags, "--resume"]) == 4
-    assert "is not a file of limits" in capsys.readouterr().err
+    for damaged in ("[", "[]", '{"comparisons": []}'):  # cut short, and of another command
+        page.with_suffix(".json").write_text(damaged)
+        assert main([*flags, "--resume"]) == 4
+        assert "is not a file of limits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
