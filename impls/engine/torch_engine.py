@@ -173,8 +173,10 @@ class Runner:
 
         def replay(inputs: Leaves) -> None:
             block = {name: self._array(value) for name, value in inputs.items()}
-            for k in range(iterations_in(inputs)):
-                program(values, self.train_data, {name: value[k] for name, value in block.items()})
+            # Compiled code must not try to compile what runs between its calls: the handler of a stop signal.
+            with torch.compiler.set_stance("eager_on_recompile"):
+                for k in range(iterations_in(inputs)):
+                    program(values, self.train_data, {name: value[k] for name, value in block.items()})
 
         return replay
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -79,6 +82,35 @@ def test_a_resumed_run_compiles_to_the_same_bits():
         run.advance(inputs_of(run, SEEDS, 2, 4))
     for name, value in runs[0].leaves().items():
         np.testing.assert_array_equal(value, runs[1].leaves()[name], err_msg=name)
+
+
+@contextmanager
+def nothing() -> Iterator[None]:
+    yield
+
+
+def test_a_signal_between_two_compiled_steps_is_handled_and_not_compiled(monkeypatch):
+    """Its handler prints, for which it runs generators. The compiler cannot compile a generator."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    experiment, spec = ROWS[IDS.index(CELLS[0])]
+    run = runner(experiment, spec, "torch", captures=True, compiles=True)
+    run.advance(inputs_of(run, SEEDS, 0, 2))
+    handled = 0
+
+    def handler(_number: int, _frame: object) -> None:
+        nonlocal handled
+        with nothing():
+            handled += 1
+
+    inputs = inputs_of(run, SEEDS, 2, 200)
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+    try:
+        run.advance(inputs)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert handled > 100
 
 
 NET = {"method": "dni", "synthetic_gradient_units": 64, "batch_size": 128}  # small products, and large ones of M

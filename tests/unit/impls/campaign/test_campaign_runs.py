@@ -170,7 +170,7 @@ def test_the_end_of_the_budget_leaves_a_checkpoint_and_starts_nothing_more(tmp_p
         return time.monotonic() + 2 if (first / "checkpoint.npz").exists() else never()
 
     supervisor = supervised(jobs, tmp_path / "out", deadline)
-    assert [(outcome.job, outcome.state) for outcome in supervisor.outcomes] == [(jobs[0], "partial")]
+    assert [(outcome.job, outcome.state, outcome.text) for outcome in supervisor.outcomes] == [(jobs[0], "partial", "")]
     assert [entry.job for entry in supervisor.waiting] == [jobs[1]]
     record = read_record(first / "run.json")
     assert (record.status, record.iteration_reached) == ("partial", supervisor.outcomes[0].iteration)
