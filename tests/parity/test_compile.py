@@ -91,11 +91,21 @@ def nothing() -> Iterator[None]:
 
 def test_a_signal_between_two_compiled_steps_is_handled_and_not_compiled(monkeypatch):
     """Its handler prints, for which it runs generators. The compiler cannot compile a generator."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    steps = handled = 0
+
+    def counting(program, _example_inputs):
+        def step(*arguments):
+            nonlocal steps
+            steps += 1
+            return program(*arguments)
+
+        return step
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counting))
     experiment, spec = ROWS[IDS.index(CELLS[0])]
     run = runner(experiment, spec, "torch", captures=True, compiles=True)
     run.advance(inputs_of(run, SEEDS, 0, 2))
-    handled = 0
+    assert steps == 3, "one to compile, and two of training"
 
     def handler(_number: int, _frame: object) -> None:
         nonlocal handled
@@ -111,6 +121,7 @@ def test_a_signal_between_two_compiled_steps_is_handled_and_not_compiled(monkeyp
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert handled > 100
+    assert steps == 201, "a step ran without the compiler"
 
 
 NET = {"method": "dni", "synthetic_gradient_units": 64, "batch_size": 128}  # small products, and large ones of M
