@@ -22,14 +22,24 @@ class ClosedModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def paper(default: Any, description: str, **constraints: Any) -> Any:
-    """A field whose default is stated by the paper."""
-    return Field(default, description=description, json_schema_extra={"mark": "paper"}, **constraints)
+def paper(default: Any, description: str, *, older: Any = None, **constraints: Any) -> Any:
+    """A field whose default is stated by the paper. `older`: see `choice`."""
+    return _marked("paper", default, description, older, constraints)
 
 
-def choice(default: Any, description: str, **constraints: Any) -> Any:
-    """A field that the paper leaves open: the default is this suite's choice, and is marked so with the results."""
-    return Field(default, description=description, json_schema_extra={"mark": "choice"}, **constraints)
+def choice(default: Any, description: str, *, older: Any = None, **constraints: Any) -> Any:
+    """A field that the paper leaves open: the default is this suite's choice, and is marked so with the results.
+
+    Args:
+        older: for a field that was added after runs had been published: the value with which they were computed. It
+            completes their records, which lack the field, and stays when the default changes.
+    """
+    return _marked("choice", default, description, older, constraints)
+
+
+def _marked(mark: str, default: Any, description: str, older: Any, constraints: dict[str, Any]) -> Any:
+    extra = {"mark": mark} | ({} if older is None else {"older": older})
+    return Field(default, description=description, json_schema_extra=extra, **constraints)
 
 
 def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:

@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from impls.engine.record import REMEDY, RunRecord, parse_record
 from impls.errors import UserError
+from impls.fields import readable
+from impls.registry import spec_class
 from paper_figures.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +109,7 @@ def select_runs(runs: list[Run], **fields: Any) -> list[Run]:
 
 def _read_run(results: Path, path: Path) -> Run:
     content = path.read_bytes()
-    record = parse_record(content, path)
+    record = _by_todays_defaults(parse_record(content, path), path)
     _check_place(results, path, record)
     for name, values in record.replica_settings.items():
         if len(values) != len(record.seeds):
@@ -118,6 +121,24 @@ def _read_run(results: Path, path: Path) -> Run:
     curves = _read_curves(curves_path, record.seeds)
     relative = path.relative_to(results).as_posix()
     return Run(relative, record, sha256(content), sha256(curves_path.read_bytes()), curves)
+
+
+def _by_todays_defaults(record: RunRecord, path: Path) -> RunRecord:
+    """The record with the fields that were added since, and its settings compared with today's defaults.
+
+    So the verdict on an old run follows a default that has changed. A record whose fields are not today's stays.
+    """
+    specs = spec_class(record.experiment)
+    spec = specs.completed(record.spec)
+    if set(spec) != set(specs.model_fields):
+        return record
+    try:
+        found = specs.model_validate(spec)
+    except ValidationError as error:
+        wrong = "; ".join(f"spec.{line}" for line in readable(error))
+        raise UserError(f"{path}: {wrong}. {REMEDY}") from None
+    lists = {"differs_from_paper": found.changed("paper"), "changed_choices": found.changed("choice")}
+    return record.model_copy(update={"spec": spec} | lists)
 
 
 def _check_place(results: Path, path: Path, record: RunRecord) -> None:

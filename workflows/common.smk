@@ -12,6 +12,7 @@ from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.sources import training_sources
+from paper_figures.provenance.stamps import spec_sources
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.claims.sections import section_of
 
@@ -123,6 +124,13 @@ def runs_of(artifact, base):
     if artifact in ACROSS:
         return all_runs(base)
     return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
+
+
+def specs_of(artifact=None):
+    """The specs by whose defaults the runs of a table or figure are judged; not given: all of them."""
+    with_runs = [e for e in EXPERIMENTS if any(e.runs(base) for base in BASES)]
+    drawn_across = artifact is None or artifact in ACROSS
+    return spec_sources(e.name for e in with_runs if drawn_across or artifact in (*e.tables, *e.figures))
 
 
 def all_runs(base):

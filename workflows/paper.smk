@@ -7,6 +7,7 @@ rule draw_table:
     input:
         runs=lambda wildcards: runs_of(wildcards.table, wildcards.base),
         sources=lambda wildcards: drawing_sources(wildcards.table),
+        specs=lambda wildcards: specs_of(wildcards.table),
     output:
         csv=report(
             "{base}/tables/{table}.csv",
@@ -31,6 +32,7 @@ rule draw_figure:
     input:
         runs=lambda wildcards: runs_of(wildcards.figure, wildcards.base),
         sources=lambda wildcards: drawing_sources(wildcards.figure),
+        specs=lambda wildcards: specs_of(wildcards.figure),
     output:
         pdf="{base}/figures/{figure}.pdf",
         svg=report(
@@ -56,6 +58,7 @@ rule judge_claims:
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("claims"),
+        specs=specs_of(),
     output:
         csv=report(
             "{base}/claims.csv",

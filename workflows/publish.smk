@@ -10,6 +10,7 @@ rule write_values:
     input:
         runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("values"),
+        specs=specs_of(),
     output:
         tex="{base}/values.tex",
         json="{base}/values.json",

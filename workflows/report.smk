@@ -7,6 +7,7 @@ rule draw_report:
         drawn=lambda wildcards: drawn(wildcards.base),
         runs=lambda wildcards: all_runs(wildcards.base),
         sources=drawing_sources("report"),
+        specs=specs_of(),
         templates=sorted(map(str, Path("paper_figures/report/templates").iterdir())),
     output:
         html=report(

@@ -41,6 +41,13 @@ class CellSpec(ClosedModel):
         """Tiny cells that together cover every method and choice; the parity ladder runs each of them."""
         raise NotImplementedError
 
+    @classmethod
+    def completed(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """The spec of a run's record, with the fields that were added after the run, at the value that it used."""
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        older = {name: extra["older"] for name, extra in extras.items() if isinstance(extra, dict) and "older" in extra}
+        return older | dict(recorded)
+
     def cell(self) -> dict[str, Any]:
         """The fields that name this cell, in the order of its path."""
         return {name: getattr(self, name) for name in self.cell_fields}

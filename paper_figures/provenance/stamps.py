@@ -10,7 +10,7 @@ import json
 import platform
 import subprocess
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -34,6 +34,11 @@ def sources(artifact: str) -> list[str]:
     return module_sources(f"artifacts/{artifact}.py")
 
 
+def spec_sources(experiments: Iterable[str]) -> list[str]:
+    """The files with the fields and defaults of experiments, by which their runs are judged."""
+    return with_imports([ROOT / "impls" / "experiments" / name / "spec.py" for name in experiments], ("impls",))
+
+
 @lru_cache
 def module_sources(module: str) -> list[str]:
     """The file of a module of this package, the repository's files that it imports, and the claims with their dates."""
@@ -47,7 +52,8 @@ def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> St
     since, so that a later commit elsewhere does not change a committed figure. `data` has the checksums of the files
     of each data set, once. `stamp_sha256` is the hash of the rest.
     """
-    files = {name: sha256((ROOT / name).read_bytes()) for name in sources(artifact)}
+    specs = spec_sources({run.record.experiment for run in runs})
+    files = {name: sha256((ROOT / name).read_bytes()) for name in sorted({*sources(artifact), *specs})}
     commit, dirty = _git_state()
     contents = {
         "artifact": artifact,

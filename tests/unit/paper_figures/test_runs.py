@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from impls.errors import UserError
+from impls.experiments.unlock.spec import Spec as Unlock
 from paper_figures import registry
 from paper_figures.__main__ import main
 from paper_figures.files import write_together
@@ -124,3 +125,24 @@ sys.exit(f"codes {{codes}}, imported {{unwanted}}" if any(codes) or unwanted els
         module = registry.module(name)
         for suffix, content in module.make(tmp_path).items():
             assert (tmp_path / module.OUTPUT).with_suffix(suffix).read_bytes() == content, (name, suffix)
+
+
+def test_an_old_run_is_judged_by_todays_defaults(tmp_path, monkeypatch):
+    """It computed with the value that a field had before it existed, whatever the default has become since."""
+    folder = write_run(tmp_path, method="cdni", experiment="unlock", cell={"unlock": "sparse"})
+    spec = Unlock(method="cdni", batch_size=32).model_dump(mode="json")
+    del spec["unvisited"]
+    edit_record(folder, spec=spec)
+    (run,) = read_runs(tmp_path, "unlock")
+    assert run.record.spec == spec | {"unvisited": "frozen"}
+    assert run.record.differs_from_paper == ["batch_size = 32 (paper: 256)"]
+    assert run.record.changed_choices == []
+    monkeypatch.setattr(Unlock.model_fields["unvisited"], "default", "zero_gradient")
+    (run,) = read_runs(tmp_path, "unlock")
+    assert run.record.changed_choices == ["unvisited = frozen (default: zero_gradient)"]
+    edit_record(folder, spec=spec | {"a_field_of_old": 1})
+    (run,) = read_runs(tmp_path, "unlock")
+    assert run.record.spec == spec | {"a_field_of_old": 1} and run.record.changed_choices == []
+    edit_record(folder, spec=spec | {"learning_rate": -1})
+    with pytest.raises(UserError, match=r"run\.json: spec\.learning_rate: .* greater than 0 \(given: -1\)"):
+        read_runs(tmp_path, "unlock")
