@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import batch_indices, generator
 from impls.engine.spec import CellSpec, Examples
 from impls.fields import choice, paper
@@ -44,6 +45,11 @@ class Map(NamedTuple):
     def inputs(self) -> int:
         """Number of terms in the sum of one output."""
         return math.prod(self.shape[:-1])
+
+    @property
+    def outputs(self) -> int:
+        """Number of terms in the sum of the gradient of one input."""
+        return math.prod((*self.shape[:-2], self.shape[-1]))
 
     @property
     def multiply_adds(self) -> int:
@@ -93,6 +99,7 @@ class Spec(CellSpec):
     learning_rate_drops: tuple[PositiveInt, ...] = paper(
         (300_000, 400_000), "iterations at which the learning rate is divided by 10"
     )
+    initial_weights: InitialWeights = choice("lecun_normal", DESCRIPTION, older="lecun_normal")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
@@ -124,9 +131,9 @@ class Spec(CellSpec):
             *(cls.tiny(method=method) for method in ("no_bprop", "bprop", "dni", "cdni", "stale")),
             cls.tiny(method="bprop", depth=2, learning_rate_drops=(5, 9), learning_rate=1e-2),
             cls.tiny(method="cdni", depth=3, synthetic_gradient_depth=1, target_scale="batch_mean"),
-            cls.tiny(method="dni", dataset="cifar10", depth=2),
+            cls.tiny(method="dni", dataset="cifar10", depth=2, initial_weights="torch_uniform"),
             cls.tiny(method="dni", model="cnn", depth=3, synthetic_gradient_depth=1),
-            cls.tiny(method="cdni", model="cnn", dataset="cifar10", depth=2),
+            cls.tiny(method="cdni", model="cnn", dataset="cifar10", depth=2, initial_weights="glorot_uniform"),
             cls.tiny(method="bprop", model="cnn", depth=3),
         ]
 
@@ -241,26 +248,23 @@ class Spec(CellSpec):
         return self.has_synthetic_gradients and self.cut_after > 0
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights are normal with variance 1/inputs; the last map of every M is zero, so its first gradients are zero.
+        """Weights are drawn by `initial_weights`; the last map of every M is zero, so its first gradients are zero.
 
-        There is no bias before batch norm, whose shift has this role. They are drawn in this order: the net from its
-        lowest layer, then each M.
+        Biases are zero. There is no bias before batch norm, whose shift has this role. They are drawn in this order:
+        the net from its lowest layer, then each M.
         """
         rng = generator(seed, "init")
         parameters: dict[str, np.ndarray] = {}
 
-        def weight(linear: Map) -> np.ndarray:
-            return rng.standard_normal(linear.shape) / np.sqrt(linear.inputs)
-
         def hidden(name: str, linear: Map) -> None:
-            parameters[f"{name}.weight"] = weight(linear)
+            parameters[f"{name}.weight"] = self.initial_weight(rng, linear)
             parameters[f"{name}.scale"] = np.ones(linear.shape[-1])
             parameters[f"{name}.shift"] = np.zeros(linear.shape[-1])
 
         *hidden_maps, classifier = self.layer_maps
         for i, linear in enumerate(hidden_maps, start=1):
             hidden(f"layer{i}", linear)
-        parameters["classifier.weight"] = weight(classifier)
+        parameters["classifier.weight"] = self.initial_weight(rng, classifier)
         parameters["classifier.bias"] = np.zeros(CLASSES)
         if self.has_synthetic_gradients:
             for i in self.cuts:
@@ -270,6 +274,10 @@ class Spec(CellSpec):
                 parameters[f"synthetic_gradient{i}.output.weight"] = np.zeros(output.shape)
                 parameters[f"synthetic_gradient{i}.output.bias"] = np.zeros(output.shape[-1])
         return parameters
+
+    def initial_weight(self, rng: np.random.Generator, linear: Map) -> np.ndarray:
+        """The weight of a map before training, float64."""
+        return draw_weight(rng, linear.shape, linear.inputs, linear.outputs, self.initial_weights)
 
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
         """`indices` int32 [K, R, B] of training examples and `learning_rate` float64 [K], for K = last - first."""

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import stats
 
+from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import generator, integers_per_iteration
 from impls.engine.spec import CellSpec, Examples
 from impls.fields import choice, paper
@@ -53,6 +54,7 @@ class Spec(CellSpec):
     message_units: PositiveInt = choice(256, "units of a message")
     batch_size: PositiveInt = choice(256, "streams of digits side by side")
     learning_rate: PositiveFloat = paper(1e-5, "Adam's step size, for A, B and M")
+    initial_weights: InitialWeights = choice("lecun_normal", DESCRIPTION, older="lecun_normal")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
@@ -126,7 +128,7 @@ class Spec(CellSpec):
         return found | {"a.message": (self.message_units,)}
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights are normal with variance 1/inputs; input and recurrent weights of a core count as one map.
+        """Weights are drawn by `initial_weights`; input and recurrent weights of a core count as one map.
 
         M's last map is zero, so the first synthetic gradients are zero. The shift of the first batch norm is the bias
         of a core, so the batch norm of the recurrent term has no shift.
@@ -135,7 +137,7 @@ class Spec(CellSpec):
         parameters: dict[str, np.ndarray] = {}
         for name, (inputs, outputs) in self.maps.items():
             fan_in = inputs + (0 if ".core." not in name else self._other_inputs(name))
-            weight = rng.standard_normal((inputs, outputs)) / np.sqrt(fan_in)
+            weight = draw_weight(rng, (inputs, outputs), fan_in, outputs, self.initial_weights)
             parameters[f"{name}.weight"] = 0 * weight if name == "synthetic_gradient.output" else weight
             if name not in self.normalised:
                 parameters[f"{name}.bias"] = np.zeros(outputs)
