@@ -132,6 +132,7 @@ TEXTBOOK = [
     {"method": "dni", "dataset": "repeat_copy", "regression_gradient": True, "peepholes": True},
     {"method": "dni_aux", "model": "rnn", "synthetic_gradient_depth": 2, "synthetic_gradient_learning_rate": 1e-3},
     {"method": "dni", "model": "leaky_rnn", "carry_state": True, "phase": "shared"},
+    {"method": "dni", "dataset": "repeat_copy", "regression_rows": "continued", "level_draw": "uniform"},
     {"method": "dni_aux", "dataset": "ptb", "synthetic_gradient_input": "state", "regression_gradient": True},
 ]
 
@@ -196,7 +197,8 @@ class TextbookLoop:
             loss = loss + (spec.synthetic_gradient_factor * synthetic * end).sum()
             at_start = start.detach().requires_grad_()
             predicted = net.model(at_start)
-            ((predicted - delta).square().sum() / batch).backward()
+            learns = chunk["continued"] if spec.regression_rows == "continued" else 1.0
+            (((predicted - delta).square() * learns).sum() / batch).backward()
             if spec.regression_gradient:
                 state, x, keep = self.before
                 (net.core(x, state) * keep * at_start.grad).sum().backward()

@@ -70,6 +70,10 @@ def plain_chunk(observed: dict[str, np.ndarray], replica: int) -> dict[str, torc
         chunk["target"] = chunk["target"].long()
     ones = torch.ones(chunk["x"].shape[:2], dtype=chunk["x"].dtype)
     counted, keep = observed.get("counted"), observed.get("keep")
+    position = observed.get("position")
+    chunk["continued"] = (
+        ones[0, :, None] if position is None else torch.tensor(np.asarray(position)[replica, 0, :, None] > 0)
+    )
     chunk["counted"] = ones if counted is None else torch.tensor(np.asarray(counted)[replica])
     chunk["keep"] = ones[..., None] if keep is None else torch.tensor(np.asarray(keep)[replica])
     return chunk

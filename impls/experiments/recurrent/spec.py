@@ -17,18 +17,20 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from impls.engine.curves import Curves, Event
-from impls.engine.randomness import bytes_per_iteration, generator, uniform_per_iteration
+from impls.engine.curves import Curves
+from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
+from impls.engine.randomness import bytes_per_iteration, generator, integers_per_iteration, uniform_per_iteration
 from impls.engine.spec import CellSpec
-from impls.engine.state import Leaves
+from impls.experiments.recurrent.copy_tasks import CopyTasks
 from impls.fields import choice, paper
 
 SYMBOLS = 50  # of the text: 49 characters and the end of a sentence
+MANY = 2**31 - 1  # sizes are drawn as integers below it, of which the remainder counts
 REPEATS_SCALE = 10  # the number of repeats is divided by it in the input
 GATES = {"lstm": 4, "rnn": 1, "leaky_rnn": 1}
 
 
-class Spec(CellSpec):
+class Spec(CopyTasks, CellSpec):
     """One cell of the recurrent experiment; the defaults are the paper's."""
 
     cell_fields: ClassVar[tuple[str, ...]] = ("dataset", "model", "method", "truncation_length")
@@ -48,6 +50,7 @@ class Spec(CellSpec):
     learning_rate: PositiveFloat = paper(7e-5, "Adam's step size")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
+    initial_weights: InitialWeights = choice("lecun_normal", DESCRIPTION, older="lecun_normal")
     peepholes: bool = choice(False, "lstm: peephole connections from the cell state to the gates, as in Graves 2013")
     forget_bias: float = choice(1.0, "lstm: initial bias of the forget gate")
     leak: float = choice(0.5, "leaky_rnn: share of the new activation in the state", gt=0, le=1)
@@ -62,15 +65,35 @@ class Spec(CellSpec):
     )
     synthetic_gradient_factor: NonNegativeFloat = paper(0.1, "factor of the synthetic gradient at its use")
     factor_in_target: bool = choice(True, "whether M's bootstrapped target also has the factor")
+    regression_rows: Literal["all", "continued"] = choice(
+        "all",
+        "copy, repeat_copy: rows from which M learns: all, or only those in the middle of a sequence, whose state was "
+        "not just cleared",
+        older="all",
+    )
     regression_gradient: bool = choice(False, "whether the gradient of M's regression reaches the core")
     auxiliary_weight: NonNegativeFloat = paper(1.0, "dni_aux: weight of the auxiliary loss")
 
     character_bits: int = choice(8, "copy, repeat_copy: bits of a character", ge=1, le=8)
     levels: PositiveInt = choice(40, "copy, repeat_copy: number of levels of the curriculum")
-    solved_bits: PositiveFloat = paper(
-        0.15, "copy, repeat_copy: error in bits per character below which a level is solved"
+    solved_bits: PositiveFloat = paper(0.15, "copy, repeat_copy: error in bits below which a level is solved")
+    solved_unit: Literal["character", "sequence"] = choice(
+        "character",
+        "copy, repeat_copy: what this error counts: the bits of a character, or of a whole sequence",
+        older="character",
     )
     solved_window: PositiveInt = choice(100, "copy, repeat_copy: number of chunks over which this error is averaged")
+    repeats_step: Literal["with_stop", "own"] = paper(
+        "own",
+        "repeat_copy: when the number of repeats is read: with the stop symbol, or in the next time step",
+        older="with_stop",
+    )
+    level_draw: Literal["fixed", "uniform"] = choice(
+        "fixed",
+        "copy, repeat_copy: size of a sequence. fixed: its level's length and repeats; uniform: each is drawn, from 1 "
+        "to its level's",
+        older="fixed",
+    )
     phase: Literal["own", "shared"] = choice(
         "own", "copy, repeat_copy: whether each sequence of the batch has its own offset in time, or all are in step"
     )
@@ -93,7 +116,11 @@ class Spec(CellSpec):
             *(cls.tiny(method=method) for method in ("bptt", "dni")),
             cls.tiny(dataset="repeat_copy", method="dni_aux", peepholes=True, factor_in_target=False),
             cls.tiny(model="rnn", phase="shared", regression_gradient=True, synthetic_gradient_learning_rate=1e-3),
-            cls.tiny(model="leaky_rnn", dataset="repeat_copy", method="bptt", carry_state=True),
+            cls.tiny(
+                model="leaky_rnn", dataset="repeat_copy", method="bptt", carry_state=True, repeats_step="with_stop"
+            ),
+            cls.tiny(dataset="repeat_copy", method="dni", level_draw="uniform"),
+            cls.tiny(method="dni", solved_unit="sequence", level_draw="uniform", regression_rows="continued"),
             cls.tiny(
                 dataset="ptb",
                 method="dni_aux",
@@ -155,28 +182,6 @@ class Spec(CellSpec):
         """Split, metric and unit of the progress line."""
         return ("test", "bits_per_character", " bits") if self.is_text else ("batch", "task_length", " steps")
 
-    def sequence(self, level: Any) -> tuple[Any, Any, Any]:
-        """(length N, repeats, time steps in all) of a sequence at `level`: an integer, or an array of any framework.
-
-        Copy: N = 1, 2, 3, ... Repeat Copy: N and the repeats grow by one in turn, starting from 1 and 1.
-        A sequence has N characters, a stop symbol, the repeats of the characters, and a stop symbol.
-        """
-        if self.dataset == "repeat_copy":
-            length, repeats = (level + 1) // 2 + 1, level // 2 + 1
-        else:
-            length, repeats = level + 1, 0 * level + 1
-        return length, repeats, length + length * repeats + 2
-
-    def task_length(self, level: Any) -> Any:
-        """The paper's T_task of `level`: N * repeats + 3."""
-        length, repeats, _ = self.sequence(level)
-        return length * repeats + 3
-
-    @cached_property
-    def memory(self) -> int:
-        """Time steps of the longest sequence."""
-        return self.sequence(self.levels - 1)[2]
-
     @property
     def maps(self) -> dict[str, tuple[int, int]]:
         """Inputs and outputs of every linear map by name, in the order in which their weights are drawn."""
@@ -197,7 +202,7 @@ class Spec(CellSpec):
         return found
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights are normal with variance 1/inputs; the core's input and recurrent weights count as one map.
+        """Weights are drawn by `initial_weights`; the core's input and recurrent weights count as one map.
 
         These are zero: the biases except the forget gate's, the peepholes, and the last maps of M and of the auxiliary
         task. So the first synthetic gradients are zero.
@@ -207,7 +212,7 @@ class Spec(CellSpec):
         parameters: dict[str, np.ndarray] = {}
         for name, (inputs, outputs) in self.maps.items():
             fan_in = self.input_units + hidden if name.startswith("core") else inputs
-            weight = rng.standard_normal((inputs, outputs)) / np.sqrt(fan_in)
+            weight = draw_weight(rng, (inputs, outputs), fan_in, outputs, self.initial_weights)
             parameters[f"{name}.weight"] = 0 * weight if name in ("synthetic_gradient.output", "auxiliary") else weight
             if name != "core.recurrent":  # its bias is that of the inputs
                 parameters[f"{name}.bias"] = np.zeros(outputs)
@@ -221,7 +226,8 @@ class Spec(CellSpec):
         """For K = last - first iterations: `learning_rate` float64 [K], and the inputs of the task.
 
         copy, repeat_copy: `characters` uint8 [K, R, T, B], one per time step, of which the task uses those that it
-        shows; `wait` float64 [K, R, B] in [0, 1), the wait before the first sequence of a level, in sequence lengths.
+        shows; `wait` float64 [K, R, B] in [0, 1), the wait before the first sequence of a level, in sequence lengths;
+        with `level_draw` uniform, `sizes` int32 [K, R, 2, B], from which lengths and repeats are drawn.
         ptb: `positions` int32 [K, R, B], at which the rows' chunks start in the text of `examples` symbols.
         """
         inputs = {"learning_rate": np.full(last - first, self.learning_rate)}
@@ -235,7 +241,11 @@ class Spec(CellSpec):
         drawn = [bytes_per_iteration(seed, "characters", (length, batch), first, last) for seed in seeds]
         waits = [uniform_per_iteration(seed, "wait", batch, first, last) for seed in seeds]
         mask = np.uint8(2**self.character_bits - 1)
-        return inputs | {"characters": np.stack(drawn, axis=1) & mask, "wait": np.stack(waits, axis=1)}
+        inputs |= {"characters": np.stack(drawn, axis=1) & mask, "wait": np.stack(waits, axis=1)}
+        if self.level_draw == "uniform":
+            sizes = [integers_per_iteration(seed, "sizes", MANY, (2, batch), first, last) for seed in seeds]
+            inputs["sizes"] = np.stack(sizes, axis=1)
+        return inputs
 
     def evaluation_examples(self) -> dict[str, int | None]:
         return {"test": None, "valid": None} if self.is_text else {}
@@ -256,18 +266,6 @@ class Spec(CellSpec):
             return False
         valid_KR = curves.values("valid", "bits_per_character")
         return bool((~(valid_KR[1:] <= valid_KR[:-1])).any(0).all())
-
-    def events(self, leaves: Leaves) -> list[Event]:
-        """copy, repeat_copy: the T_task of every level solved, at the iteration of the promotion."""
-        if self.is_text:
-            return []
-        found = []
-        for replica, promoted_at_L in enumerate(leaves["task.promoted_at"]):
-            found.append(Event(replica, 0, "curriculum", "max_solved_task_length", 0))
-            for level in np.flatnonzero(promoted_at_L):
-                solved = self.task_length(int(level))
-                found.append(Event(replica, int(promoted_at_L[level]), "curriculum", "max_solved_task_length", solved))
-        return found
 
     def operations_per_step(self) -> float:
         """Matrix products that the method needs, 2 operations per multiply-add."""

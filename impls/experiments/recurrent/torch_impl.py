@@ -163,8 +163,11 @@ def compute_gradients(spec: Spec, state: Tree, chunk: Arrays) -> tuple[Tree, Arr
     at_start_RBS, model_pullback = vjp(
         synthetic_gradient, model, start_RBS, spec, input_gradient=spec.regression_gradient
     )
+    error_RBS = at_start_RBS - delta_RBS
+    if spec.regression_rows == "continued" and "keep" in chunk:
+        error_RBS = error_RBS * (chunk["position"][:, 0, :, None] > 0)
     # The gradient of |M(start) - delta|^2, summed over units and averaged over the batch.
-    model_gradients, start_gradient_RBS = model_pullback((at_start_RBS - delta_RBS) * (2 / spec.batch_size))
+    model_gradients, start_gradient_RBS = model_pullback(error_RBS * (2 / spec.batch_size))
     if spec.regression_gradient:
         before = state["before"]
         _, core_pullback = vjp(
@@ -194,22 +197,23 @@ def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
 def measure(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Arrays:
     """The state of the curriculum, and the quality of M's prediction at the start of the next chunk: [R] each.
 
-    `bits_per_character` over the window and that chunk, `task_length` in training. `explained_variance.<phase>` and
-    `cosine_similarity.<phase>` of M, over the sequences in a phase: `read` until their stop symbol is read, `write`
-    after it. Sequences that begin there have a new state, and are in no phase. For a text all rows count: `all`.
+    `bits_per_<solved_unit>` over the window and that chunk, `task_length` in training. `explained_variance.<phase>` and
+    `cosine_similarity.<phase>` of M, over the sequences in a phase: `read` until their input is read, `write` after it.
+    Sequences that begin there have a new state, and are in no phase. For a text all rows count: `all`.
     """
     chunk, _ = read(spec, state, data, inputs)
     _, seen = compute_gradients(spec, state, chunk)
     found, phases = {}, {"all": torch.ones_like(seen["start"][..., 0])}
     if not spec.is_text:
-        bits_R, characters_R = score(state["task"], chunk, seen["nats"])
+        bits_R, units_R = score(state["task"], chunk, seen["nats"])
         bits_R = bits_R + state["task"]["window_bits"].sum(1)
-        characters_R = characters_R + state["task"]["window_characters"].sum(1)
-        guess_R = torch.full_like(bits_R, spec.character_bits)  # if no character has counted yet
-        found["bits_per_character"] = torch.where(characters_R > 0, bits_R / characters_R.clamp(min=1), guess_R)
+        units_R = units_R + state["task"]["window_units"].sum(1)
+        guess_R = spec.bits_of_a_guess(state["task"]["level"]).to(bits_R.dtype)  # if nothing has counted yet
+        found[f"bits_per_{spec.solved_unit}"] = torch.where(units_R > 0, bits_R / units_R.clamp(min=1), guess_R)
         found["task_length"] = spec.task_length(state["task"]["level"]).to(bits_R.dtype)
         position_RB, length_RB = chunk["position"][:, 0], chunk["length"][:, 0]
-        phases = {"read": (position_RB > 0) & (position_RB <= length_RB), "write": position_RB > length_RB}
+        written_RB = position_RB - length_RB - spec.pause
+        phases = {"read": (position_RB > 0) & (written_RB < 0), "write": written_RB >= 0}
     if spec.has_synthetic_gradients:
         for phase, chosen_RB in phases.items():
             quality = prediction_quality(seen["synthetic"], seen["delta"], chosen_RB)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from itertools import pairwise
+from itertools import pairwise, product
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +39,13 @@ CLIMBS = (
     ],
 )
 PROMOTED_AT = [[3, 8, 0], [5, 9, 0]]
+STREAMS = [
+    {"dataset": "copy"},
+    {"dataset": "copy", "level_draw": "uniform"},
+    {"dataset": "repeat_copy", "repeats_step": "with_stop"},
+    {"dataset": "repeat_copy", "repeats_step": "own"},
+    {"dataset": "repeat_copy", "repeats_step": "own", "level_draw": "uniform"},
+]
 
 
 def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
@@ -48,17 +55,18 @@ def stream(spec: Spec, framework: str) -> dict[str, np.ndarray]:
         inputs = inputs_of(run, SEEDS, k, k + 1)
         chunks.append(observe(run, inputs))
         run.advance(inputs)
-    names = ("x", "target", "counted", "keep", "position", "length", "level")
+    names = ("x", "target", "counted", "units", "keep", "position", "length", "level")
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in names}
 
 
 @jax_slow_axis
-@pytest.mark.parametrize("dataset", ["copy", "repeat_copy"])
-def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
+@pytest.mark.parametrize("fields", STREAMS, ids=lambda fields: "-".join(fields.values()))
+def test_every_sequence_asks_for_what_it_has_shown(framework, fields):
     """Parsed without the suite's arithmetic: a row is cut where a position is 0, and each piece is read by hand."""
-    spec = Spec.tiny(dataset=dataset, method="bptt", batch_size=5)
+    spec = Spec.tiny(method="bptt", batch_size=5, **fields)
     found = stream(spec, framework)
-    bits, complete, levels = spec.character_bits, 0, set()
+    bits, complete = spec.character_bits, 0
+    sizes: dict[int, set[tuple[int, int]]] = {}
     for replica in range(len(SEEDS)):
         for row in range(spec.batch_size):
             steps = {name: value[replica, :, row] for name, value in found.items()}
@@ -71,17 +79,26 @@ def test_every_sequence_asks_for_what_it_has_shown(framework, dataset):
                     assert last is None, "a sequence is cut short"
                     continue
                 shown, end = x[:stop_at, :bits], int(np.flatnonzero(target[:, bits])[0])
-                repeats = round(10 * x[stop_at, bits + 1]) if dataset == "repeat_copy" else 1
-                complete, levels = complete + 1, levels | {int(steps["level"][first])}
+                read_at = stop_at + (fields.get("repeats_step") == "own")  # the last input
+                repeats = round(10 * x[read_at, bits + 1]) if spec.dataset == "repeat_copy" else 1
+                complete += 1
+                sizes.setdefault(int(steps["level"][first]), set()).add((length, repeats))
                 assert stop_at == length
-                assert end == stop_at + repeats * length + 1
-                np.testing.assert_array_equal(target[stop_at + 1 : end, :bits], np.tile(shown, (repeats, 1)))
-                assert not x[stop_at, :bits].any() and not x[stop_at + 1 :].any(), "something is shown while it writes"
-                assert not target[: stop_at + 1].any() and not target[end, :bits].any() and not target[end + 1 :].any()
-                np.testing.assert_array_equal(np.flatnonzero(counted), np.arange(stop_at + 1, end + 1))
+                assert end == read_at + repeats * length + 1
+                np.testing.assert_array_equal(target[read_at + 1 : end, :bits], np.tile(shown, (repeats, 1)))
+                assert not x[stop_at, :bits].any() and not x[read_at + 1 :].any(), "something is shown while it writes"
+                assert x[:, bits:].astype(bool).sum() == (2 if spec.dataset == "repeat_copy" else 1)
+                assert not target[: read_at + 1].any() and not target[end, :bits].any() and not target[end + 1 :].any()
+                np.testing.assert_array_equal(np.flatnonzero(counted), np.arange(read_at + 1, end + 1))
+                units = np.flatnonzero(steps["units"][first:last])
+                np.testing.assert_array_equal(units, np.arange(read_at + 1, end + 1))
                 assert keep[:end].all() and not keep[end:].any(), "the state is cleared at the end and while it waits"
     assert complete > 100
-    assert levels == set(range(spec.levels))
+    assert set(sizes) == set(range(spec.levels))
+    largest = {0: (1, 1), 4: (5, 1) if spec.dataset == "copy" else (3, 3)}  # by hand
+    for level, (most, most_repeats) in largest.items():
+        drawn = set(product(range(1, most + 1), range(1, most_repeats + 1)))
+        assert sizes[level] == (drawn if spec.level_draw == "uniform" else {(most, most_repeats)})
 
 
 @jax_slow_axis
@@ -90,14 +107,16 @@ def test_sequences_spread_over_time_and_stay_spread_when_they_grow(framework):
     own, shared = (stream(Spec.tiny(**fields, phase=phase), framework)["position"] for phase in ("own", "shared"))
     assert (shared == shared[:, :, :1]).all()
     at_the_end = own[:, -1]
-    longest = Spec.tiny(**fields).sequence(8)[2]
+    longest = Spec.tiny(**fields).memory
     assert all(len(np.unique(row)) > 0.7 * longest for row in at_the_end)
 
 
 @jax_slow_axis
-def test_promotions_are_those_of_a_count_by_hand(framework):
+@pytest.mark.parametrize(("unit", "least"), [("character", 3.5), ("sequence", 8.0)])
+def test_promotions_are_those_of_a_count_by_hand(framework, unit, least):
     """A replica goes up when its last W chunks at the level are good enough on average, whatever the others do."""
-    spec = Spec.tiny(method="dni", solved_bits=3.5, solved_window=3, levels=4, learning_rate=0.02)
+    rules = {"solved_unit": unit, "solved_bits": least, "solved_window": 3, "levels": 4}
+    spec = Spec.tiny(method="dni", learning_rate=0.02, **rules)
     run = runner("recurrent", spec, framework)
     promoted, windows, level = [[], []], [[], []], [0, 0]
     for k in range(CHUNKS):
@@ -106,9 +125,11 @@ def test_promotions_are_those_of_a_count_by_hand(framework):
         run.advance(inputs)
         for replica in range(len(SEEDS)):
             own = observed["counted"][replica] * (observed["level"][replica] == level[replica])
-            windows[replica].append(((observed["nats"][replica] * own).sum() / np.log(2), own.sum()))
-            bits, characters = np.sum(windows[replica][-3:], axis=0)
-            if len(windows[replica]) >= 3 and bits < 3.5 * characters and level[replica] < 3:
+            ends = own * observed["target"][replica][..., -1]
+            counted = (own if unit == "character" else ends).sum()
+            windows[replica].append(((observed["nats"][replica] * own).sum() / np.log(2), counted))
+            bits, counted = np.sum(windows[replica][-3:], axis=0)
+            if len(windows[replica]) >= 3 and bits < least * counted and level[replica] < 3:
                 promoted[replica].append((k + 1, level[replica] + 4))
                 level[replica], windows[replica] = level[replica] + 1, []
     events = [event for event in spec.events(run.leaves()) if event.iteration]
@@ -141,9 +162,9 @@ def test_a_window_is_full_and_of_one_level(framework):
             if k in PROMOTED_AT[replica]:
                 level[replica], windows[replica] = level[replica] + 1, np.zeros((3, 2))
         counted, levels, nats = (array(value.reshape(2, 2, 2)) for value in (counted, levels, nats))
-        task = tasks.promote(spec, task, {"counted": counted, "level": levels}, nats)
+        task = tasks.promote(spec, task, {"counted": counted, "units": counted, "level": levels}, nats)
         np.testing.assert_array_equal(task["level"], level, err_msg=f"after chunk {k}")
-        for name, n in {"window_bits": 0, "window_characters": 1}.items():
+        for name, n in {"window_bits": 0, "window_units": 1}.items():
             expected = [window[:, n] for window in windows]
             np.testing.assert_allclose(task[name], expected, rtol=1e-6, err_msg=f"{name} after chunk {k}")
     np.testing.assert_array_equal(task["promoted_at"], PROMOTED_AT)
