@@ -209,6 +209,11 @@ def scaled(tree: Tree, divisor: float) -> Tree:
     return jax.tree.map(lambda value: value / divisor, tree)
 
 
+def masked(tree: Tree, chosen_R: Array) -> Tree:
+    """Every array [R, ...] of a tree, with zeros in the replicas that are not chosen."""
+    return jax.tree.map(lambda value: jnp.where(chosen_R.reshape(-1, *[1] * (value.ndim - 1)), value, 0), tree)
+
+
 def added(tree: Tree, other: Tree) -> Tree:
     """The sums of the arrays of two trees with the same names."""
     return jax.tree.map(jnp.add, tree, other)

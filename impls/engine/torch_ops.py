@@ -287,6 +287,12 @@ def scaled(tree: Tree, divisor: float) -> Tree:
     return unflatten({name: value / divisor for name, value in flatten(tree).items()})
 
 
+def masked(tree: Tree, chosen_R: Tensor) -> Tree:
+    """Every array [R, ...] of a tree, with zeros in the replicas that are not chosen."""
+    chosen = {name: chosen_R.reshape(-1, *[1] * (value.ndim - 1)) for name, value in flatten(tree).items()}
+    return unflatten({name: value.where(chosen[name], 0) for name, value in flatten(tree).items()})
+
+
 def added(tree: Tree, other: Tree) -> Tree:
     """The sums of the arrays of two trees with the same names."""
     others = flatten(other)

@@ -29,6 +29,8 @@ CELLS = [
     {"unlock": "complete", "method": "cdni"},
     {"unlock": "sparse", "method": "cdni", "depth": 3, "target_scale": "batch_mean", "synthetic_gradient_depth": 1},
     {"unlock": "complete", "method": "dni", "depth": 3, "target_scale": "batch_mean"},
+    {"unlock": "sparse", "method": "cdni", "unvisited": "zero_gradient", "running_statistics": "iterations"},
+    {"unlock": "complete", "method": "dni", "unvisited": "zero_gradient", "statistics_inputs": "real"},
 ]
 
 
@@ -72,6 +74,18 @@ class UnlockedNet(PlainNet):
     def input_model(self, i: int, x: torch.Tensor) -> torch.Tensor:
         return self.affine(f"input{i}.output", self.hidden(f"input{i}.layer1", x))
 
+    def modules(self, i: int) -> list[str]:
+        """What a visit of layer i updates: the layer, M of the layer below, and I of the layer above."""
+        names = ["classifier" if i == self.spec.depth else f"layer{i}", f"synthetic_gradient{i - 1}", f"input{i + 1}"]
+        return [name for name in names if name in self.adam]
+
+    def miss(self, i: int) -> None:
+        """Layer i is not visited."""
+        for module in self.modules(i) if self.spec.unvisited == "zero_gradient" else ():
+            for parameter in self.adam[module].param_groups[0]["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+            self.adam[module].step()
+
     def learn(self, module: str, loss: torch.Tensor) -> None:
         """A step of the module's own Adam down the loss; no other module learns."""
         for parameter in self.p.values():
@@ -79,32 +93,42 @@ class UnlockedNet(PlainNet):
         loss.backward(inputs=self.adam[module].param_groups[0]["params"])
         self.adam[module].step()
 
-    def follow(self, i: int, x: torch.Tensor) -> None:
-        """Exponential averages of layer i's batch statistics, the variance divided by the batch's size."""
-        z, decay = self.affine(f"layer{i}", x).detach(), self.spec.batch_norm_momentum
-        for name, value in (("mean", z.mean(0)), ("variance", z.var(0, correction=0))):
+    def moments(self, i: int, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Layer i's batch statistics, the variance divided by the batch's size."""
+        z = self.affine(f"layer{i}", x).detach()
+        return {"mean": z.mean(0), "variance": z.var(0, correction=0)}
+
+    def follow(self, i: int, moments: dict[str, torch.Tensor]) -> None:
+        """Exponential averages of layer i's batch statistics."""
+        decay = self.spec.batch_norm_momentum
+        for name, value in moments.items():
             self.running[f"layer{i}.{name}"] = decay * self.running[f"layer{i}.{name}"] + (1 - decay) * value
 
-    def iteration(self, x: torch.Tensor, labels: torch.Tensor, visits: list[int]) -> None:
-        """The forward pass, then the layers in `visits`, one after the other; each changes what the next ones find."""
+    def iteration(self, x: torch.Tensor, labels: torch.Tensor, order: list[int], visited: set[int]) -> None:
+        """The forward pass, then the layers in `order`, one after the other; each changes what the next ones find."""
         depth, complete = self.spec.depth, self.spec.unlock == "complete"
         scale = 1 if self.spec.target_scale == "example" else 1 / len(labels)  # of the loss whose gradient M learns
-        below, output = {1: x}, {}
+        below, output, real, moments = {1: x}, {}, x, {}
         for i in range(1, depth):
             below[i] = below[i].detach().requires_grad_()
             output[i] = self.hidden(f"layer{i}", below[i])
             below[i + 1] = self.input_model(i + 1, x) if complete else output[i]
+            moments[i] = self.moments(i, real if self.spec.statistics_inputs == "real" else below[i])
+            real = self.hidden(f"layer{i}", real).detach()
         below[depth] = below[depth].detach().requires_grad_()
 
-        for i in visits:
+        for i in order:
+            if i < depth and (i in visited or self.spec.running_statistics == "iterations"):
+                self.follow(i, moments[i])
+            if i not in visited:
+                self.miss(i)
+                continue
             if i == depth:
                 update = scale * self.summed_loss(below[i], labels)
             else:
                 sent = self.model(i, output[i].detach(), labels).detach()
                 update = (output[i] * sent).sum()
             (sent_down,) = torch.autograd.grad(update, below[i], retain_graph=True)
-            if i < depth:
-                self.follow(i, below[i])
             self.learn("classifier" if i == depth else f"layer{i}", update / (scale * len(labels)))
             if i > 1:
                 error = self.model(i - 1, output[i - 1].detach(), labels) - sent_down
@@ -114,14 +138,14 @@ class UnlockedNet(PlainNet):
                 self.learn(f"input{i + 1}", (error**2).sum(1).mean())
 
 
-def visits_in_order(seed: int, inputs: Leaves, k: int, replica: int) -> list[int]:
-    """Layers that iteration k visits, counted from 1, by the time of their visit."""
+def layers_in_order(seed: int, inputs: Leaves, k: int, replica: int) -> tuple[list[int], set[int]]:
+    """All layers by the times that iteration k draws, counted from 1, and those that it visits."""
     visited, depth = inputs["visited"][k, replica], inputs["visited"].shape[-1]
     (times,) = uniform_per_iteration(seed, "times of visits", depth, k, k + 1)
     order = [int(i) + 1 for i in np.argsort(times)]
     late = inputs["after_successor"][k, replica]
     assert [order.index(i) > order.index(i + 1) for i in range(1, depth)] == late[:-1].tolist() and not late[-1]
-    return [i for i in order if visited[i - 1]]
+    return order, {i for i in order if visited[i - 1]}
 
 
 @jax_slow_axis
@@ -139,9 +163,9 @@ def test_the_twins_equal_a_loop_that_visits_one_layer_after_the_other(framework,
         run.advance(now)
         after = run.leaves()
         for replica, (seed, net) in enumerate(zip(SEEDS, nets, strict=True)):
-            visits = visits_in_order(seed, inputs, k, replica)
-            asked_late += sum(i + 1 in visits[: visits.index(i)] for i in visits)
-            net.iteration(*plain_batch(run, now, replica), visits)
+            order, visited = layers_in_order(seed, inputs, k, replica)
+            asked_late += sum(i + 1 in visited.intersection(order[: order.index(i)]) for i in visited)
+            net.iteration(*plain_batch(run, now, replica), order, visited)
             expected = {f"parameters.{name}": value.detach() for name, value in net.p.items()}
             expected |= {f"statistics.{name}": value for name, value in net.running.items()}
             for path, value in expected.items():
@@ -174,6 +198,23 @@ def test_every_layer_visited_from_below_is_the_every_layer_dni(framework, cell):
     assert set(found) == set(wanted)
     for path, value in wanted.items():
         np.testing.assert_allclose(found[path], value, rtol=EXACT, atol=EXACT, err_msg=path)
+
+
+@jax_slow_axis
+def test_a_missed_visit_with_a_zero_gradient_moves_on_with_the_mean_of_past_gradients(framework):
+    """Where nothing was learnt, that mean is zero, and only the count moves; after a visit it no longer is."""
+    spec = tiny(unlock="complete", method="cdni", p_update=0.0, unvisited="zero_gradient", statistics_inputs="real")
+    run = run_with(spec, framework, parameters_off_zero(spec), experiment="unlock")
+    before = run.leaves()
+    advance(run, spec.step_inputs(SEEDS, EXAMPLES, 0, 2))
+    counts = {path: value + 2 if path.startswith("adam.t.") else value for path, value in before.items()}
+    assert_equal(run.leaves(), counts, "before any visit:")
+    advance(run, tiny(p_update=1.0).step_inputs(SEEDS, EXAMPLES, 0, 1))
+    visited = run.leaves()
+    advance(run, spec.step_inputs(SEEDS, EXAMPLES, 1, 2))
+    for path, value in run.leaves().items():
+        changed = not np.array_equal(value, visited[path])
+        assert changed == (not path.startswith("statistics")), path
 
 
 @jax_slow_axis

@@ -39,12 +39,31 @@ class Spec(feedforward.Spec):
         None, "probability that a layer is visited; not given: one for each replica, spread over [0, 1]", ge=0, le=1
     )
     order: Literal["random", "from_below"] = paper("random", "order in which layers are visited")
+    unvisited: Literal["frozen", "zero_gradient"] = choice(
+        "frozen",
+        "Adam of what a missed visit would have updated (the layer, and the M and I that learn with it). frozen: its "
+        "parameters, moments and count of updates stay; zero_gradient: it is updated with a gradient of zero",
+        older="frozen",
+    )
+    running_statistics: Literal["visits", "iterations"] = choice(
+        "visits",
+        "when a layer's running statistics, which evaluation uses, follow the batch: at its visits, or always",
+        older="visits",
+    )
+    statistics_inputs: Literal["predicted", "real"] = choice(
+        "predicted",
+        "complete: whose statistics these are: those of a layer that reads its predicted input, as in training, or its "
+        "real input, as in evaluation",
+        older="predicted",
+    )
     input_model_units: PositiveInt = choice(1024, "units of the hidden layer of each input model I")
 
     @model_validator(mode="after")
     def _only_what_is_unlocked(self) -> Self:
         if self.cut_after or self.bp_lambda:
             raise ValueError("unlocking needs a DNI after every hidden layer: leave cut_after and bp_lambda at 0")
+        if self.unlock == "sparse" and self.statistics_inputs == "real":
+            raise ValueError("statistics_inputs needs unlock complete: with sparse every layer reads its real input")
         return self
 
     @classmethod
@@ -54,6 +73,8 @@ class Spec(feedforward.Spec):
             cls.tiny(method="dni", unlock="sparse", **tiny),
             cls.tiny(method="cdni", unlock="complete", **tiny),
             cls.tiny(method="cdni", unlock="sparse", depth=3, p_update=0.5, order="from_below", **tiny),
+            cls.tiny(method="dni", unlock="sparse", unvisited="zero_gradient", running_statistics="iterations", **tiny),
+            cls.tiny(method="cdni", unlock="complete", unvisited="zero_gradient", statistics_inputs="real", **tiny),
         ]
 
     def default(self, name: str) -> Any:
@@ -82,10 +103,10 @@ class Spec(feedforward.Spec):
             hidden, output = self.input_model_maps
             for i in range(2, self.depth + 1):
                 name = f"input{i}"
-                parameters[f"{name}.layer1.weight"] = rng.standard_normal(hidden.shape) / np.sqrt(hidden.inputs)
+                parameters[f"{name}.layer1.weight"] = self.initial_weight(rng, hidden)
                 parameters[f"{name}.layer1.scale"] = np.ones(hidden.shape[-1])
                 parameters[f"{name}.layer1.shift"] = np.zeros(hidden.shape[-1])
-                parameters[f"{name}.output.weight"] = rng.standard_normal(output.shape) / np.sqrt(output.inputs)
+                parameters[f"{name}.output.weight"] = self.initial_weight(rng, output)
                 parameters[f"{name}.output.bias"] = np.zeros(output.shape[-1])
         return parameters
 
@@ -115,4 +136,6 @@ class Spec(feedforward.Spec):
         if self.unlock == "complete":
             model = [linear.multiply_adds for linear in self.input_model_maps]
             multiply_adds += (self.depth - 1) * (2 * sum(model) + sum(model[1:]))
+            if self.statistics_inputs == "real":  # the connected net runs forward, too
+                multiply_adds += sum(linear.multiply_adds for linear in self.layer_maps[:-1])
         return operations + 2.0 * self.batch_size * multiply_adds

@@ -40,7 +40,13 @@ def input_model(parameters: Tree, x_RBH: Tensor, spec: Spec) -> Tensor:
 
 
 def learn(spec: Spec, state: Tree, gradients: Tree, learning_rate: Tensor, visited_R: Tensor) -> Tree:
-    """One update of Adam of the parameters in `gradients`, in the replicas `visited_R`; in place."""
+    """One update of Adam of the parameters in `gradients`; in place.
+
+    In a replica that is not among `visited_R` it does nothing, or, with `unvisited` zero_gradient, has a gradient of
+    zero: the parameters then move on with Adam's mean of past gradients, which decays.
+    """
+    if spec.unvisited == "zero_gradient":
+        gradients, visited_R = ops.masked(gradients, visited_R), torch.ones_like(visited_R)
     adam_where(
         visited_R,
         state["adam"],
@@ -53,9 +59,14 @@ def learn(spec: Spec, state: Tree, gradients: Tree, learning_rate: Tensor, visit
     return state
 
 
-def follow(spec: Spec, state: Tree, i: int, moments: tuple, visited_R: Tensor) -> Tree:
-    """Move layer i's running statistics towards the batch's in the replicas `visited_R`; in place."""
-    for name, value_RH in zip(("mean", "variance"), moments, strict=True):
+def follow(spec: Spec, state: Tree, i: int, moments: Arrays, visited_R: Tensor) -> Tree:
+    """Move layer i's running statistics towards the batch's; in place.
+
+    In a replica that is not among `visited_R` they stay, or, with `running_statistics` iterations, they move, too.
+    """
+    if spec.running_statistics == "iterations":
+        visited_R = torch.ones_like(visited_R)
+    for name, value_RH in moments.items():
         weight_R = (1 - spec.batch_norm_momentum) * visited_R.to(value_RH.dtype)
         state["statistics"][f"layer{i}"][name].lerp_(value_RH, weight_R[:, None].expand(value_RH.shape))
     return state
@@ -83,15 +94,18 @@ def iterate(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree
 
     input_of, input_pullback, pullback, moments = {1: x_RBH}, {}, {}, {}
     for i in range(1, spec.depth):
-        seen[f"h{i}"], pullback[i], moments[i] = vjp(
+        seen[f"h{i}"], pullback[i], (mean_RH, variance_RH) = vjp(
             layer, parameters[f"layer{i}"], input_of[i], spec, input_gradient=i > 1, has_aux=True
         )
+        moments[f"layer{i}"] = {"mean": mean_RH, "variance": variance_RH}
         input_of[i + 1] = seen[f"h{i}"]
         if spec.unlock == "complete":
             input_of[i + 1], input_pullback[i + 1] = vjp(
                 input_model, parameters[f"input{i + 1}"], x_RBH, spec, input_gradient=False
             )
             seen[f"input{i + 1}"] = input_of[i + 1]
+    if spec.statistics_inputs == "real":
+        _, moments, _ = feedforward.forward(spec, parameters, x_RBH)
     loss_R, pullback[spec.depth] = vjp(loss, parameters["classifier"], input_of[spec.depth], labels_RB)
 
     received = torch.full_like(loss_R, spec.gradient_scale)
@@ -101,7 +115,7 @@ def iterate(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree
         gradients = {name: ops.scaled(layer_gradients, spec.gradient_scale)}
         state = learn(spec, state, gradients, rate, visited_R)
         if i < spec.depth:
-            state = follow(spec, state, i, moments[i], visited_R)
+            state = follow(spec, state, i, moments[name], visited_R)
         if i < spec.depth and spec.unlock == "complete":
             error_RBH = seen[f"input{i + 1}"] - seen[f"h{i}"]
             input_gradients, _ = input_pullback[i + 1](error_RBH * (2 / spec.batch_size))
