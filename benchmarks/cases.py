@@ -64,8 +64,10 @@ CELLS: list[tuple[str, str, dict[str, Any], int, tuple[int, ...]]] = [
     ("stale_gradients", "stale", {"stale_decay": 0.9}, 50, (1, 3)),
     ("bp_lambda", "dni", {"method": "dni", "bp_lambda": 0.5}, 20, (1, 3)),
     ("target_scale", "cdni", {"method": "cdni", "target_scale": "batch_mean"}, 50, (1, 3)),
+    ("initial_weights", "cdni", {"method": "cdni", "initial_weights": "torch_uniform"}, 50, (1, 3)),
     ("unlock", "sparse", {"method": "dni", "unlock": "sparse"}, 20, (1, 3)),
     ("unlock", "complete", {"method": "cdni", "unlock": "complete"}, 20, (1, 3)),
+    ("missed_visits", "cdni", {"method": "cdni", "unvisited": "zero_gradient"}, 20, (1, 3)),
     ("recurrent", "copy_bptt", {"dataset": "copy", "method": "bptt"}, 50, (1, 2)),
     ("recurrent", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),
     ("recurrent", "copy_dni_t_12", {"dataset": "copy", "method": "dni", "truncation_length": 12}, 10, (1,)),
@@ -73,6 +75,7 @@ CELLS: list[tuple[str, str, dict[str, Any], int, tuple[int, ...]]] = [
     ("recurrent", "text_bptt", {"dataset": "ptb", "method": "bptt", "truncation_length": 5}, 4, (1,)),
     ("recurrent", "text_dni", {"dataset": "ptb", "method": "dni", "truncation_length": 5}, 4, (1,)),
     ("carried_state", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),
+    ("repeat_copy_choices", "dni", {"method": "dni", "level_draw": "uniform"}, 50, (1, 2)),
     ("small_copy", "dni", {"method": "dni"}, 200, (1, 3)),
     ("two_network", "dni", {"method": "dni"}, 4, (1, 2)),
 ]

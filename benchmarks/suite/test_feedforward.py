@@ -14,7 +14,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.cases import names
 from benchmarks.suite.training import time_training
 
-FEEDFORWARD = ("feedforward", "single_dni", "linear_dni", "stale_gradients", "bp_lambda", "target_scale", "unlock")
+FEEDFORWARD = (
+    *("feedforward", "single_dni", "linear_dni", "stale_gradients", "bp_lambda", "target_scale", "initial_weights"),
+    *("unlock", "missed_visits"),
+)
 
 
 @pytest.mark.parametrize("name", names(*FEEDFORWARD))

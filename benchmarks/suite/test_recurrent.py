@@ -9,6 +9,8 @@ from benchmarks.cases import names
 from benchmarks.suite.training import time_training
 
 
-@pytest.mark.parametrize("name", names("recurrent", "carried_state", "small_copy", "two_network"))
+@pytest.mark.parametrize(
+    "name", names("recurrent", "carried_state", "repeat_copy_choices", "small_copy", "two_network")
+)
 def test_training(benchmark: BenchmarkFixture, framework: str, name: str) -> None:
     time_training(benchmark, framework, name)

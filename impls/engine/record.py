@@ -40,7 +40,7 @@ class RunRecord(ClosedModel):
 
     schema_version: Literal[1] = 1
     experiment: str
-    cell: dict[str, str | int | float]
+    cell: dict[str, str | bool | int | float]
     framework: Literal["torch", "jax"]
     preset: str
     spec: dict[str, Any]

@@ -49,8 +49,8 @@ def make(
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
     runs = select_runs(read_runs(results, experiment), model="lstm")
     runs = [run for run in runs if run.cell["dataset"] in TASKS]
-    rows = [row for run in runs for row in _replica_rows(run)]
-    points = pd.DataFrame([*rows, *_paper_rows(claims)], columns=COLUMNS)
+    rows = [row for run in runs for row in replica_rows(run)]
+    points = pd.DataFrame([*rows, *paper_rows(claims)], columns=COLUMNS)
     points = points.astype({"seed": "Int64", "iteration": "Int64"})
     counts = sorted({len(run.record.seeds) for run in runs})
     sentences = [
@@ -67,7 +67,7 @@ def make(
     )
 
 
-def _replica_rows(run: Run) -> list[list]:
+def replica_rows(run: Run) -> list[list]:
     """Rows of `COLUMNS` for every replica: its start, its promotions, and its end or divergence."""
     cell, measure, diverged_at = run.cell, MEASURES[METRIC], run.diverged_at()
     cell_columns = [*(cell[name] for name in CELL), run.record.framework, "run"]
@@ -82,7 +82,8 @@ def _replica_rows(run: Run) -> list[list]:
     return rows
 
 
-def _paper_rows(claims: pd.DataFrame) -> list[list]:
+def paper_rows(claims: pd.DataFrame) -> list[list]:
+    """A row of `COLUMNS` for each of the paper's task lengths."""
     return [
         [
             *(row["dataset"], row["method"], int(cell_of(row)["truncation_length"]), "paper", row["obtained"]),
@@ -106,16 +107,16 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     panels.log_iterations(grid[0, 0], ours, x="millions", unit=1000)
     for dataset, column in zip(TASKS, grid.T, strict=True):
         here = points[points["dataset"] == dataset]
-        _curriculum_axis(column[0], dataset, here["value"].max(), height)
+        curriculum_axis(column[0], dataset, here["value"].max(), height)
         for length, axes in zip(lengths, column, strict=True):
             title = f"{DATASETS[dataset]}, T = {length}"
             axes.set_title(title, loc="left", fontweight="bold", pad=4)
-            _panel(axes, dataset, here[here["truncation_length"] == length])
+            panel(axes, dataset, here[here["truncation_length"] == length])
     layout.label_axes(grid, "data consumed (million time steps × batch)", "task length solved")
     return figure
 
 
-def _curriculum_axis(axes: Axes, dataset: str, longest: float, height: float) -> None:
+def curriculum_axis(axes: Axes, dataset: str, longest: float, height: float) -> None:
     """Draws a y axis of curriculum steps. If there is no room for all labels, only every second or third is shown."""
     top = int(to_steps(dataset, longest)) + 1
     every = math.ceil((top + 1.5) * 1.3 * style.SMALL / 72 / height)
@@ -125,7 +126,8 @@ def _curriculum_axis(axes: Axes, dataset: str, longest: float, height: float) ->
     axes.set_yticks(np.arange(top + 1), minor=True)
 
 
-def _panel(axes: Axes, dataset: str, points: pd.DataFrame) -> None:
+def panel(axes: Axes, dataset: str, points: pd.DataFrame) -> None:
+    """Draws the replicas of every method in steps of the curriculum, and the paper's diamonds on the right."""
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     missing: panels.Found = {}
     diverged: panels.Found = {}

@@ -1,14 +1,15 @@
-"""The two p_update figures: the test error of every replica against the update probability of its layers.
+"""The p_update figures: the test error of every replica against the update probability of its layers.
 
-There is one row of panels per method and one column per snapshot of the paper. Our dots are overlaid with the paper's
-medians, read off its figures. Each median is a bar over its bin of p_update. It is compared with the curve through our
-dots, which is drawn where there are enough of them.
+There is one row of panels per method or setting, and one column per snapshot of the paper. Our dots are overlaid with
+the paper's medians, read off its figures. Each median is a bar over its bin of p_update. It is compared with the curve
+through our dots, which is drawn where there are enough of them.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,9 +26,11 @@ from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.provenance.stamps import Request
-from paper_figures.runs import Run, read_runs
+from paper_figures.runs import Run, read_runs, select_runs
 
-METHODS = ("dni", "cdni")
+# Titles of the rows, and the fields of their cells.
+Rows = dict[str, dict[str, Any]]
+METHODS: Rows = {FEEDFORWARD_METHODS[method]: {"method": method} for method in ("dni", "cdni")}
 SNAPSHOTS = (5_000, 12_000, 25_000, 250_000, 500_000)  # the paper's, in iterations
 # In shortened runs, the greatest distance of an evaluation from its snapshot, as a fraction of the snapshot. It can be
 # large because such runs are not compared with the paper.
@@ -36,8 +39,7 @@ MEASURE = MEASURES["test_error"]
 FIT = "fit"  # `obtained` of a point of the curve through our dots
 FIT_AT = 25  # points of that curve
 DIVERGED = "diverged"  # the `note` of a replica whose value is not finite
-COLUMNS = [
-    "method",
+COLUMNS = [  # after the fields of the rows
     "snapshot",
     "source",
     "obtained",
@@ -65,8 +67,17 @@ def make(module_file: str, title: str, results: Path, request: Request) -> dict[
     kinds = claims.drop_duplicates("method").to_dict("records")
     runs = read_runs(results, claims["experiment"].iloc[0])
     runs = [run for run in runs if any(fits(kind, run) for kind in kinds)]
-    points = pd.concat([_our_points(runs), _paper_points(claims)], ignore_index=True)[COLUMNS]
-    return figure_files(module_file, title, results, request, runs, points, _sentences(runs), partial(_draw, runs=runs))
+    points = figure_points(runs, claims, METHODS)
+    draw = partial(figure, runs=runs, rows=METHODS)
+    return figure_files(module_file, title, results, request, runs, points, sentences(runs), draw)
+
+
+def figure_points(runs: list[Run], claims: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+    """The dots and curves of `runs` and the paper's medians in `claims`, with the fields of their row."""
+    fields = list(next(iter(rows.values())))
+    found = [_our_points(runs, row).assign(**row) for row in rows.values()]
+    found += [_paper_points(claims[claims["method"] == row["method"]]).assign(**row) for row in rows.values()]
+    return pd.concat(found, ignore_index=True)[[*fields, *COLUMNS]]
 
 
 def at_paper_scale(runs: list[Run]) -> bool:
@@ -77,18 +88,16 @@ def at_paper_scale(runs: list[Run]) -> bool:
     return not runs or max(run.record.iterations for run in runs) >= SNAPSHOTS[0]
 
 
-def _our_points(runs: list[Run]) -> pd.DataFrame:
+def _our_points(runs: list[Run], fields: dict[str, Any]) -> pd.DataFrame:
     """A row per replica and snapshot; a single row with a `note` if a run is missing or has no evaluation there."""
     scaled = not at_paper_scale(runs)
     rows = []
-    for method in METHODS:
-        for framework in FRAMEWORKS:
-            named = {"method": method, "source": framework, "obtained": "run"}
-            cell = (method, framework)
-            found = [run for run in runs if (run.cell["method"], run.record.framework) == cell]
-            for snapshot in SNAPSHOTS:
-                points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
-                rows += [{**named, "snapshot": snapshot, **point} for point in [*points, *_fit(points)]]
+    for framework in FRAMEWORKS:
+        found = [run for run in select_runs(runs, **fields) if run.record.framework == framework]
+        for snapshot in SNAPSHOTS:
+            points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
+            named = {"source": framework, "obtained": "run", "snapshot": snapshot}
+            rows += [{**named, **point} for point in [*points, *_fit(points)]]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "iteration": "Int64"})
 
 
@@ -127,15 +136,16 @@ def _snapshot(run: Run, snapshot: int, scaled: bool) -> list[dict]:
 
 def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
     bins = claims["replicas"].map(bin_of)
-    points = claims[["method", "obtained", "value"]].assign(source="paper", snapshot=claims["iteration"])
+    points = claims[["obtained", "value"]].assign(source="paper", snapshot=claims["iteration"])
     ends = {"p_low": bins.map(lambda found: found.low), "p_high": bins.map(lambda found: found.high)}
     return points.assign(**ends, iteration=claims["iteration"].astype("Int64"))
 
 
-def _sentences(runs: list[Run]) -> list[str]:
+def sentences(runs: list[Run]) -> list[str]:
+    """The caption."""
     replicas = sorted({len(run.record.seeds) for run in runs})
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
-    sentences = [
+    found = [
         f"Dots: test error of single replicas ({count}), evaluated with the layers connected.",
         "Lines: one curve through the replicas (log error, cubic in log p_update), which is what is compared with the "
         "paper.",
@@ -143,30 +153,33 @@ def _sentences(runs: list[Run]) -> list[str]:
         "medians were read for panels without bars.",
     ]
     if not at_paper_scale(runs):
-        sentences.append(
+        found.append(
             "These runs end before the paper's first snapshot. Each panel shows the same fraction of the run as the "
             f"paper's panel does of its {paper_iterations():,} iterations, at the nearest evaluation. The bars are the "
             "paper's, at its own iterations."
         )
-    return sentences
+    return found
 
 
-def _draw(points: pd.DataFrame, head: style.Head, runs: list[Run]) -> Figure:
+def figure(points: pd.DataFrame, head: style.Head, *, runs: list[Run], rows: Rows) -> Figure:
+    """The panels of the snapshots that `points` have."""
+    snapshots = sorted(points["snapshot"].unique())
     dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
     bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
-    figure, grid = layout.grid(head, len(METHODS), len(SNAPSHOTS), 1.4, legend=[[*dots, bars]], between_rows=0.2)
+    drawn, grid = layout.grid(head, len(rows), len(snapshots), 1.4, legend=[[*dots, bars]], between_rows=0.2)
     values = points["value"][points["value"] > 0]
     limits = values.min() * 0.8, values.max() * 1.25
     grid[0, 0].set(yscale="log", ylim=limits, xlim=(-0.04, 1.04), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
     panels.plain_ticks(grid[0, 0].yaxis)
-    for row, method in zip(grid, METHODS, strict=True):
-        for axes, snapshot in zip(row, SNAPSHOTS, strict=True):
-            _panel(axes, points[(points["method"] == method) & (points["snapshot"] == snapshot)])
-    for axes, snapshot in zip(grid[0], SNAPSHOTS, strict=True):
+    for panels_of_row, fields in zip(grid, rows.values(), strict=True):
+        here = points[(points[list(fields)] == list(fields.values())).all(axis=1)]
+        for axes, snapshot in zip(panels_of_row, snapshots, strict=True):
+            _panel(axes, here[here["snapshot"] == snapshot])
+    for axes, snapshot in zip(grid[0], snapshots, strict=True):
         title = _panel_title(snapshot, points[points["snapshot"] == snapshot], at_paper_scale(runs))
         axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
-    layout.label_axes(grid, "p_update", *(f"{FEEDFORWARD_METHODS[method]}: test error (%)" for method in METHODS))
-    return figure
+    layout.label_axes(grid, "p_update", *(f"{title}: test error (%)" for title in rows))
+    return drawn
 
 
 def _panel_title(snapshot: int, points: pd.DataFrame, paper_scale: bool) -> str:

@@ -60,6 +60,11 @@ def cells(artifact):
         ):
             cell = {"target_scale": scale, "adam_epsilon": epsilon}
             yield {"method": "cdni", "cell": cell, "final": [error + i / 15 for i in range(3)]}
+    elif artifact == "fig_initial_weights":
+        weights = {"lecun_normal": 2.2, "torch_uniform": 1.9, "glorot_uniform": 2.0}
+        for method, (name, error) in itertools.product(("bprop", "cdni"), weights.items()):
+            final = [error - 0.3 * (method == "bprop") + i / 15 for i in range(3)]
+            yield {"method": method, "cell": {"initial_weights": name}, "final": final}
 
 
 ARTIFACTS = [
@@ -70,6 +75,7 @@ ARTIFACTS = [
     "fig_depth_choice",
     "fig_bp_lambda",
     "fig_target_scale",
+    "fig_initial_weights",
 ]
 
 

@@ -73,15 +73,16 @@ def write_copy(
     reached=None,
     seeds=(0, 1, 2),
     diverged=None,
+    choices=None,
     **record,
 ):
-    """A run of Copy or Repeat Copy.
+    """A run of Copy or Repeat Copy; `choices` are further fields of its cell.
 
     Args:
         solved: the longest task that each replica solves, one for each of `seeds`.
         diverged: by replica, the iteration at which it diverges.
     """
-    cell = {"dataset": dataset, "model": "lstm", "method": method, "truncation_length": length}
+    cell = {"dataset": dataset, "model": "lstm", "method": method, "truncation_length": length} | (choices or {})
     reached = iterations if reached is None else reached
     evaluated = np.linspace(0, reached, 21).astype(int)
     rows = []

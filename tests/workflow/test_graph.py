@@ -29,8 +29,10 @@ TABLES = (
 )
 FIGURES = (
     *("fig_feedforward_curves", "fig_underfitting", "fig_gradient_quality", "fig_linear_dni", "fig_depth_choice"),
-    *("fig_bp_lambda", "fig_target_scale", "fig_sparse_updates", "fig_complete_unlock"),
+    *("fig_bp_lambda", "fig_target_scale", "fig_initial_weights"),
+    *("fig_sparse_updates", "fig_complete_unlock", "fig_missed_visits"),
     *("fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality", "fig_carried_state", "fig_small_copy"),
+    "fig_repeat_copy_choices",
     *("fig_two_network", "fig_two_network_periods"),
 )
 DATASETS = ("mnist", "cifar10", "copy", "repeat_copy", "ptb")
@@ -45,8 +47,8 @@ TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "r
 # Cells of the quick preset. The paper preset has more cuts, and more values of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
-    **{"bp_lambda": 6, "target_scale": 3, "unlock": 4, "recurrent": 10, "carried_state": 2, "small_copy": 2},
-    "two_network": 7,
+    **{"bp_lambda": 6, "target_scale": 3, "initial_weights": 3, "unlock": 4, "missed_visits": 2},
+    **{"recurrent": 10, "carried_state": 2, "repeat_copy_choices": 2, "small_copy": 2, "two_network": 7},
 }
 
 

@@ -16,6 +16,7 @@ TRAINING = {"torch", "jax"}
 RECURRENT = (
     *("/recurrent/", "table_rnn", "text_ptb", "fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality"),
     *("/carried_state/", "fig_carried_state", "/small_copy/", "table_small_copy", "fig_small_copy"),
+    *("/repeat_copy_choices/", "fig_repeat_copy_choices"),
 )
 TWO_NETWORK = ("/two_network/", "fig_two_network", "fig_two_network_periods")
 EDITS = {
@@ -97,7 +98,10 @@ def test_an_edit_makes_exactly_its_results_stale(source: str, smoke_results, che
 
 ONE_EXPERIMENT = {
     "impls/experiments/single_dni/spec.py": ("/single_dni/", "text_single_dni", "fig_gradient_quality"),
-    "impls/experiments/unlock/spec.py": ("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
+    "impls/experiments/unlock/spec.py": (
+        *("/unlock/", "fig_sparse_updates", "fig_complete_unlock"),
+        *("/missed_visits/", "fig_missed_visits"),
+    ),
     "impls/experiments/bp_lambda/spec.py": (),
     "impls/experiments/recurrent/spec.py": RECURRENT,
     "impls/experiments/carried_state/spec.py": ("/carried_state/", "fig_carried_state"),

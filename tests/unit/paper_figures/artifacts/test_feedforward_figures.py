@@ -52,10 +52,10 @@ def nothing(results, artifact):
 
 
 SCENES = [diverged, missing, stand_in, smoke, nothing]
-ADDITIONS = ("fig_depth_choice", "fig_bp_lambda", "fig_target_scale")
+ADDITIONS = ("fig_depth_choice", "fig_bp_lambda", "fig_target_scale", "fig_initial_weights")
 
 
-@pytest.mark.slow("draws seven figures from five sets of runs each")
+@pytest.mark.slow("draws eight figures from five sets of runs each")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("artifact", ARTIFACTS)
 def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, artifact, scene):

@@ -136,6 +136,29 @@ def test_carried_states_have_a_figure_of_their_own(tmp_path, draw):
         assert ("Not in the paper" in caption) == ("keeps its state from one sequence" in caption) == addition
 
 
+def test_choices_about_repeat_copy_have_a_panel_each(tmp_path, draw):
+    """Only where a setting ran, in the order of the changes, each with the paper's lengths."""
+    figure, _, caption = draw("fig_repeat_copy_choices")
+    assert len(figure.axes) == 1 and "No runs found" in caption
+    module = registry.module("fig_repeat_copy_choices")
+    for title, solved in (("and sizes drawn", 12), ("repeats one step later", 5)):
+        choices = module.SETTINGS[title]
+        for method in ("bptt", "dni"):
+            write_copy(
+                *(tmp_path, "jax", "repeat_copy", method, 3, [solved, solved]),
+                **{"seeds": (0, 1), "experiment": "repeat_copy_choices", "choices": choices},
+            )
+    figure, points, caption = draw("fig_repeat_copy_choices")
+    assert_legible(figure)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["repeats one step later", "and sizes drawn"]
+    ours = points[points["obtained"] == "run"]
+    assert ours.groupby("setting")["value"].max().to_dict() == {"and sizes drawn": 12, "repeats one step later": 5}
+    assert points[points["obtained"] == "table"].groupby("setting")["value"].apply(sorted).to_dict() == {
+        title: [5, 33, 59] for title in ("and sizes drawn", "repeats one step later")
+    }
+    assert "Not in the paper" in caption
+
+
 def test_the_papers_lengths_stand_at_the_right_edge(tmp_path, draw):
     figure, points, _ = draw("fig_copy_progress")
     assert len(figure.axes) == 8 and len(points) == 24

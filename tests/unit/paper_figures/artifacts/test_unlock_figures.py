@@ -115,6 +115,24 @@ def test_the_curve_is_the_one_that_is_judged(tmp_path, drawn):
     assert list(figure.axes[5].lines[5].get_ydata()) == pytest.approx(expected, rel=1e-4)
 
 
+def test_missed_visits_have_a_row_for_each_setting_that_ran(tmp_path, drawn):
+    """Each with the same medians of the paper, at the snapshots up to the ablation's length."""
+    for unvisited in ("zero_gradient", "frozen"):
+        cell = {"unlock": "sparse", "unvisited": unvisited, "synthetic_gradient_depth": 0}
+        write_unlock(tmp_path, "jax", "cdni", experiment="missed_visits", cell=cell, iterations=25_000)
+    points = points_of(tmp_path, "fig_missed_visits")
+    assert set(points["snapshot"]) == set(SNAPSHOTS[:3])
+    dots = points[points["obtained"] == "run"].dropna(subset="value")
+    assert dots.groupby(["unvisited", "snapshot"]).size().to_dict() == {
+        (unvisited, snapshot): 20 for unvisited in ("frozen", "zero_gradient") for snapshot in SNAPSHOTS[:3]
+    }
+    (figure,) = drawn
+    assert [axes.get_ylabel().split(":")[0] for axes in figure.axes[::3]] == ["frozen", "zero gradient"]
+    bars = [len(axes.collections[0].get_segments()) for axes in figure.axes]
+    assert bars[:3] == bars[3:] and sum(bars) > 0
+    assert_nothing_overlaps(figure)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_the_papers_medians_stand_in_their_bins(tmp_path, drawn, name):
     points = points_of(tmp_path, name)

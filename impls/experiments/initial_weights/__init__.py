@@ -1,0 +1,1 @@
+"""Feed-forward nets with each of three distributions of the weights before training: an ablation."""

@@ -1,0 +1,1 @@
+"""Sparse updates with both answers to what Adam does with a layer that is not visited: an ablation."""
