@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from impls.engine.record import REMEDY, RunRecord, parse_record
 from impls.errors import UserError
 from impls.fields import readable
-from impls.registry import spec_class
+from impls.registry import experiments, spec_class
 from paper_figures.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,8 +126,11 @@ def _read_run(results: Path, path: Path) -> Run:
 def _by_todays_defaults(record: RunRecord, path: Path) -> RunRecord:
     """The record with the fields that were added since, and its settings compared with today's defaults.
 
-    So the verdict on an old run follows a default that has changed. A record whose fields are not today's stays.
+    So the verdict on an old run follows a default that has changed. A record whose experiment or fields are not today's
+    is returned as it is.
     """
+    if record.experiment not in experiments():
+        return record
     specs = spec_class(record.experiment)
     spec = specs.completed(record.spec)
     if set(spec) != set(specs.model_fields):

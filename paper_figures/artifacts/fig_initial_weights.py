@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from impls.experiments.initial_weights.spec import Spec
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
@@ -21,11 +22,13 @@ TITLE = "our ablation: the distribution of the weights before training, fully co
 OUTPUT = "figures/fig_initial_weights.pdf"
 EXPERIMENT = "initial_weights"
 
+METHODS = ("bprop", "cdni")
 NAMES = {
-    "lecun_normal": "normal, variance 1/inputs",
-    "torch_uniform": "uniform, variance 1/(3 inputs)",
-    "glorot_uniform": "uniform, variance 2/(inputs + outputs)",
+    "lecun_normal": "LeCun",
+    "torch_uniform": "PyTorch",
+    "glorot_uniform": "Glorot",
 }
+DEFAULT = NAMES[Spec.model_fields["initial_weights"].default]
 WEIGHTS = panels.Family("initial_weights", dict(zip(NAMES, style.THREE_SHADES, strict=True)), names=NAMES)
 
 
@@ -36,21 +39,24 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     sentences = [
         replicas_sentence(runs, "mean test error"),
         "Colours: the distribution of all weights of the net and of M, except for the last map of M, which is zero. "
-        "The paper does not state it. This suite uses the normal distribution.",
+        "LeCun: normal with variance 1/inputs. PyTorch: uniform with variance 1/(3 inputs), the library's default. "
+        "Glorot: uniform with variance 2/(inputs + outputs). The paper does not state it. This suite's default is "
+        f"{DEFAULT}.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
 def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    nets = points[["depth", "method"]].drop_duplicates().sort_values(["depth", "method"])
-    cells = list(nets.itertuples(index=False)) or [(4, "cdni")]
+    depths = sorted(points["depth"].unique()) or [4]
+    methods = METHODS if len(points) else METHODS[-1:]  # without runs a single panel says so
     legend = [*layout.frameworks_legend(), *WEIGHTS.legend()]
-    figure, grid = layout.grid(head, 1, len(cells), 2.6, legend=[legend])
+    figure, grid = layout.grid(head, len(depths), len(methods), 2.2, legend=[legend])
     panels.log_values(grid[0, 0], points, headroom=3)
-    panels.log_iterations(grid[0, 0], panels.below_top(grid[0, 0], points), label_room=0.17 * len(cells))
-    for axes, (depth, method) in zip(grid.flat, cells, strict=True):
-        axes.set_title(f"{depth} layers, {FEEDFORWARD_METHODS[method]}", loc="left", fontweight="bold", pad=4)
-        here = points[(points["depth"] == depth) & (points["method"] == method)]
-        style.label_ends(axes, panels.draw_curves(axes, here, WEIGHTS))
+    panels.log_iterations(grid[0, 0], panels.below_top(grid[0, 0], points), label_room=0.25)
+    for row, depth in zip(grid, depths, strict=True):
+        for axes, method in zip(row, methods, strict=True):
+            axes.set_title(f"{depth} layers, {FEEDFORWARD_METHODS[method]}", loc="left", fontweight="bold", pad=4)
+            here = points[(points["depth"] == depth) & (points["method"] == method)]
+            style.label_ends(axes, panels.draw_curves(axes, here, WEIGHTS))
     layout.label_axes(grid, "training iterations", "test error (%)")
     return figure

@@ -22,12 +22,12 @@ NET = {"dataset": "mnist", "model": "fcn", "depth": 4, "method": "cdni", "unlock
 SETTINGS = {
     "frozen": {"unvisited": "frozen", "synthetic_gradient_depth": 0},
     "zero gradient": {"unvisited": "zero_gradient", "synthetic_gradient_depth": 0},
-    "zero gradient, M with a hidden layer": {"unvisited": "zero_gradient", "synthetic_gradient_depth": 1},
+    "zero gradient, deeper M": {"unvisited": "zero_gradient", "synthetic_gradient_depth": 1},
 }
 LAST = 25_000  # iterations; the ablation has no later snapshot
 ABOUT = (
     "A layer that is not visited is left as it is (frozen), or Adam updates it with a gradient of zero. M is linear, "
-    "unless the row says otherwise. The paper states neither the one nor the other; its bars are the same in all rows."
+    "the deeper M has one hidden layer. The paper states neither the one nor the other; its bars are the same in all rows."
 )
 
 

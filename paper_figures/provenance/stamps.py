@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from impls import registry
 from impls.sources import with_imports
 from paper_figures.files import CLAIMS_DATES, CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
@@ -35,8 +36,9 @@ def sources(artifact: str) -> list[str]:
 
 
 def spec_sources(experiments: Iterable[str]) -> list[str]:
-    """The files with the fields and defaults of experiments, by which their runs are judged."""
-    return with_imports([ROOT / "impls" / "experiments" / name / "spec.py" for name in experiments], ("impls",))
+    """The files with the fields and defaults of experiments, by which their runs are judged; none of unknown ones."""
+    known = sorted(set(experiments) & set(registry.experiments()))
+    return with_imports([ROOT / "impls" / "experiments" / name / "spec.py" for name in known], ("impls",))
 
 
 @lru_cache

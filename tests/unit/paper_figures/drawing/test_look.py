@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow("draws every table and figure")
 FIGURES = [name for name in registry.names() if name.startswith("fig_")]
 TABLES = [name for name in registry.names() if name.startswith(("table_", "text_"))]
 # Their panels or names of rows are too many for one column.
-WIDE = ["fig_boundary_quality", "fig_complete_unlock", "fig_small_copy", "fig_sparse_updates"]
+WIDE = ["fig_boundary_quality", "fig_complete_unlock", "fig_missed_visits", "fig_small_copy", "fig_sparse_updates"]
 
 
 @pytest.fixture(scope="module")
