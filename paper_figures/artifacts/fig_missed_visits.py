@@ -27,7 +27,8 @@ SETTINGS = {
 LAST = 25_000  # iterations; the ablation has no later snapshot
 ABOUT = (
     "A layer that is not visited is left as it is (frozen), or Adam updates it with a gradient of zero. M is linear, "
-    "the deeper M has one hidden layer. The paper states neither the one nor the other; its bars are the same in all rows."
+    "the deeper M has one hidden layer. The paper states neither the one nor the other. Its bars are the same in all "
+    "rows."
 )
 
 
