@@ -11,6 +11,7 @@ Results on the real data: results/published/*/tables/table_rnn.md.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -109,6 +110,13 @@ class Spec(CopyTasks, CellSpec):
         if self.peepholes and self.model != "lstm":
             raise ValueError(f"peepholes need the lstm: {self.model} has none")
         return self
+
+    @classmethod
+    def completed(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """As in `CellSpec`, but the step of the repeats is completed only for Repeat Copy: no other task has it."""
+        default = cls.model_fields["repeats_step"].default
+        without = {} if recorded["dataset"] == "repeat_copy" else {"repeats_step": default}
+        return super().completed(without | dict(recorded))
 
     @classmethod
     def ladder(cls) -> list[Self]:

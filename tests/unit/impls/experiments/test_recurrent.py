@@ -258,3 +258,12 @@ def test_a_change_is_not_contradicted_by_hand(change):
     for given in (other, str(other)):
         with pytest.raises(ValueError, match=f"change {change} sets {name} to {value}: omit this flag"):
             SmallCopy(change=change, **{name: given})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "differs"), [("copy", []), ("ptb", []), ("repeat_copy", ["repeats_step = with_stop (paper: own)"])]
+)
+def test_a_record_from_before_the_step_of_the_repeats_differs_where_there_are_repeats(dataset, differs):
+    recorded = Spec(dataset=dataset, method="dni").model_dump(mode="json")
+    del recorded["repeats_step"]
+    assert Spec.model_validate(Spec.completed(recorded)).changed("paper") == differs
