@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from impls.experiments.initial_weights.spec import Spec
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
@@ -28,7 +27,6 @@ NAMES = {
     "torch_uniform": "PyTorch",
     "glorot_uniform": "Glorot",
 }
-DEFAULT = NAMES[Spec.model_fields["initial_weights"].default]
 WEIGHTS = panels.Family("initial_weights", dict(zip(NAMES, style.THREE_SHADES, strict=True)), names=NAMES)
 
 
@@ -40,8 +38,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         replicas_sentence(runs, "mean test error"),
         "Colours: the distribution of all weights of the net and of M, except for the last map of M, which is zero. "
         "LeCun: normal with variance 1/inputs. PyTorch: uniform with variance 1/(3 inputs), the library's default. "
-        "Glorot: uniform with variance 2/(inputs + outputs). The paper does not state it. This suite's default is "
-        f"{DEFAULT}.",
+        "Glorot: uniform with variance 2/(inputs + outputs). The paper does not state it.",
     ]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 

@@ -89,7 +89,8 @@ def test_a_dry_run_at_the_papers_size_lists_every_training(snakemake, checkout: 
     assert set(CELLS) == {rule.removeprefix("train_") for rule in counts if rule.startswith("train_")}
     assert counts["train_feedforward"] == 2 * CELLS["feedforward"]
     assert "--data original" in dry_run.stdout
-    assert "--iterations" not in dry_run.stdout, "the paper preset must leave sizes to the defaults, or say so here"
+    sized = set(re.findall(r"impls train (\w+) .* --iterations ", dry_run.stdout))
+    assert sized == {"initial_weights", "missed_visits"}, "the paper preset must leave sizes to the defaults, or say so"
     assert not data.exists()
     assert not (checkout / "results").exists()
 
@@ -206,6 +207,7 @@ def test_a_new_experiment_needs_no_change_of_other_files(snakemake, checkout: Pa
             text.replace("impls.experiments.unlock", "impls.experiments.novel")
             .replace('"unlock"', '"novel"')
             .replace("unlock:", "novel:")
+            .replace("self.unlock", "self.novel")
         )
 
     def copied(source: str, target: str) -> Path:

@@ -24,7 +24,8 @@ from impls.presets import cells, describe_cells, load_preset, result_directory, 
 from impls.registry import experiments, spec_class
 
 PRESETS = ("quick", "smoke", "paper")
-UNLOCKED = {"quick": 20, "smoke": 4, "paper": 100}  # replicas, the dots of its figures
+# Replicas, where they are the dots of a figure.
+DOTS = {"unlock": {"quick": 20, "smoke": 4, "paper": 100}, "missed_visits": {"quick": 20, "paper": 20}}
 VALID = {
     "preset": "tiny",
     "data": "embedded",
@@ -178,7 +179,7 @@ def test_the_command_line_reads_each_command_back_as_its_cell(name: str, experim
         parsed = vars(build_parser().parse_args(arguments))
         assert spec(**{key: value for key, value in parsed.items() if key in spec.model_fields}) == spec(**cell)
         assert parsed["framework"] == "jax"
-        assert int(parsed["replicas"]) == (preset.replicas if experiment != "unlock" else UNLOCKED[name])
+        assert int(parsed["replicas"]) == DOTS.get(experiment, {}).get(name, preset.replicas)
         assert int(parsed["first_seed"]) == preset.first_seed
         assert (parsed["data"], parsed["device"], parsed["precision"]) == (preset.data, preset.device, preset.precision)
         assert str(parsed["output"]) == result_directory(preset, experiment, cell, "jax")
