@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from impls.command_line import Parser, run_command, run_program
 from impls.errors import UserError
 from paper_figures.files import CLAIMS_DATES, CLAIMS_FILE, write_together
 
@@ -69,17 +70,17 @@ def dates_from_git(file: Path = CLAIMS_FILE) -> dict[str, tuple[Terms, str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0; 1 if `--check` finds other dates; 2 after an `error: ...` line on stderr."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args(arguments)
-    try:
-        found = dates_from_git()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if not options.check:
+    return run_command(lambda: _write(options.check))
+
+
+def _write(check: bool) -> int:
+    found = dates_from_git()
+    if not check:
         write_together({CLAIMS_DATES: _text(found).encode()})
         print(f"{CLAIMS_DATES}: {sum(bool(since) for _, since in found.values())} of {len(found)} claims have a date")
     elif read_dates() != found:
@@ -115,4 +116,4 @@ def _git(file: Path, *arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 
+from impls.command_line import Parser, run_command, run_program
 from impls.errors import UserError
 from paper_figures.files import write_together
 from paper_figures.runs import ROOT, read_experiments
@@ -83,7 +83,7 @@ def _results(folder: Path) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0, or 2 after an `error: ...` line on stderr."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m paper_figures.publish.crate",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -91,15 +91,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, metavar="DIR", required=True, help="a folder of runs, inside results/")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: crate.zip in that folder")
     options = parser.parse_args(arguments)
-    try:
-        output = options.output or options.results / "crate.zip"
-        write_together({output: make(options.results)})
-    except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_command(lambda: _pack(options.results, options.output or options.results / "crate.zip"))
+
+
+def _pack(results: Path, output: Path) -> None:
+    write_together({output: make(results)})
     print(output)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

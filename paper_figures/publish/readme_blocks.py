@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+from impls.command_line import Parser, run_command, run_program
 from impls.errors import UserError
 from impls.registry import experiments
 from paper_figures.files import write_together
@@ -80,16 +81,16 @@ def rewrite(text: str, page: Path, summary: Summary) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0; 1 if `--check` finds a page that is out of date; 2 after an `error: ...` line on stderr."""
     options = _parser().parse_args(arguments)
-    try:
-        summary = Summary(options.results)
-        pages = {path: path.read_text(encoding="utf-8") for path in options.pages}
-        made = {path: rewrite(text, path.resolve(), summary) for path, text in pages.items()}
-        changed = [path for path, text in made.items() if text != pages[path]]
-        if not options.check:
-            write_together({path: made[path].encode() for path in changed})
-    except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_command(lambda: _rewrite(options))
+
+
+def _rewrite(options: argparse.Namespace) -> int:
+    summary = Summary(options.results)
+    pages = {path: path.read_text(encoding="utf-8") for path in options.pages}
+    made = {path: rewrite(text, path.resolve(), summary) for path, text in pages.items()}
+    changed = [path for path, text in made.items() if text != pages[path]]
+    if not options.check:
+        write_together({path: made[path].encode() for path in changed})
     for path in pages:
         state = ("out of date" if options.check else "written") if path in changed else "up to date"
         print(f"{path}: {state}")
@@ -120,7 +121,7 @@ def _block(name: str, page: Path, summary: Summary) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     pages = [ROOT / page for page in PAGES]
@@ -132,4 +133,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

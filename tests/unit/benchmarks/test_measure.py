@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks import measure
-from benchmarks.__main__ import main
 from benchmarks.cases import CASES, Case, names
+from benchmarks.cli import main
 from benchmarks.gate.evidence import SAME
 from benchmarks.gate.trees import SCHEMA, SLOWDOWN
 from benchmarks.measure import BUCKETS, LAUNCHES, Training, sketch

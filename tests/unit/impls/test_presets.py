@@ -18,7 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impls.__main__ import build_parser
+from impls.cli import build_parser
 from impls.errors import UserError
 from impls.presets import cells, describe_cells, load_preset, result_directory, train_command
 from impls.registry import experiments, spec_class

@@ -9,7 +9,7 @@ import pytest
 from impls.errors import UserError
 from impls.experiments.unlock.spec import Spec as Unlock
 from paper_figures import registry
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 from paper_figures.files import write_together
 from paper_figures.runs import ROOT, read_runs
 from tests.support.runs_on_disk import edit_curves, edit_record, write_run
@@ -115,7 +115,7 @@ def test_drawing_in_another_process_gives_the_same_bytes(tmp_path):
     names += ("table_rnn", "fig_copy_progress", "report")
     program = f"""
 import sys
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 codes = [main([name, "--results", {str(tmp_path)!r}]) for name in {names}]
 unwanted = {{"torch", "jax"}} & {{name.split(".")[0] for name in sys.modules}}
 sys.exit(f"codes {{codes}}, imported {{unwanted}}" if any(codes) or unwanted else 0)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import build_parser as benchmarks_parser
-from impls.__main__ import build_parser as impls_parser
+from benchmarks.cli import build_parser as benchmarks_parser
+from impls.cli import build_parser as impls_parser
 from impls.registry import experiments
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.gate import settings as gate_module
 from tests.support.gate_records import benchmark, saved
 

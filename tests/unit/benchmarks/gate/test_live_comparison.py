@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.gate import compare, trees
 from benchmarks.gate.trees import Failed, Tree
 from tests.support.gate_settings import gate

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import machine
-from benchmarks.__main__ import main
+from benchmarks.cli import main
 from benchmarks.gate import calibrate, compare, trees
 from benchmarks.gate.evidence import Comparison, Evidence
 from benchmarks.gate.settings import Gate, read_gate

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import machine
-from benchmarks.__main__ import main
 from benchmarks.cases import Case
+from benchmarks.cli import main
 from benchmarks.gpu import busy_time, gpu_check, timing_process
 from benchmarks.gpu.timing_process import METHODS, PARTS, GpuOnly, OutOfTime, Timings, whole_table
 from impls.registry import FRAMEWORKS
@@ -288,6 +288,6 @@ def test_the_gpus_clocks_are_watched_and_reasons_put_into_words(monkeypatch, tmp
 
 
 def test_importing_the_command_needs_no_framework():
-    code = "import sys, benchmarks.__main__; print({'torch', 'jax'} & set(sys.modules))"
+    code = "import sys, benchmarks.cli; print({'torch', 'jax'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert re.search(r"^set\(\)$", result.stdout, re.MULTILINE)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from benchmarks import machine
-from benchmarks.__main__ import main
 from benchmarks.cases import CASES, PLAIN, Case
+from benchmarks.cli import main
 from benchmarks.measure import Training
 from benchmarks.roofline import limits_page, machine_limits, measurements, plain_loop, processes
 from impls.registry import FRAMEWORKS

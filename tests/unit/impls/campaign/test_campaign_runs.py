@@ -17,12 +17,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from impls.__main__ import main
 from impls.campaign.device import Device
 from impls.campaign.job_list import Job, load_campaign
 from impls.campaign.schedule import make_plan
 from impls.campaign.supervisor import Supervisor
 from impls.campaign.time_estimates import Rates
+from impls.cli import main
 from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.train import train

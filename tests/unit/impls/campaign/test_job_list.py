@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from impls.__main__ import main
 from impls.campaign.command import campaign
 from impls.campaign.device import Device, estimated_memory, find_device, jobs_and_threads
 from impls.campaign.job_list import Job, load_campaign, select
@@ -20,6 +19,7 @@ from impls.campaign.job_state import state_of
 from impls.campaign.options import CampaignOptions
 from impls.campaign.schedule import START_SECONDS, describe, make_plan
 from impls.campaign.time_estimates import Rates
+from impls.cli import main
 from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.run_folder import CHECKPOINT, RECORD, read_checkpoint
@@ -277,7 +277,7 @@ def test_the_command_of_a_job_names_its_own_folder():
 
 def test_the_process_of_a_campaign_takes_no_gpu_and_needs_no_workflow():
     """No framework is imported, and nothing that only drawing, Snakemake or the stand-ins need."""
-    code = "import sys, impls.__main__, impls.campaign.command; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, impls.cli, impls.campaign.command; print(*{name.split('.')[0] for name in sys.modules})"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     unwanted = {"torch", "jax", "snakemake", "matplotlib", "sklearn", "statsmodels", "jsonschema", "requests"}
     assert "pydantic" in output.split()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from impls.__main__ import _from_flags, build_parser
+from impls.cli import _from_flags, build_parser
 from impls.engine.options import Options, train_command
 from impls.registry import spec_class
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from impls.__main__ import main
+from impls.cli import main
 from impls.data import load
 from impls.engine.options import Options, cell_folder
 from impls.engine.record import SCHEMA_FILE, read_record, schema_text
@@ -96,7 +96,7 @@ def test_sources_follow_imports_and_keep_the_frameworks_apart():
 
 
 def test_importing_a_spec_or_the_command_line_needs_no_framework():
-    code = "import sys, impls.__main__, impls.experiments.feedforward.spec; print({'torch', 'jax'} & set(sys.modules))"
+    code = "import sys, impls.cli, impls.experiments.feedforward.spec; print({'torch', 'jax'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 

@@ -91,7 +91,7 @@ def test_the_same_inputs_give_the_same_bytes_in_another_process(tmp_path):
         expected[artifact] = registry.module(artifact).make(tmp_path / artifact)
         assert set(expected[artifact]) == {".pdf", ".svg", ".png", ".csv", ".json"}
     program = f"""
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 for name in {names}:
     assert main([name, "--results", {str(tmp_path)!r} + "/" + name]) == 0
 """

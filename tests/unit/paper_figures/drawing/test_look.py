@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from impls.errors import UserError
 from paper_figures import registry
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 from paper_figures.drawing import curve_points, latex, layout, panels, style
 from tests.support.drawn_figures import draw_figure
 from tests.support.feedforward_runs import ARTIFACTS, write_cells

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 from tests.support.stamped_drawings import write_runs
 
 

@@ -20,7 +20,7 @@ def clones(tmp_path_factory):
     fixed = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     for who in ("AUTHOR", "COMMITTER"):
         fixed |= {f"GIT_{who}_NAME": "x", f"GIT_{who}_EMAIL": "x", f"GIT_{who}_DATE": "2026-01-01T00:00:00Z"}
-    program = "import sys; from paper_figures.__main__ import main; sys.exit(any(main([name, '--results', 'results/a'])"
+    program = "import sys; from paper_figures.cli import main; sys.exit(any(main([name, '--results', 'results/a'])"
     program += " for name in ('fig_underfitting', 'text_deep', 'claims')))"
     environments = [
         {"PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C"},

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 from paper_figures.drawing import style
 from paper_figures.provenance import embedding, stamps
 from tests.support.stamped_drawings import FIGURE, FIGURE_SUFFIXES, FILES, TABLE, TABLE_SUFFIXES

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper_figures.__main__ import main
+from paper_figures.cli import main
 from paper_figures.drawing import style
 from paper_figures.provenance import embedding, stamps
 from paper_figures.provenance.verify import DIFFERS, MATCHES, UNKNOWN, Verifier

@@ -8,12 +8,12 @@ import shlex
 import pandas as pd
 import pytest
 
-from impls.__main__ import build_parser
+from impls.cli import build_parser
 from impls.errors import UserError
 from paper_figures import registry
-from paper_figures.__main__ import main
 from paper_figures.claims.matching import read_claims
 from paper_figures.claims.sections import ADDITIONS, by_section, section_by_artifact, section_of
+from paper_figures.cli import main
 from paper_figures.report.claims import WAITING, claim_rows, claims_with_headings, statements
 from paper_figures.report.missing import missing_runs
 from paper_figures.report.snakemake_labels import labels
