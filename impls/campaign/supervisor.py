@@ -17,13 +17,13 @@ from impls.campaign.schedule import START_SECONDS, Entry
 from impls.campaign.time_estimates import Rates
 from impls.campaign.training_process import Child, Progress
 from impls.engine.run_folder import CHECKPOINT
+from impls.engine.stop_signals import handling
 from impls.engine.train import STEPS_PER_LAUNCH
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 3.0  # time to stop a process, apart from the part that depends on its cell
 WRITE_BYTES_PER_SECOND = 50e6  # of a checkpoint, including the copy from the device and the synchronisation
 LOCK_SECONDS = 60.0  # how long a training of an earlier campaign may hold a folder
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Outcome(NamedTuple):
@@ -68,26 +68,20 @@ class Supervisor:
 
     def run(self) -> None:
         """Run the jobs; returns when none runs any more. `signals` then counts the stop signals."""
-        handlers = {
-            number: signal.signal(number, self._note_signal)
-            for number in STOP_SIGNALS
-            if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGINT
-        }
-        try:
-            while True:
-                for child in list(self.running):
-                    self._look(child)
-                if not self.signals:
-                    self._start_what_fits()
-                self.tick(self)
-                if not self.running and (self.signals or not self.waits_for_held):
-                    return
-                time.sleep(POLL_SECONDS)
-        finally:
-            for child in self.running:  # only if this process itself fails
-                child.process.terminate()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        with handling(self._note_signal):
+            try:
+                while True:
+                    for child in list(self.running):
+                        self._look(child)
+                    if not self.signals:
+                        self._start_what_fits()
+                    self.tick(self)
+                    if not self.running and (self.signals or not self.waits_for_held):
+                        return
+                    time.sleep(POLL_SECONDS)
+            finally:
+                for child in self.running:  # only if this process itself fails
+                    child.process.terminate()
 
     def _note_signal(self, _number: int, _frame: object) -> None:
         self.signals += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Iden
 from impls.engine.spec import CellSpec
 from impls.engine.splits import as_examples, cell_splits
 from impls.engine.state import EVALUATED, Leaves, stack_replicas
+from impls.engine.stop_signals import handling
 from impls.errors import UserError
 from impls.registry import implementation
 from impls.sources import sources_sha256, training_sources
@@ -56,7 +56,7 @@ def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
 
     Raises:
         UserError: bad data, a folder in use, or a full disk.
-        KeyboardInterrupt: Ctrl-C; raised after everything is written.
+        KeyboardInterrupt: a stop signal; raised after everything is written.
     """
     folder = options.output or cell_folder(experiment, spec, options)
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,8 +112,7 @@ class _Run:
         if not self.curves.points:
             self._evaluate()
         saved = time.perf_counter()
-        handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with handling(self._note_signal):
             with progress_bar(self.options, self.spec, self.progress.iteration) as bar:
                 for boundary, inputs in self._blocks():
                     steps = boundary - self.progress.iteration
@@ -126,9 +125,6 @@ class _Run:
                         self._save()
                         saved = time.perf_counter()
             return self._finish()
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
 
     def _boundaries(self) -> list[int]:
         """Iterations at which launches end: every evaluation, and equal parts between two evaluations.

@@ -70,9 +70,7 @@ def dates_from_git(file: Path = CLAIMS_FILE) -> dict[str, tuple[Terms, str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0; 1 if `--check` finds other dates; 2 after an `error: ...` line on stderr."""
-    parser = Parser(
-        prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args(arguments)
     return run_command(lambda: _write(options.check))

@@ -121,9 +121,7 @@ def _block(name: str, page: Path, summary: Summary) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=COMMAND, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     pages = [ROOT / page for page in PAGES]
     parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", default=pages, help="default: all")
     parser.add_argument("--check", action="store_true", help="write nothing")
