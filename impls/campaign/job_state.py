@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from impls.campaign.job_list import Job
+from impls.command_line import in_words
 from impls.engine.record import RunRecord, read_record
 from impls.engine.run_folder import (
     CHECKPOINT,
@@ -20,17 +21,22 @@ from impls.engine.run_folder import (
     identity,
     read_checkpoint,
 )
+from impls.errors import UserError
 from impls.sources import sources_sha256, training_sources
 
 SET_ASIDE = "set-aside"
 
 
 class JobState(NamedTuple):
-    """The state of a job. `differs` names the entries of the folder's identity that are not the job's."""
+    """The state of a job.
 
-    status: Literal["missing", "partial", "paused", "complete", "other"]
+    `differs` names the entries of the folder's identity that are not the job's; `damage` says what cannot be read.
+    """
+
+    status: Literal["missing", "partial", "paused", "complete", "other", "damaged"]
     iteration: int = 0
     differs: tuple[str, ...] = ()
+    damage: str = ""
 
     @property
     def done(self) -> bool:
@@ -56,6 +62,15 @@ def state_of(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None = No
     A complete result is kept whatever code made it; its record names the code. A checkpoint of other code cannot be
     resumed.
     """
+    try:
+        return _state_of(job, out, data)
+    except UserError as error:
+        return JobState("damaged", damage=str(error))
+    except OSError as error:
+        return JobState("damaged", damage=in_words(error))
+
+
+def _state_of(job: Job, out: Path, data: Mapping[str, dict[str, str]] | None) -> JobState:
     record = record_of(job, out)
     if record is not None and record.status == "complete":
         differs = _not_asked_for(job, record)

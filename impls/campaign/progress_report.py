@@ -12,6 +12,7 @@ from impls.campaign.schedule import Entry, minutes_left
 from impls.campaign.supervisor import Outcome, Supervisor
 from impls.campaign.training_process import Child, log_of
 from impls.engine.files import write_atomically
+from impls.errors import UserError
 
 STATUS = "status.json"
 LINE_SECONDS, STATUS_SECONDS = 60.0, 10.0
@@ -29,6 +30,7 @@ class Report:
         self.entries, self.out, self.started, self.budget_minutes = entries, out, started, budget_minutes
         self.printed = 0  # outcomes that have been printed
         self.line_at, self.status_at = started, 0.0
+        self.status_failed = False  # whether the last write of status.json failed
 
     def tick(self, supervisor: Supervisor) -> None:
         """Print what is new: the end of a job at once, the rest once a minute."""
@@ -62,7 +64,13 @@ class Report:
             "ended": [{"run": o.job.folder, "state": o.state, "iteration": o.iteration} for o in ended],
             "waiting": [entry.job.folder for entry in supervisor.waiting],
         }
-        write_atomically(self.out / STATUS, (json.dumps(content, indent=1) + "\n").encode())
+        try:
+            write_atomically(self.out / STATUS, (json.dumps(content, indent=1) + "\n").encode())
+            self.status_failed = False
+        except UserError as error:  # such as a full disk; the trainings continue, and say so themselves if they cannot
+            if not self.status_failed:
+                say(f"{self._clock()} {error}")
+            self.status_failed = True
 
     def summary(self, supervisor: Supervisor) -> Iterator[str]:
         """Lines that list what was done, what failed and why, and the estimated time of the rest."""

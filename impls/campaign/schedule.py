@@ -25,7 +25,7 @@ class Entry:
     @property
     def iterations(self) -> int:
         """Iterations left to do."""
-        return 0 if self.state.done else max(0, self.job.last_iteration - self.first)
+        return 0 if self.state.done or self.state.status == "damaged" else max(0, self.job.last_iteration - self.first)
 
 
 def make_plan(jobs: list[Job], out: Path, data: Mapping[str, dict[str, str]] | None = None) -> list[Entry]:
@@ -47,7 +47,8 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
         f"on {rates.device.name} ({rates.device.kind}), {rates.precision}"
     )
     counts = {
-        state: sum(e.state.status == state for e in entries) for state in ("complete", "paused", "partial", "other")
+        state: sum(e.state.status == state for e in entries)
+        for state in ("complete", "paused", "partial", "other", "damaged")
     }
     counted = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     yield f"{len(entries)} runs in the list{': ' + counted if counted else ''}"
@@ -66,6 +67,9 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
             yield f"-- {title}"
         if entry.state.status == "other":
             yield f"{'differs in ' + ', '.join(entry.state.differs):>52}  {job.listed_name}"
+            continue
+        if entry.state.status == "damaged":
+            yield f"{'damaged':>52}  {job.listed_name}: {entry.state.damage}"
             continue
         seconds = START_SECONDS + rates.seconds(job, entry.iterations)
         ends = heapq.heappop(slots) + seconds

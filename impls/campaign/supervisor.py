@@ -16,6 +16,7 @@ from impls.campaign.job_state import record_of, state_of
 from impls.campaign.schedule import START_SECONDS, Entry
 from impls.campaign.time_estimates import Rates
 from impls.campaign.training_process import Child, Progress
+from impls.command_line import in_words
 from impls.engine.run_folder import CHECKPOINT
 from impls.engine.stop_signals import handling
 from impls.engine.train import STEPS_PER_LAUNCH
@@ -59,7 +60,9 @@ class Supervisor:
         self.out, self.data, self.rates, self.at_once = out, data, rates, at_once
         self.checkpoint_minutes, self.deadline, self.tick = checkpoint_minutes, deadline, tick
         self.running: list[Child] = []
-        self.outcomes: list[Outcome] = []
+        self.outcomes = [
+            Outcome(entry.job, "failed", 0, entry.state.damage) for entry in entries if entry.state.status == "damaged"
+        ]
         self.start_seconds = START_SECONDS  # from the start of a process to its first step; the longest so far
         self.stop_factor = 1.0  # longest time to stop so far, relative to its estimate
         self.signals = 0  # stop signals that this process has received
@@ -108,7 +111,7 @@ class Supervisor:
         job, code = child.job, child.process.returncode
         done = child.progress()
         now = state_of(job, self.out, self.data)
-        record = record_of(job, self.out)
+        record = None if now.status == "damaged" else record_of(job, self.out)
         if now.status == "complete" and record is not None and record.model_steps_per_second:
             # The checkpoint is gone; the record has the sums of all sessions.
             seconds = len(record.seeds) * record.iteration_reached / record.model_steps_per_second
@@ -126,6 +129,8 @@ class Supervisor:
             self.outcomes.append(
                 Outcome(job, "complete" if now.status == "complete" else "paused", now.iteration, text)
             )
+        elif now.status == "damaged":
+            self.outcomes.append(Outcome(job, "failed", 0, now.damage))
         elif stopped:
             self.outcomes.append(Outcome(job, "partial", now.iteration, ""))
         else:
@@ -142,20 +147,25 @@ class Supervisor:
             if entry.job.name in {child.job.name for child in self.running}:
                 continue
             seconds = self._seconds_for(entry)
-            if seconds <= 0 or self._is_held(entry):
+            if seconds <= 0:
                 continue
-            self.waiting.remove(entry)
-            shares_gpu = self.rates.device.kind == "cuda" and self.at_once > 1
-            self.running.append(
-                Child(
-                    Entry(entry.job, state_of(entry.job, self.out, self.data), entry.first),
-                    self.out,
-                    threads=self.rates.threads,
-                    seconds=seconds,
-                    checkpoint_minutes=self.checkpoint_minutes,
-                    shares_gpu=shares_gpu,
-                )
-            )
+            try:
+                if not self._is_held(entry):
+                    self.waiting.remove(entry)
+                    self.running.append(self._child(entry, seconds))
+            except OSError as error:  # its folder or its log cannot be made
+                self.waiting = [other for other in self.waiting if other is not entry]
+                self.outcomes.append(Outcome(entry.job, "failed", entry.state.iteration, in_words(error)))
+
+    def _child(self, entry: Entry, seconds: float) -> Child:
+        return Child(
+            Entry(entry.job, state_of(entry.job, self.out, self.data), entry.first),
+            self.out,
+            threads=self.rates.threads,
+            seconds=seconds,
+            checkpoint_minutes=self.checkpoint_minutes,
+            shares_gpu=self.rates.device.kind == "cuda" and self.at_once > 1,
+        )
 
     def _has_memory(self, job: Job) -> bool:
         """Whether a job fits into memory beside the running ones. A single job is always tried."""

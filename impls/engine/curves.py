@@ -12,6 +12,7 @@ import pandas as pd
 from impls.engine.files import write_atomically
 from impls.engine.state import Leaves
 
+CURVE_VALUES = "curves"  # the name of the values in a checkpoint
 COLUMNS = {
     "replica": "int32",
     "seed": "int64",
@@ -70,11 +71,11 @@ class Curves:
     def leaves(self) -> tuple[Leaves, list[list]]:
         """The content for a checkpoint: the values [points, R], and (iteration, split, metric) of each point."""
         values = np.stack([value_R for *_, value_R in self.points]) if self.points else np.zeros((0, len(self.seeds)))
-        return {"curves": values}, [list(point[:3]) for point in self.points]
+        return {CURVE_VALUES: values}, [list(point[:3]) for point in self.points]
 
     def load(self, leaves: Leaves, labels: list[list]) -> None:
         """Restore the content that `leaves` returned."""
-        self.points = [(*label, value_R) for label, value_R in zip(labels, leaves["curves"], strict=True)]
+        self.points = [(*label, value_R) for label, value_R in zip(labels, leaves[CURVE_VALUES], strict=True)]
 
     def frame(self) -> pd.DataFrame:
         """Columns replica, seed, iteration, split, metric, value."""

@@ -12,6 +12,7 @@ from impls.engine.files import read_arrays
 from impls.engine.record import read_record
 from impls.engine.run_folder import CURVES, PARAMETERS, RECORD
 from impls.engine.splits import cell_splits
+from impls.engine.state import unlike
 from impls.errors import UserError
 from impls.registry import implementation, spec_class
 
@@ -48,6 +49,8 @@ def evaluate(folder: Path) -> list[str]:
             f"{folder / PARAMETERS} was written by another version of the suite: this one has no {other[0]}; "
             f"evaluate it with commit {record.code.git_commit}, or train the cell again"
         )
+    if wrong := unlike(leaves, {name: known[name] for name in leaves}):
+        raise UserError(f"{folder / PARAMETERS} is damaged ({wrong}). Train the cell again")
     runner.load(known | leaves)
     curves = pd.read_parquet(folder / CURVES)
     last = curves[curves.iteration == record.iteration_reached].groupby(["split", "metric"]).value.mean()

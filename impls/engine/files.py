@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,27 +19,44 @@ from impls.engine.state import Leaves
 from impls.errors import UserError
 
 META = "meta.json"
+DAMAGED = (ValueError, TypeError, KeyError, EOFError, RecursionError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def temporary_of(path: Path) -> Path:
+    """The file that is written before it replaces `path`. After a kill it stays, and the next write replaces it."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Replace `path` by `content` atomically: at any moment, also after a kill, the file is the old or the new one.
 
+    One process at a time may write a path.
+
     Raises:
         UserError: the disk is full or not writable; the old file is unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_of(path)
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(
             f"cannot write {path}: {error.strerror}. The old file is unchanged: free some space or choose another "
-            "--output, then run the same command with --resume"
+            "place, then run the same command again (a training with --resume)"
         ) from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there, and what a killed write of it has left."""
+    for file in (path, temporary_of(path)):
+        file.unlink(missing_ok=True)
 
 
 def write_arrays(path: Path, arrays: Leaves, meta: dict[str, Any]) -> None:
@@ -54,14 +72,32 @@ def read_arrays(path: Path) -> tuple[Leaves, dict[str, Any]]:
 
     Raises:
         UserError: the file is damaged, or was not written by `write_arrays`.
+        OSError: it cannot be opened.
+    """
+    with opened_arrays(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+        meta = json.loads(arrays.pop(META).tobytes())
+        if not isinstance(meta, dict):
+            raise ValueError("its description is not a mapping")
+        return arrays, meta
+
+
+@contextlib.contextmanager
+def opened_arrays(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    """The arrays in a file of `write_arrays`, of which only those that are used are read.
+
+    Raises:
+        UserError: what is read in the `with` block is damaged, or was not written by `write_arrays`.
+        OSError: the file cannot be opened.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        meta = json.loads(arrays.pop(META).tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it, and run again without --resume") from error
-    return arrays, meta
+            packed = [entry.filename for entry in stored.zip.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+            if packed:  # a few bytes could unpack to more than the memory
+                raise ValueError(f"{packed[0]} is compressed")
+            yield stored
+    except DAMAGED as error:
+        raise UserError(f"{path} is damaged ({error}). Delete it to train from the start") from error
 
 
 @contextlib.contextmanager

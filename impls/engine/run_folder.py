@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from impls.engine.files import META
-from impls.errors import UserError
+from impls.engine.files import META, opened_arrays
 
 CHECKPOINT, PARAMETERS, CURVES, RECORD = "checkpoint.npz", "parameters.npz", "curves.parquet", "run.json"
 Identity = dict[str, Any]
@@ -53,13 +49,10 @@ class Checkpoint(NamedTuple):
 def read_checkpoint(path: Path) -> Checkpoint | None:
     """The description in the checkpoint `path`, or None if there is none; raises `UserError` if it is damaged."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        with opened_arrays(path) as stored:
             meta = json.loads(stored[META].tobytes())
+            progress = meta["progress"]
+            seconds = float(progress["train_seconds"] + progress["evaluation_seconds"])
+            return Checkpoint(dict(meta["identity"]), int(progress["iteration"]), seconds)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it, and the cell is trained again") from error
-    progress = meta["progress"]
-    return Checkpoint(
-        meta["identity"], progress["iteration"], progress["train_seconds"] + progress["evaluation_seconds"]
-    )

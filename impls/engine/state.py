@@ -42,6 +42,21 @@ def unflatten(leaves: dict[str, Any]) -> Tree:
     return tree
 
 
+def unlike(found: Leaves, wanted: Leaves) -> str | None:
+    """The first array of `found` that `wanted` has not, lacks, or has in another shape or type, in words; or None.
+
+    >>> unlike({"a": np.zeros(2)}, {"a": np.zeros(3)})
+    'a is float64 [2] instead of float64 [3]'
+    """
+    for name in sorted(found.keys() | wanted.keys()):
+        if name not in wanted or name not in found:
+            return f"{name} is {'missing' if name in wanted else 'unknown'}"
+        one, other = (f"{leaves[name].dtype} {list(leaves[name].shape)}" for leaves in (found, wanted))
+        if one != other:
+            return f"{name} is {one} instead of {other}"
+    return None
+
+
 def stack_replicas(replicas: list[Leaves]) -> Leaves:
     """Per-replica arrays by path -> arrays with a leading replica axis.
 

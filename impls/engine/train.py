@@ -14,9 +14,9 @@ from typing import Literal
 
 from impls.data import load
 from impls.engine.contract import Runner
-from impls.engine.curves import Curves
+from impls.engine.curves import CURVE_VALUES, Curves
 from impls.engine.environment import prepare_environment
-from impls.engine.files import exclusive, read_arrays, write_arrays
+from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_arrays
 from impls.engine.machine import cpu_name, git_state, package_versions, process_peak_memory_bytes, usable_cpus
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
@@ -24,7 +24,7 @@ from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, 
 from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, differences, identity
 from impls.engine.spec import CellSpec
 from impls.engine.splits import as_examples, cell_splits
-from impls.engine.state import EVALUATED, Leaves, stack_replicas
+from impls.engine.state import EVALUATED, Leaves, stack_replicas, unlike
 from impls.engine.stop_signals import handling
 from impls.errors import UserError
 from impls.registry import implementation
@@ -207,13 +207,20 @@ class _Run:
         if not path.is_file():
             return
         leaves, meta = read_arrays(path)
-        changed = differences(self._identity(), meta["identity"])
+        changed = differences(self._identity(), meta.get("identity", {}))
         if changed:
             say(f"starting from iteration 0: {path} differs in {', '.join(changed)}")
             return
-        self.progress, labels = Progress(**meta["progress"]), meta["curve_labels"]
-        self.curves.load(leaves, labels)
-        self.runner.load(leaves)
+        try:
+            self.progress = Progress(**meta["progress"])
+            self.curves.load(leaves, meta["curve_labels"])
+        except DAMAGED as error:
+            raise UserError(f"{path} is damaged ({error}). Delete it to train from the start") from error
+        state = {name: value for name, value in leaves.items() if name != CURVE_VALUES}
+        wrong = unlike(state, self.runner.leaves())
+        if wrong:
+            raise UserError(f"{path} is damaged ({wrong}). Delete it to train from the start")
+        self.runner.load(state)
         say(f"resuming from iteration {self.progress.iteration} of {self.spec.iterations}")
 
     def _must_stop(self) -> bool:
@@ -244,7 +251,7 @@ class _Run:
         record = self._record("complete" if complete else "partial")
         write_record(self.folder / RECORD, record)
         if complete:
-            (self.folder / CHECKPOINT).unlink(missing_ok=True)
+            remove(self.folder / CHECKPOINT)
         elif self.stop_signal is not None:
             say(f"stopped at iteration {record.iteration_reached}; --resume continues from there")
             raise KeyboardInterrupt
