@@ -38,7 +38,8 @@ def campaign(options: CampaignOptions) -> int:
     device = find_device(jobs[0].preset)
     at_once, threads = jobs_and_threads(device, options.jobs, options.threads)
     rates = Rates(device, threads, jobs[0].preset.precision)
-    rates.read_records([PUBLISHED, out])
+    for problem in rates.read_records([PUBLISHED, out]):
+        say(f"not used for estimates: {problem}")
     if options.dry_run:
         for line in describe(make_plan(jobs, out), rates, at_once, options.budget_minutes):
             say(line)

@@ -46,10 +46,8 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
         f"{at_once} at once, {rates.threads} CPU {'thread' if rates.threads == 1 else 'threads'} each, "
         f"on {rates.device.name} ({rates.device.kind}), {rates.precision}"
     )
-    counts = {
-        state: sum(e.state.status == state for e in entries)
-        for state in ("complete", "paused", "partial", "other", "damaged")
-    }
+    states = ("complete", "paused", "partial", "other", "damaged")
+    counts = {state: sum(e.state.status == state for e in entries) for state in states}
     counted = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     yield f"{len(entries)} runs in the list{': ' + counted if counted else ''}"
     yield (

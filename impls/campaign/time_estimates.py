@@ -58,12 +58,18 @@ class Rates:
             size = job.operations_per_iteration
             self.measured[*job.kind, job.name] = _Measured(size * iterations / seconds, size)
 
-    def read_records(self, folders: Iterable[Path]) -> None:
-        """Take over every run in the folders that was made on this device in this precision."""
+    def read_records(self, folders: Iterable[Path]) -> list[str]:
+        """Take over every run in the folders that was made on this device in this precision; returns what is damaged."""
+        damaged = []
         for path in (path for folder in folders for path in sorted(folder.glob("**/run.json"))):
-            record = read_record(path)
+            try:
+                record = read_record(path)
+            except UserError as error:
+                damaged.append(str(error))
+                continue
             if record.experiment in experiments() and self._is_of_here(record):
                 self._learn_record(record)
+        return damaged
 
     def rate(self, job: Job) -> Rate:
         """The rate of the measurement that is closest to the job."""

@@ -47,7 +47,7 @@ class Child:
         self.started = time.monotonic()
         self.asked_at: float | None = None  # time of the first request to stop
         self.times_asked = 0
-        self.seen_at = 0  # modification time of the last checkpoint that was read
+        self.seen: tuple[int, ...] = ()  # which checkpoint was read last
         self.checkpoint: Checkpoint | None = None
         self._read()
         # The progress of a resumed checkpoint does not count for this process.
@@ -102,10 +102,14 @@ class Child:
         return Progress(self.checkpoint.iteration, self.checkpoint.seconds) if self.checkpoint else Progress(0, 0.0)
 
     def _read(self) -> None:
-        """Read the checkpoint if it is new."""
-        written = self.path.stat().st_mtime_ns if self.path.is_file() else 0
-        if written > self.seen_at:
-            self.seen_at = written
+        """Read the checkpoint if it is another one than the last; its time may lie in the future."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return
+        now = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if now != self.seen:
+            self.seen = now
             self.checkpoint = read_checkpoint(self.path) or self.checkpoint
 
 

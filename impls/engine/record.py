@@ -86,8 +86,8 @@ def parse_record(content: bytes, path: Path) -> RunRecord:
     """The record that `content`, of the file `path`, holds; raises `UserError`, in one line, if it is not valid."""
     try:
         return RunRecord.model_validate_json(content, strict=True)
-    except ValidationError as error:
-        problem, *_ = readable(error)
+    except (ValidationError, RecursionError) as error:
+        problem = readable(error)[0] if isinstance(error, ValidationError) else "it is nested too deeply"
         raise UserError(f"{path}: not a valid run record: {problem}. {REMEDY}") from None
 
 
