@@ -6,20 +6,73 @@ Models are closed and frozen, and each field is marked with the source of its de
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from impls.errors import nearest
 
+
+def _not_the_committed_folder(name: str) -> str:
+    if name == "published":
+        raise ValueError("results/published holds the committed results; choose another name")
+    return name
+
+
+def _given(path: object) -> object:
+    if path == "":
+        raise ValueError("the path is empty")
+    return path
+
+
 Precision = Literal["fp32", "tf32", "bf16", "fp64"]
+# A larger number is a slip, and would end in hours of compiling or in the loss of all memory.
+Count = Annotated[int, Field(ge=1, le=1_000_000)]  # units, examples
+Depth = Annotated[int, Field(ge=0, le=1_000)]
+TimeSteps = Annotated[int, Field(ge=1, le=10_000)]
+Iterations = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Replicas = Annotated[int, Field(ge=1, le=10_000)]
+FirstSeed = Annotated[int, Field(ge=0, le=2**62)]
+Processes = Annotated[int, Field(ge=1, le=1_024)]  # also threads
+PresetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$"), AfterValidator(_not_the_committed_folder)]
+GivenPath = Annotated[Path, BeforeValidator(_given)]
 
 
 class ClosedModel(BaseModel):
-    """An immutable model that refuses unknown keys."""
+    """An immutable model that refuses unknown keys, numbers that are not finite, and `true` in place of a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_switch_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(v, bool) for v in values) and not cls._takes_switches(info.field_name or ""):
+            raise ValueError("must not be true or false")
+        return value
+
+    @classmethod
+    @cache
+    def _takes_switches(cls, name: str) -> bool:
+        kinds, pending = set(), [cls.model_fields[name].annotation]
+        while pending:
+            kind = pending.pop()
+            kinds.add(kind)
+            pending += typing.get_args(kind)
+        return bool({bool, Any} & kinds)
 
 
 def paper(default: Any, description: str, *, older: Any = None, **constraints: Any) -> Any:

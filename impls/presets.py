@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic import Field, PositiveFloat, ValidationError, field_validator
 
 from impls.engine.options import flags
 from impls.errors import UserError, nearest
-from impls.fields import ClosedModel, Precision, readable
+from impls.fields import ClosedModel, FirstSeed, Precision, PresetName, Replicas, readable
 from impls.registry import experiments, spec_class
 
 
@@ -30,33 +30,26 @@ class Block(ClosedModel):
         description="the values of each field that names a cell"
     )
     settings: dict[str, Any] = Field(default={}, description="other fields of the experiment's spec")
-    replicas: PositiveInt | None = Field(None, description="replicas of each of these cells, if not the preset's")
+    replicas: Replicas | None = Field(None, description="replicas of each of these cells, if not the preset's")
 
 
 class Preset(ClosedModel):
     """One file of `config/`. In the file, each experiment is a further key, with its list of blocks."""
 
-    preset: str = Field(description="name of the folder under results/", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    preset: PresetName = Field(description="name of the folder under results/")
     source: Literal["runs", "published"] = Field(
         "runs", description="runs: train; published: draw from results/published alone"
     )
     data: Literal["embedded", "original"] = Field(description="embedded stand-ins, or the original data sets")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
     frameworks: list[Literal["torch", "jax"]] = Field(description="which implementations to train", min_length=1)
-    replicas: PositiveInt = Field(description="independent trainings of each cell, all at once, each with its own seed")
-    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others count up from it")
+    replicas: Replicas = Field(description="independent trainings of each cell, all at once, each with its own seed")
+    first_seed: FirstSeed = Field(0, description="seed of the first replica; the others count up from it")
     precision: Precision = Field("fp32", description="arithmetic of training")
     max_minutes: PositiveFloat | None = Field(
         None, description="stop each cell at a checkpoint after this many minutes"
     )
     experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
-
-    @field_validator("preset")
-    @classmethod
-    def _not_the_committed_folder(cls, name: str) -> str:
-        if name == "published":
-            raise ValueError("results/published holds the committed results; choose another name")
-        return name
 
     @field_validator("frameworks")
     @classmethod

@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, ValidationError
 
 from impls.engine.spec import CellSpec
 from impls.errors import UserError
-from impls.fields import ClosedModel, readable
+from impls.fields import ClosedModel, Iterations, Replicas, readable
 from impls.presets import Preset, cells, load_preset, read_yaml, replicas, unknown_keys
 from impls.registry import experiments, implementation_folder, spec_class
 
@@ -31,8 +31,8 @@ class Stage(ClosedModel):
     """Cells that are trained for one purpose. In the file, each experiment is a further key of the stage."""
 
     title: str = Field(description="the purpose of the stage")
-    replicas: PositiveInt | None = Field(None, description="replicas of each cell, if not the campaign's")
-    pause_at: PositiveInt | None = Field(
+    replicas: Replicas | None = Field(None, description="replicas of each cell, if not the campaign's")
+    pause_at: Iterations | None = Field(
         None, description="stop each cell after this iteration, as a partial result; a later stage can resume it"
     )
 

@@ -59,7 +59,7 @@ class Rates:
             self.measured[*job.kind, job.name] = _Measured(size * iterations / seconds, size)
 
     def read_records(self, folders: Iterable[Path]) -> list[str]:
-        """Take over every run in the folders that was made on this device in this precision; returns what is damaged."""
+        """Take over every run in the folders made on this device in this precision; returns what is damaged."""
         damaged = []
         for path in (path for folder in folders for path in sorted(folder.glob("**/run.json"))):
             try:

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from impls.engine.spec import CellSpec
-from impls.fields import ClosedModel, Precision
+from impls.fields import ClosedModel, FirstSeed, GivenPath, Precision, PresetName, Processes, Replicas
 
 
 class Options(ClosedModel):
     """How to run a cell."""
 
     framework: Literal["torch", "jax"] = Field(description="the implementation to run")
-    replicas: PositiveInt = Field(1, description="nets trained at once, each with its own seed")
-    first_seed: NonNegativeInt = Field(0, description="seed of the first replica; the others count up from it")
+    replicas: Replicas = Field(1, description="nets trained at once, each with its own seed")
+    first_seed: FirstSeed = Field(0, description="seed of the first replica; the others count up from it")
     data: Literal["embedded", "original"] = Field(
         "embedded", description="embedded: the stand-in, without a network; original: from $DNI_DATA_DIR, or downloaded"
     )
@@ -28,9 +28,9 @@ class Options(ClosedModel):
         "products and convolutions in bfloat16, parameters and Adam in float32",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if the framework finds one")
-    threads: PositiveInt | None = Field(None, description="CPU threads; not given: all cores that this process may use")
-    preset: str = Field("cli", description="name of the preset, for the record")
-    output: Path | None = Field(None, description="folder for curves and record; not given: under results/<preset>/")
+    threads: Processes | None = Field(None, description="CPU threads; not given: all cores that this process may use")
+    preset: PresetName = Field("cli", description="name of the preset, for the record")
+    output: GivenPath | None = Field(None, description="folder of curves and record; not given: in results/<preset>/")
     resume: bool = Field(False, description="resume from the checkpoint in the output folder, if there is one")
     max_minutes: PositiveFloat | None = Field(None, description="stop at a checkpoint after this many minutes")
     checkpoint_minutes: NonNegativeFloat = Field(5.0, description="minutes between checkpoints; 0: at every launch")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from impls.engine.curves import Curves, Event
 from impls.engine.state import Leaves
-from impls.fields import ClosedModel
+from impls.fields import ClosedModel, Iterations
 
 Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
 
@@ -31,8 +31,8 @@ class CellSpec(ClosedModel):
     if TYPE_CHECKING:
         dataset: str  # every subclass defines this field, with its allowed names
 
-    iterations: PositiveInt = Field(500_000, description="training iterations (parameter updates)")
-    evaluate_every: PositiveInt = Field(
+    iterations: Iterations = Field(500_000, description="training iterations (parameter updates)")
+    evaluate_every: Iterations = Field(
         5_000, description="iterations between evaluations; iteration 0 and the last are also evaluated"
     )
 

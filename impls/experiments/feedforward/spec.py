@@ -15,12 +15,12 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import batch_indices, generator
 from impls.engine.spec import CellSpec, Examples
-from impls.fields import choice, paper
+from impls.fields import Count, Depth, Iterations, choice, paper
 
 IMAGES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}  # rows, columns, channels
 CLASSES = 10
@@ -64,7 +64,7 @@ class Spec(CellSpec):
 
     dataset: Literal["mnist", "cifar10"] = Field("mnist", description="data set")
     model: Literal["fcn", "cnn"] = Field("fcn", description="fcn: fully connected; cnn: 5x5 convolutions and pooling")
-    depth: int = Field(4, description="layers, including the classifier: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
+    depth: Depth = Field(4, description="layers, with the classifier: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
     method: Literal["no_bprop", "bprop", "dni", "cdni", "stale"] = Field(
         "dni",
         description="gradient at the cuts. no_bprop: zero; bprop: no cuts, backpropagation from end to end; "
@@ -72,9 +72,7 @@ class Spec(CellSpec):
         "stale: an average of the true gradients of past iterations",
     )
 
-    cut_after: NonNegativeInt = paper(
-        0, "the hidden layer after which the net is cut; 0: a cut after every hidden layer"
-    )
+    cut_after: Depth = paper(0, "the hidden layer after which the net is cut; 0: a cut after every hidden layer")
     bp_lambda: float = paper(
         0.0,
         "BP(lambda): share of the gradient from above in the gradient at a cut of dni or cdni; 1 is backpropagation",
@@ -82,21 +80,21 @@ class Spec(CellSpec):
         le=1,
     )
     stale_decay: float = choice(0.99, "stale: decay per iteration of the average of true gradients", ge=0, lt=1)
-    hidden_units: PositiveInt | None = paper(
+    hidden_units: Count | None = paper(
         None, "units (fcn) or filters (cnn) of each hidden layer; not given: mnist 256 or 64, cifar10 1000 or 128"
     )
-    synthetic_gradient_depth: NonNegativeInt | None = paper(
+    synthetic_gradient_depth: Depth | None = paper(
         None,
         "hidden layers of each synthetic-gradient model M; not given: 1 for the fcn on cifar10, otherwise 2 for dni "
         "and 0 (one linear map) for cdni",
     )
-    synthetic_gradient_units: PositiveInt | None = paper(
+    synthetic_gradient_units: Count | None = paper(
         None,
         "units or filters of each hidden layer of M; not given: fcn 1024 (mnist) or 4000 (cifar10), cnn as in the net",
     )
-    batch_size: PositiveInt = paper(256, "examples per iteration")
+    batch_size: Count = paper(256, "examples per iteration")
     learning_rate: PositiveFloat = paper(3e-5, "Adam's step size before the first drop")
-    learning_rate_drops: tuple[PositiveInt, ...] = paper(
+    learning_rate_drops: tuple[Iterations, ...] = paper(
         (300_000, 400_000), "iterations at which the learning rate is divided by 10"
     )
     initial_weights: InitialWeights = choice("lecun_normal", DESCRIPTION, older="lecun_normal")
@@ -104,7 +102,7 @@ class Spec(CellSpec):
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
     batch_norm_epsilon: PositiveFloat = choice(1e-5, "added to the variance")
     batch_norm_momentum: float = choice(0.9, "decay of the running statistics that evaluation uses", ge=0, lt=1)
-    train_error_examples: PositiveInt = choice(
+    train_error_examples: Count = choice(
         10_000, "number of training examples, the first ones, that give the training error"
     )
     validation_examples: NonNegativeInt = paper(
@@ -117,6 +115,8 @@ class Spec(CellSpec):
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
+        if list(self.learning_rate_drops) != sorted(set(self.learning_rate_drops)):
+            raise ValueError("learning_rate_drops must ascend")
         if self.cut_after >= self.depth:
             raise ValueError(f"cut_after must be below depth: a net of depth {self.depth} has {self.depth - 1} to cut")
         if self.method == "bprop" and self.cut_after:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
 from impls.experiments.unlock import spec as unlock
+from impls.fields import Depth
 
 
 class Spec(unlock.Spec):
@@ -20,7 +21,7 @@ class Spec(unlock.Spec):
     cell_fields: ClassVar[tuple[str, ...]] = (*unlock.Spec.cell_fields, "unvisited", "synthetic_gradient_depth")
     twins: ClassVar[str] = "unlock"
 
-    synthetic_gradient_depth: NonNegativeInt = Field(0, description="hidden layers of each M; 0: one linear map")
+    synthetic_gradient_depth: Depth = Field(0, description="hidden layers of each M; 0: one linear map")
 
     @classmethod
     def ladder(cls) -> list[Self]:

@@ -16,14 +16,14 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
 from impls.engine.curves import Curves
 from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import bytes_per_iteration, generator, integers_per_iteration, uniform_per_iteration
 from impls.engine.spec import CellSpec
 from impls.experiments.recurrent.copy_tasks import CopyTasks
-from impls.fields import choice, paper
+from impls.fields import Count, Depth, Iterations, TimeSteps, choice, paper
 
 SYMBOLS = 50  # of the text: 49 characters and the end of a sentence
 MANY = 2**31 - 1  # sizes are drawn as integers below it, of which the remainder counts
@@ -43,11 +43,11 @@ class Spec(CopyTasks, CellSpec):
         description="gradient of a chunk's last state. bptt: zero, backpropagation is truncated there; "
         "dni: a synthetic gradient; dni_aux: as dni, and the core also learns to predict future synthetic gradients",
     )
-    truncation_length: PositiveInt = Field(3, description="time steps of a chunk, T; one update for each chunk")
+    truncation_length: TimeSteps = Field(3, description="time steps of a chunk, T; one update for each chunk")
 
-    iterations: PositiveInt = choice(2_500_000, "training iterations (parameter updates), one for each chunk")
-    hidden_units: PositiveInt | None = paper(None, "units of the core; not given: 1024 for ptb, else 256")
-    batch_size: PositiveInt = paper(256, "sequences, or rows of the text, side by side")
+    iterations: Iterations = choice(2_500_000, "training iterations (parameter updates), one for each chunk")
+    hidden_units: Count | None = paper(None, "units of the core; not given: 1024 for ptb, else 256")
+    batch_size: Count = paper(256, "sequences, or rows of the text, side by side")
     learning_rate: PositiveFloat = paper(7e-5, "Adam's step size")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
     adam_epsilon: PositiveFloat = choice(1e-8, "added outside the root in Adam")
@@ -56,8 +56,8 @@ class Spec(CopyTasks, CellSpec):
     forget_bias: float = choice(1.0, "lstm: initial bias of the forget gate")
     leak: float = choice(0.5, "leaky_rnn: share of the new activation in the state", gt=0, le=1)
 
-    synthetic_gradient_depth: NonNegativeInt = paper(1, "hidden layers of M")
-    synthetic_gradient_units: PositiveInt | None = paper(None, "units of each hidden layer of M; not given: the core's")
+    synthetic_gradient_depth: Depth = paper(1, "hidden layers of M")
+    synthetic_gradient_units: Count | None = paper(None, "units of each hidden layer of M; not given: the core's")
     synthetic_gradient_input: Literal["output", "state"] = paper(
         "output", "input of M: the core's output, or its whole state (lstm: output and cell)"
     )
@@ -76,14 +76,14 @@ class Spec(CopyTasks, CellSpec):
     auxiliary_weight: NonNegativeFloat = paper(1.0, "dni_aux: weight of the auxiliary loss")
 
     character_bits: int = choice(8, "copy, repeat_copy: bits of a character", ge=1, le=8)
-    levels: PositiveInt = choice(40, "copy, repeat_copy: number of levels of the curriculum")
+    levels: Count = choice(40, "copy, repeat_copy: number of levels of the curriculum")
     solved_bits: PositiveFloat = paper(0.15, "copy, repeat_copy: error in bits below which a level is solved")
     solved_unit: Literal["character", "sequence"] = choice(
         "character",
         "copy, repeat_copy: what this error counts: the bits of a character, or of a whole sequence",
         older="character",
     )
-    solved_window: PositiveInt = choice(100, "copy, repeat_copy: number of chunks over which this error is averaged")
+    solved_window: Count = choice(100, "copy, repeat_copy: number of chunks over which this error is averaged")
     repeats_step: Literal["with_stop", "own"] = paper(
         "own",
         "repeat_copy: when the number of repeats is read: with the stop symbol, or in the next time step",
@@ -100,7 +100,7 @@ class Spec(CopyTasks, CellSpec):
     )
     carry_state: bool = choice(False, "copy, repeat_copy: carry the core's state from one sequence to the next")
 
-    evaluation_rows: PositiveInt = choice(100, "ptb: rows into which a split is cut for evaluation, run side by side")
+    evaluation_rows: Count = choice(100, "ptb: rows into which a split is cut for evaluation, run side by side")
     evaluation_warm_up: NonNegativeInt = choice(
         100, "ptb: characters that a row of the evaluation reads before its first counted one"
     )

@@ -19,13 +19,13 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 from scipy import stats
 
 from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import generator, integers_per_iteration
 from impls.engine.spec import CellSpec, Examples
-from impls.fields import choice, paper
+from impls.fields import Count, Depth, Iterations, choice, paper
 
 PIXELS = 28 * 28
 LAYERS = 2  # layers of A below its lstm
@@ -49,10 +49,10 @@ class Spec(CellSpec):
     )
     period: int = Field(4, description="T: digits between two reports of A, and between two ticks of B", ge=2)
 
-    iterations: PositiveInt = choice(200_000, "blocks of T^2 digits, after each of which B is updated")
-    hidden_units: PositiveInt = paper(256, "units of both cores, and of A's layers below")
-    message_units: PositiveInt = choice(256, "units of a message")
-    batch_size: PositiveInt = choice(256, "streams of digits side by side")
+    iterations: Iterations = choice(200_000, "blocks of T^2 digits, after each of which B is updated")
+    hidden_units: Count = paper(256, "units of both cores, and of A's layers below")
+    message_units: Count = choice(256, "units of a message")
+    batch_size: Count = choice(256, "streams of digits side by side")
     learning_rate: PositiveFloat = paper(1e-5, "Adam's step size, for A, B and M")
     initial_weights: InitialWeights = choice("lecun_normal", DESCRIPTION, older="lecun_normal")
     adam_decays: tuple[float, float] = choice((0.9, 0.999), "Adam's decays of the mean and of the square")
@@ -62,14 +62,12 @@ class Spec(CellSpec):
     core_scale: PositiveFloat = choice(0.1, "initial scale of the batch norms inside the cores, as in Cooijmans et al.")
     forget_bias: float = choice(1.0, "initial bias of the forget gates")
 
-    synthetic_gradient_depth: NonNegativeInt = paper(1, "hidden layers of M")
-    synthetic_gradient_units: PositiveInt | None = paper(
-        None, "units of each hidden layer of M; not given: hidden_units"
-    )
+    synthetic_gradient_depth: Depth = paper(1, "hidden layers of M")
+    synthetic_gradient_units: Count | None = paper(None, "units of each hidden layer of M; not given: hidden_units")
     synthetic_gradient_factor: float = paper(10.0, "factor of the synthetic gradient at its use by A", ge=0)
     messages: bool = choice(True, "whether messages arrive; without them B reads zeros and can only guess")
 
-    evaluation_streams: PositiveInt = choice(2_000, "test streams, of T^2 digits each")
+    evaluation_streams: Count = choice(2_000, "test streams, of T^2 digits each")
 
     @classmethod
     def ladder(cls) -> list[Self]:

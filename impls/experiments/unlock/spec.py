@@ -15,11 +15,11 @@ from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from impls.engine.randomness import generator, uniform_per_iteration
 from impls.experiments.feedforward import spec as feedforward
-from impls.fields import choice, paper
+from impls.fields import Count, choice, paper
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 
@@ -56,7 +56,7 @@ class Spec(feedforward.Spec):
         "real input, as in evaluation",
         older="predicted",
     )
-    input_model_units: PositiveInt = choice(1024, "units of the hidden layer of each input model I")
+    input_model_units: Count = choice(1024, "units of the hidden layer of each input model I")
 
     @model_validator(mode="after")
     def _only_what_is_unlocked(self) -> Self:
