@@ -159,9 +159,10 @@ def _from_flags(model: type[BaseModel], parsed: argparse.Namespace) -> BaseModel
 
 def _in_words(error: ErrorDetails) -> str:
     """One error of a model as text: of one flag, or (without a location) of several flags that do not fit together."""
+    message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
-        return error["msg"]
-    return f"--{str(error['loc'][0]).replace('_', '-')}: {error['msg']} (given: {error['input']})"
+        return message
+    return f"--{str(error['loc'][0]).replace('_', '-')}: {message} (given: {error['input']})"
 
 
 def _train(parsed: argparse.Namespace) -> None:

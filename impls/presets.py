@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, PositiveFloat, ValidationError, field_validator
+from pydantic import Field, PositiveFloat, PrivateAttr, ValidationError, field_validator
 
 from impls.engine.options import flags
 from impls.errors import UserError, nearest
 from impls.fields import ClosedModel, FirstSeed, Precision, PresetName, Replicas, readable
 from impls.registry import experiments, spec_class
+from impls.yaml_files import read_yaml
 
 
 class Block(ClosedModel):
@@ -50,6 +50,7 @@ class Preset(ClosedModel):
         None, description="stop each cell at a checkpoint after this many minutes"
     )
     experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
+    _listed: dict[str, dict] = PrivateAttr(default_factory=dict)  # see `_cells_and_blocks`
 
     @field_validator("frameworks")
     @classmethod
@@ -99,8 +100,19 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
     Raises:
         UserError: the experiment's spec refuses a value, or a cell is listed twice.
     """
+    return [cell for cell, _ in _cells_and_blocks(preset, experiment).values()]
+
+
+def _cells_and_blocks(preset: Preset, experiment: str) -> dict[tuple, tuple[dict[str, Any], Block]]:
+    """Every cell with its block, by the values that name the cell; made once for each preset."""
+    if experiment not in preset._listed:
+        preset._listed[experiment] = _listed(preset, experiment)
+    return preset._listed[experiment]
+
+
+def _listed(preset: Preset, experiment: str) -> dict[tuple, tuple[dict[str, Any], Block]]:
     spec = spec_class(experiment)
-    found: dict[tuple, dict[str, Any]] = {}
+    found: dict[tuple, tuple[dict[str, Any], Block]] = {}
     block_of: dict[tuple, int] = {}
     for number, block in enumerate(preset.experiments.get(experiment, [])):
         here = f"{experiment}[{number}]"
@@ -120,17 +132,15 @@ def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
                 )
             # In the spec's order: then the order of keys in the preset changes no command, and no job becomes stale.
             settings = [name for name in spec.model_fields if name in block.settings]
-            found[key] = {name: getattr(checked, name) for name in (*spec.cell_fields, *settings)}
+            found[key] = {name: getattr(checked, name) for name in (*spec.cell_fields, *settings)}, block
             block_of[key] = number
-    return list(found.values())
+    return found
 
 
 def replicas(preset: Preset, experiment: str, cell: Mapping[str, Any]) -> int:
     """The number of replicas of a cell: its block's, or else the preset's."""
-    for block in preset.experiments[experiment]:
-        if block.replicas and all(cell[name] in values for name, values in block.cells.items()):
-            return block.replicas
-    return preset.replicas
+    _, block = _cells_and_blocks(preset, experiment)[tuple(cell[name] for name in spec_class(experiment).cell_fields)]
+    return block.replicas or preset.replicas
 
 
 def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
@@ -186,21 +196,6 @@ def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework:
         return "interrupted" if (folder / "checkpoint.npz").exists() else "missing"
     except (ValueError, KeyError):
         return "run.json is damaged"
-
-
-def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The content of a file of `config/`; raises `UserError` if it is missing or not a mapping."""
-    if not path.is_file():
-        near = nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
-        hint = f"did you mean {path.parent / near}?" if near else "name a preset, for example config/quick.yaml"
-        raise UserError(f"{path}: there is no such file; {hint}")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {error}") from None
-    if not isinstance(content, Mapping):
-        raise UserError(f"{path}: must be a mapping of keys to values, as in config/quick.yaml")
-    return content
 
 
 def _block_problems(experiment: str, blocks: Any) -> list[str]:

@@ -12,11 +12,14 @@ from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.sources import training_sources
+from impls.yaml_files import read_yaml
 from paper_figures.provenance.stamps import spec_sources
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.claims.sections import section_of
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(Path(file))  # Snakemake's own reader takes the last value of a key that is given twice
     WHERE = [*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])]
     PRESET = load_preset(config, where=" with ".join(WHERE))
 except UserError as error:

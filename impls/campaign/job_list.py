@@ -20,8 +20,9 @@ from pydantic import Field, ValidationError
 from impls.engine.spec import CellSpec
 from impls.errors import UserError
 from impls.fields import ClosedModel, Iterations, Replicas, readable
-from impls.presets import Preset, cells, load_preset, read_yaml, replicas, unknown_keys
+from impls.presets import Preset, cells, load_preset, replicas, unknown_keys
 from impls.registry import experiments, implementation_folder, spec_class
+from impls.yaml_files import read_yaml
 
 GENERAL = ("preset", "data", "device", "frameworks", "replicas", "first_seed", "precision")
 GROWING = "growing"  # the folder for runs with more replicas than the current result

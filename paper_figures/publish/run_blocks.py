@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from impls.errors import UserError
 from impls.presets import cells, load_preset
@@ -82,7 +81,7 @@ def presets() -> str:
     lines = []
     for name, (purpose, data, where) in PRESETS.items():
         file = ROOT / "config" / f"{name}.yaml"
-        preset = load_preset(yaml.safe_load(file.read_text(encoding="utf-8")), where=str(file))
+        preset = load_preset(file)
         count = sum(len(cells(preset, experiment)) for experiment in experiments())
         frameworks = " and ".join(FRAMEWORKS[framework] for framework in preset.frameworks)
         lines.append([f"`{name}`", purpose, data, str(count), frameworks, where])
