@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from impls.errors import UserError
+from impls.repository import commit_of_code, git
 
 OWN = Path(__file__).parents[1]
 SCHEMA = 1  # of records, as in measure.py, which cannot be imported here because it needs a tree's `impls`
@@ -56,29 +57,27 @@ def opened(text: str, side: str, place: Path) -> Iterator[Tree]:
         )
     if commit == _git("rev-parse", "HEAD") and _git("status", "--porcelain"):
         say(f"note: {text} is the commit without the changes of the working tree; write . to include those")
-    worktree = ["git", "worktree"]
     try:
-        added = subprocess.run([*worktree, "add", "--detach", "--quiet", str(place), commit], capture_output=True)
-        if added.returncode:
-            raise UserError(f"git could not check out {text}: {added.stderr.decode().strip()}")
+        try:
+            git("worktree", "add", "--detach", "--quiet", str(place), commit, folder=Path())
+        except subprocess.CalledProcessError as error:
+            raise UserError(f"git could not check out {text}: {error.stderr.decode().strip()}") from None
         yield Tree(side, f"{text} ({commit[:10]})", place)
     finally:
-        subprocess.run([*worktree, "remove", "--force", str(place)], capture_output=True)
+        with contextlib.suppress(subprocess.CalledProcessError):  # it was not added
+            git("worktree", "remove", "--force", str(place), folder=Path())
 
 
 def _state(folder: Path) -> str:
-    commit = _git("-C", str(folder), "rev-parse", "--short=10", "HEAD")
-    changes = _git("-C", str(folder), "status", "--porcelain")
-    return f"{commit} with changes" if commit and changes else commit or "no git"
+    return str(commit_of_code(folder.resolve()))
 
 
 def _git(*arguments: str) -> str:
     """The output of git, or an empty string if it fails."""
     try:
-        result = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    except OSError:
+        return git(*arguments, folder=Path()).decode().strip()
+    except (OSError, subprocess.CalledProcessError):
         return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 def harness_of(head: Tree, place: Path) -> Path:

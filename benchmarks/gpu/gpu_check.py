@@ -27,9 +27,10 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.gate.trees import say
 from benchmarks.gpu.timing_process import PARTS, SIZES
-from impls.engine.machine import cpu_name, git_state, gpu_driver, nvidia_smi, package_versions
+from impls.engine.machine import cpu_name, gpu_driver, nvidia_smi, package_versions
 from impls.errors import UserError
 from impls.registry import FRAMEWORKS
+from impls.repository import commit_of_code
 
 ROOT = Path(__file__).resolve().parents[2]
 LADDER = "tests/parity/test_ladder.py"
@@ -47,11 +48,11 @@ def gpu_check(options: argparse.Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + 60 * options.minutes
     log = machine.ClockLog()
-    commit, dirty = git_state()
+    commit = commit_of_code()
     found: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit,
-        "dirty": dirty,
+        "commit": commit.name,
+        "dirty": commit.dirty,
         "device": device,
         "machine": _machine(),
         "versions": package_versions("numpy", "torch", "jax", "jaxlib"),

@@ -24,8 +24,8 @@ from benchmarks.gate.settings import read_gate
 from benchmarks.gate.trees import say
 from benchmarks.roofline import machine_limits, measurements, processes
 from impls.engine.files import write_atomically
-from impls.engine.machine import git_state
 from impls.errors import UserError
+from impls.repository import commit_of_code
 
 PAGE = Path("docs/limits.md")
 COUNTED = """\
@@ -88,8 +88,7 @@ def _measured(framework: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _code() -> str:
-    commit, dirty = git_state()
-    return f"commit {commit[:10]}{', with changes' if dirty else ''}" if commit else "code outside git"
+    return f"commit {commit_of_code()}"
 
 
 def as_markdown(found: dict[str, dict[str, Any]], code: str, precision: str) -> str:

@@ -1,4 +1,4 @@
-"""Facts about the machine, its software and the checkout, for run records, measurements and plans."""
+"""Facts about the machine and its software, for run records, measurements and plans."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ import resource
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from impls.sources import ROOT
-
-
-def git_state() -> tuple[str | None, bool | None]:
-    """(commit, whether the work tree differs from it), or (None, None) outside a git checkout."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
 
 
 def package_versions(*packages: str) -> dict[str, str]:

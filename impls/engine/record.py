@@ -31,6 +31,7 @@ class CodeRecord(ClosedModel):
 
     git_commit: str | None
     git_dirty: bool | None
+    git_reason: str | None = None  # why commit or changes are not known
     source_sha256: str
     sources: list[str]
 

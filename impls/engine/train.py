@@ -17,7 +17,7 @@ from impls.engine.contract import Runner
 from impls.engine.curves import CURVE_VALUES, Curves
 from impls.engine.environment import prepare_environment
 from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_arrays
-from impls.engine.machine import cpu_name, git_state, package_versions, process_peak_memory_bytes, usable_cpus
+from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes, usable_cpus
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
 from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record
@@ -28,6 +28,7 @@ from impls.engine.state import EVALUATED, Leaves, stack_replicas, unlike
 from impls.engine.stop_signals import handling
 from impls.errors import UserError
 from impls.registry import implementation
+from impls.repository import commit_of_code
 from impls.sources import sources_sha256, training_sources
 
 STEPS_PER_LAUNCH = 50
@@ -294,8 +295,14 @@ class _Run:
 
 
 def _code(sources: list[str]) -> CodeRecord:
-    commit, dirty = git_state()
-    return CodeRecord(git_commit=commit, git_dirty=dirty, source_sha256=sources_sha256(sources), sources=sources)
+    commit = commit_of_code()
+    return CodeRecord(
+        git_commit=commit.name,
+        git_dirty=commit.dirty,
+        git_reason=commit.reason,
+        source_sha256=sources_sha256(sources),
+        sources=sources,
+    )
 
 
 def _now() -> str:

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from impls.command_line import Parser, run_command, run_program
 from impls.errors import UserError
+from impls.repository import git
 from paper_figures.files import CLAIMS_DATES, CLAIMS_FILE, write_together
 
 COMMAND = "python -m paper_figures.claims.history"
@@ -106,9 +107,7 @@ def _iso(seconds: int) -> str:
 
 def _git(file: Path, *arguments: str) -> str:
     try:
-        return subprocess.run(
-            ["git", "-C", str(file.parent), *arguments], capture_output=True, check=True, text=True
-        ).stdout
+        return git(*arguments, folder=file.parent).decode()
     except (OSError, subprocess.CalledProcessError) as error:
         raise UserError(f"the dates of claims are read from git, which failed: {error}") from None
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from impls.repository import git
 from paper_figures.files import CLAIMS_FILE, sha256
-from paper_figures.provenance.stamps import CLAIMS, git
+from paper_figures.provenance.stamps import CLAIMS
 
 MOST = 10  # differences of one kind that are listed; the others are counted
 MOST_CELLS = 3  # of one row

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from impls import registry
+from impls.repository import commit_of_code, git
 from impls.sources import with_imports
 from paper_figures.files import CLAIMS_DATES, CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
@@ -108,11 +108,6 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "zlib": zlib.ZLIB_RUNTIME_VERSION, **libraries}
 
 
-def git(*arguments: str) -> bytes:
-    """The output of git in this repository; raises OSError or CalledProcessError without git or a repository."""
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True).stdout
-
-
 def commit_in_words(stamp: Stamp) -> str:
     """The commit of the code that drew, and whether that code was edited; "none" outside git."""
     return stamp["git_commit"][:10] + ("+edits" if stamp["git_dirty"] else "") if stamp["git_commit"] else "none"
@@ -162,8 +157,13 @@ def _portable(path: Path) -> str:
 
 @lru_cache
 def _git_state() -> tuple[str | None, bool | None]:
-    try:
-        last = git("log", "-1", "--format=%H", "--", PACKAGE.name).decode().strip()
-        return (last, bool(git("status", "--porcelain", "--", PACKAGE.name))) if last else (None, None)
-    except (OSError, subprocess.CalledProcessError):  # no git, not a clone, or no commit yet
+    if commit_of_code().dirty is None:  # no repository of this code, or no commit yet
         return None, None
+    last = git("log", "-1", "--format=%H", "--", PACKAGE.name).decode().strip()
+    # Where the history is cut off, git names the first commit that is left, whatever it changed.
+    cut_off = git("rev-parse", "--is-shallow-repository").strip() == b"true" and last in _ends_of_history()
+    return (None if cut_off else last, bool(git("status", "--porcelain", "--", PACKAGE.name)))
+
+
+def _ends_of_history() -> list[str]:
+    return git("log", "--max-parents=0", "--format=%H").decode().split()
