@@ -19,6 +19,10 @@ STAMP := .venv/installed-$(ACCELERATOR)
 # Any warning, such as a link to a page that is not there, is an error.
 SPHINX := -m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs
 
+# Settings of the user's pip that would install elsewhere than into .venv.
+export PIP_USER := 0
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT
+
 .DEFAULT_GOAL := help
 .PHONY: help reproduce test quicktest benchmark docs lint format clean
 

@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     for experiment in experiments():
         spec = spec_class(experiment)
         sub = train_experiments.add_parser(
-            experiment, help=(sys.modules[spec.__module__].__doc__ or "").splitlines()[0], allow_abbrev=False
+            experiment, help=(sys.modules[spec.__module__].__doc__ or "").partition("\n")[0], allow_abbrev=False
         )
         _add_fields(sub.add_argument_group("what to compute; the defaults are the paper's"), spec)
         _add_fields(sub.add_argument_group("how to run it"), Options)

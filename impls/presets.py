@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PrivateAttr, ValidationError, field_validator
 
+from impls.engine.machine import finds_gpu
 from impls.engine.options import flags
 from impls.errors import UserError, nearest
 from impls.fields import ClosedModel, FirstSeed, Precision, PresetName, Replicas, readable
@@ -171,7 +171,7 @@ def train_command(
 
 def uses_gpu(preset: Preset) -> bool:
     """Whether trainings use a GPU: `device` is cuda, or it is auto and there is one. No framework is imported."""
-    return preset.device == "cuda" or (preset.device == "auto" and shutil.which("nvidia-smi") is not None)
+    return preset.device == "cuda" or (preset.device == "auto" and finds_gpu())
 
 
 def describe_cells(path: str | Path) -> Iterator[str]:

@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.gate.trees import say
 from benchmarks.gpu.timing_process import PARTS, SIZES
-from impls.engine.machine import cpu_name, gpu_driver, nvidia_smi, package_versions
+from impls.engine.machine import cpu_name, finds_gpu, gpu_driver, nvidia_smi, package_versions
 from impls.errors import UserError
 from impls.registry import FRAMEWORKS
 from impls.repository import commit_of_code
@@ -43,7 +42,7 @@ def gpu_check(options: argparse.Namespace) -> int:
     """Check, write gpu-check.json and .md, print the latter; returns 0, or 1 if anything failed or is missing."""
     device = options.device
     if device == "auto":
-        device = "cuda" if shutil.which("nvidia-smi") else "cpu"
+        device = "cuda" if finds_gpu() else "cpu"
     frameworks = FRAMEWORKS if options.framework == "both" else (options.framework,)
     options.output.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + 60 * options.minutes

@@ -79,7 +79,7 @@ def _blocks(experiment: str) -> dict[str, Any]:
         "replicas": block["replicas"],
     }
     items = _closed(_schema(Block)["description"], properties, ["cells"])
-    description = (sys.modules[spec.__module__].__doc__ or "").splitlines()[0]
+    description = (sys.modules[spec.__module__].__doc__ or "").partition("\n")[0]
     return {"type": "array", "description": description, "items": items}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from impls.engine.environment import program_directory
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
+from impls.errors import UserError
 
 DTYPES = {"fp32": jnp.float32, "tf32": jnp.float32, "bf16": jnp.float32, "fp64": jnp.float64}
 
@@ -197,8 +199,18 @@ def _keep_compilations() -> None:
 
 
 def default_device() -> str:
-    """ "cuda" if JAX finds a GPU, else "cpu"."""
-    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+    """ "cuda" if JAX finds a GPU, else "cpu".
+
+    Raises:
+        UserError: a variable in the environment makes JAX unusable.
+    """
+    if jax.config.jax_disable_jit:
+        raise UserError("JAX_DISABLE_JIT is set, and a run needs the compiler: unset it")
+    try:
+        return "cuda" if jax.default_backend() == "gpu" else "cpu"
+    except RuntimeError as error:
+        named = os.environ.get("JAX_PLATFORMS")
+        raise UserError(f"JAX cannot start with JAX_PLATFORMS={named}: unset it ({error})") from None
 
 
 def device_description(device: str) -> dict[str, str | int]:

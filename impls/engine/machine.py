@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import resource
@@ -49,9 +50,49 @@ def gpu_driver() -> dict[str, str]:
     return {"driver": found[0]} if found else {}
 
 
+def finds_gpu() -> bool:
+    """Whether the driver reports a GPU that this process may use. No framework is imported."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and nvidia_smi("name") is not None
+
+
 def usable_cpus() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: those that it may run on, or fewer if its container has a quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return math.ceil(min(cores, processor_quota()))
+
+
+def processor_quota(root: Path = Path("/")) -> float:
+    """The number of cores whose time the control groups of this process allow it, versions 1 and 2; or infinity.
+
+    Args:
+        root: the root of the file system; only tests change it.
+    """
+    quotas = [math.inf]
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, place = line.split(":", 2)
+        base = root / "sys/fs/cgroup"
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        if controllers:
+            base = base / controllers if (base / controllers).is_dir() else base / "cpu"
+        # A container may see its own group as the root.
+        groups = [base, *(base / part for part in (place.lstrip("/"), *map(str, Path(place.lstrip("/")).parents)))]
+        for group in groups:
+            if controllers:
+                words = [*_lines(group / "cpu.cfs_quota_us"), *_lines(group / "cpu.cfs_period_us")]
+            else:
+                words = " ".join(_lines(group / "cpu.max")).split()
+            if len(words) == 2 and words[0] not in ("max", "-1"):
+                quotas.append(float(words[0]) / float(words[1]))
+    return min(quotas)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file of the system; none if it is not there."""
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def process_peak_memory_bytes() -> int:

@@ -21,8 +21,9 @@ SMALL_PRODUCT = 300_000
 
 
 def has_compiler() -> bool:
-    """Whether there is a C++ compiler ($CXX or g++), which PyTorch's compiler needs."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
+    """Whether there is a C++ compiler ($CXX or g++), which PyTorch's compiler needs, and PyTorch's is switched on."""
+    switched_off = any(os.environ.get(name) == "1" for name in ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE"))
+    return not switched_off and shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def can_be_compiled(program: fx.GraphModule) -> bool:

@@ -15,9 +15,9 @@ from typing import Literal
 from impls.data import load
 from impls.engine.contract import Runner
 from impls.engine.curves import CURVE_VALUES, Curves
-from impls.engine.environment import prepare_environment
+from impls.engine.environment import prepare_environment, threads_of
 from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_arrays
-from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes, usable_cpus
+from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
 from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record
@@ -76,8 +76,8 @@ class _Run:
         self.facts = spec.facts(as_examples(self.dataset))
         self.examples = len(splits["train"][1]) if splits else 0
         self.code = _code(training_sources(experiment, options.framework))  # read now: files may be edited later
-        self.threads = options.threads or usable_cpus()
-        prepare_environment(self.threads)
+        self.threads = threads_of(options.threads)
+        prepare_environment(self.threads, options.device)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
         self.device = self._device()
         self.runner: Runner = self.engine.Runner(

@@ -3,3 +3,5 @@
 A module has `TITLE`, `OUTPUT` (the usual path under the results folder) and `make(results, request)`, which returns
 {suffix: bytes}. `request` (see `stamps.Request`) has a default.
 """
+
+import paper_figures.drawing  # noqa: F401  # before an artifact imports matplotlib
