@@ -1,5 +1,6 @@
 # The checked preset, and functions of cells, results and artifacts for the other workflow files.
 import re
+import shlex
 import sys
 from itertools import product
 from pathlib import Path
@@ -26,7 +27,9 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 # Jobs use the Python that runs Snakemake, even if its environment is not activated.
-shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
+# Braces are doubled, because Snakemake formats the prefix with the command.
+PATH_OF_PYTHON = shlex.quote(str(Path(sys.executable).parent))
+shell.prefix(f"PATH={PATH_OF_PYTHON}:$PATH; ".replace("{", "{{").replace("}", "}}"))
 
 RUNS = f"results/{PRESET.preset}"
 # Folders of tables, figures and claims: one, or one for each device with published results.

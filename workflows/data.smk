@@ -15,7 +15,7 @@ rule prepare_data:
     message:
         "{output.manifest}"
     shell:
-        "python -m impls data {wildcards.dataset} --data {params.data} --output {output.manifest} > {log} 2>&1"
+        "python -m impls data {wildcards.dataset} --data {params.data} --output {output.manifest:q} > {log:q} 2>&1"
 
 
 rule data:

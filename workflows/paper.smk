@@ -24,7 +24,7 @@ rule draw_table:
     message:
         "{output.md}"
     shell:
-        "python -m paper_figures {wildcards.table} --results {wildcards.base} --output {output.csv} > {log} 2>&1"
+        "python -m paper_figures {wildcards.table} --results {wildcards.base:q} --output {output.csv:q} > {log:q} 2>&1"
 
 
 rule draw_figure:
@@ -50,7 +50,7 @@ rule draw_figure:
     message:
         "{output.pdf}"
     shell:
-        "python -m paper_figures {wildcards.figure} --results {wildcards.base} --output {output.pdf} > {log} 2>&1"
+        "python -m paper_figures {wildcards.figure} --results {wildcards.base:q} --output {output.pdf:q} > {log:q} 2>&1"
 
 
 rule judge_claims:
@@ -72,7 +72,7 @@ rule judge_claims:
     message:
         "{output.csv}"
     shell:
-        "python -m paper_figures claims --results {wildcards.base} --output {output.csv} > {log} 2>&1"
+        "python -m paper_figures claims --results {wildcards.base:q} --output {output.csv:q} > {log:q} 2>&1"
 
 
 rule tables:

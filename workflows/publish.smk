@@ -19,7 +19,7 @@ rule write_values:
     message:
         "{output.tex}"
     shell:
-        "python -m paper_figures values --results {wildcards.base} --output {output.tex} > {log} 2>&1"
+        "python -m paper_figures values --results {wildcards.base:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
 rule pack_crate:
@@ -37,7 +37,7 @@ rule pack_crate:
     message:
         "{output.archive}"
     shell:
-        "python -m paper_figures.publish.crate --results {wildcards.base} --output {output.archive} > {log} 2>&1"
+        "python -m paper_figures.publish.crate --results {wildcards.base:q} --output {output.archive:q} > {log:q} 2>&1"
 
 
 rule values:
@@ -59,7 +59,7 @@ rule dates:
     message:
         "paper_figures/claims/claims.json"
     shell:
-        "python -m paper_figures.claims.history > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"
+        "python -m paper_figures.claims.history > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
 rule readme:
@@ -72,4 +72,4 @@ rule readme:
     message:
         "README.md, docs/experiments*.md, impls/experiments/*/__init__.py"
     shell:
-        "python -m paper_figures.publish.readme_blocks > {log} 2>&1 || {{ cat {log} >&2; exit 1; }}"
+        "python -m paper_figures.publish.readme_blocks > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

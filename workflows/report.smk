@@ -22,7 +22,7 @@ rule draw_report:
     message:
         "{output.html}"
     shell:
-        "python -m paper_figures report --results {wildcards.base} --output {output.html} > {log} 2>&1"
+        "python -m paper_figures report --results {wildcards.base:q} --output {output.html:q} > {log:q} 2>&1"
 
 
 REPORTS = expand("{base}/report.html", base=BASES)

@@ -21,4 +21,4 @@ for experiment in EXPERIMENTS:
         message:
             experiment.message()
         shell:
-            "{params.command} --threads {threads} --resume {resources.time_limit} > {log} 2>&1"
+            "{params.command} --threads {threads} --resume {resources.time_limit} > {log:q} 2>&1"
