@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from impls.engine.record import REMEDY, RunRecord, parse_record
+from impls.engine.run_folder import CURVES
 from impls.errors import UserError
 from impls.fields import readable
 from impls.registry import experiments, spec_class
@@ -115,12 +116,15 @@ def _read_run(results: Path, path: Path) -> Run:
         if len(values) != len(record.seeds):
             counts = f"{len(values)} values for {len(record.seeds)} seeds"
             raise UserError(f"{path}: replica_settings.{name} has {counts}. {REMEDY}")
-    curves_path = path.with_name("curves.parquet")
+    curves_path = path.with_name(CURVES)
     if not curves_path.is_file():
         raise UserError(f"{curves_path}: missing, although run.json is present. {REMEDY}")
+    curves_sha256 = sha256(curves_path.read_bytes())
+    if record.files.get(CURVES, curves_sha256) != curves_sha256:
+        raise UserError(f"{curves_path}: is not the file that run.json names: its checksum differs. {REMEDY}")
     curves = _read_curves(curves_path, record.seeds)
     relative = path.relative_to(results).as_posix()
-    return Run(relative, record, sha256(content), sha256(curves_path.read_bytes()), curves)
+    return Run(relative, record, sha256(content), curves_sha256, curves)
 
 
 def _by_todays_defaults(record: RunRecord, path: Path) -> RunRecord:

@@ -24,6 +24,7 @@ from impls.engine.run_folder import CHECKPOINT, CURVES, RECORD
 from impls.errors import UserError
 
 MIB = 2**20
+LIST = "list-of-files"  # the last member: an archive without it was cut off
 END_BYTES = 1024  # more than the compressed end of a tar file
 HEADER_BYTES = 2048  # more than the header and padding of one file in it
 GROWTH = 1000  # noise grows by less than one part in this many when it is compressed
@@ -52,16 +53,21 @@ def pack(
         UserError: the records and curves alone are too large, or the file cannot be written.
     """
     room = int(file_bytes) * most_files - END_BYTES
-    content, left_out = io.BytesIO(), []
+    content, left_out, names = io.BytesIO(), [], []
     with (
         gzip.GzipFile(fileobj=content, mode="wb", compresslevel=1, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w") as archive,
     ):
+
+        def added(name: str, result: bytes) -> None:
+            _add(archive, name, result)
+            names.append(name)
+
         for record in sorted(out.glob("**/" + RECORD)):
             place = record.parent.relative_to(out)
             if place.parts[0] != SET_ASIDE:
                 for name, result in _result(record.parent):
-                    _add(archive, f"{place.as_posix()}/{name}", result)
+                    added(f"{place.as_posix()}/{name}", result)
         stream.flush()
         if content.tell() > room:
             raise UserError(
@@ -76,8 +82,9 @@ def pack(
             if content.tell() + size + size // GROWTH + HEADER_BYTES > room:
                 left_out.append((folder, size))
                 continue
-            _add(archive, f"{folder}/{CHECKPOINT}", path.read_bytes())
+            added(f"{folder}/{CHECKPOINT}", path.read_bytes())
             stream.flush()
+        _add(archive, LIST, "\n".join(names).encode())
     count = _write(file, content.getvalue(), int(file_bytes))
     return Packed(content.tell(), count, left_out)
 
@@ -95,9 +102,17 @@ def unpack(file: Path, out: Path) -> None:
         # All of it first, with every checksum: `tarfile` takes a damaged header for the end of the archive.
         content = gzip.decompress(_read(file))
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            names = []
             for member in archive:
                 if member.isfile() and Path(member.name).name in (RECORD, CURVES, CHECKPOINT):
                     archive.extract(member, temporary, filter="data")
+                    names.append(member.name)
+                elif member.name == LIST:
+                    listed = archive.extractfile(member)
+                    if listed is not None and listed.read().decode().splitlines() == names:
+                        break
+            else:
+                raise tarfile.ReadError("its end is missing")
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(exist_ok=True)
         os.replace(temporary, out)

@@ -5,11 +5,13 @@ Arrays are those of the twin's framework, with a leading replica axis R. A *tree
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from impls.engine.state import Leaves, Tree
+
+Execution = Literal["plain", "captured", "compiled"]
 
 
 class Twin(Protocol):
@@ -50,9 +52,12 @@ class Runner(Protocol):
 
     Attributes:
         compile_seconds: seconds spent on compiling so far.
+        execution: how steps are run. plain: one operation after the other; captured: as a recorded list of operations;
+            compiled: by the framework's compiler. They differ in rounding. It is final after the first `advance`.
     """
 
     compile_seconds: float
+    execution: Execution
 
     def advance(self, inputs: Leaves) -> None:
         """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""

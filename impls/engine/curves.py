@@ -87,8 +87,8 @@ class Curves:
         rows += [(event.replica, self.seeds[event.replica], *event[1:]) for event in self.events]
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
-    def write(self, path: Path) -> None:
-        """Write `curves.parquet` atomically."""
+    def write(self, path: Path) -> str:
+        """Write `curves.parquet` atomically; returns its SHA-256."""
         buffer = io.BytesIO()
         self.frame().to_parquet(buffer, index=False)
-        write_atomically(path, buffer.getvalue())
+        return write_atomically(path, buffer.getvalue())

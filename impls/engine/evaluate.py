@@ -9,7 +9,7 @@ import pandas as pd
 
 from impls.data import load
 from impls.engine.files import read_arrays
-from impls.engine.record import read_record
+from impls.engine.record import read_record, wrong_file
 from impls.engine.run_folder import CURVES, PARAMETERS, RECORD
 from impls.engine.splits import cell_splits
 from impls.engine.state import unlike
@@ -28,6 +28,8 @@ def evaluate(folder: Path) -> list[str]:
         raise UserError(
             f"{folder} is a partial run (iteration {record.iteration_reached}): finish it with train --resume"
         )
+    if wrong := wrong_file(record, folder):
+        raise UserError(f"{wrong}. Train the cell again")
     spec = spec_class(record.experiment).model_validate(record.spec)
     dataset = load(spec.dataset, "embedded" if record.data[0].source == "stand-in" else "original")
     if dataset.files != record.data[0].files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -27,10 +28,10 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> str:
     """Replace `path` by `content` atomically: at any moment, also after a kill, the file is the old or the new one.
 
-    One process at a time may write a path.
+    One process at a time may write a path. Returns the SHA-256 of the content.
 
     Raises:
         UserError: the disk is full or not writable; the old file is unchanged.
@@ -51,6 +52,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
             f"cannot write {path}: {error.strerror}. The old file is unchanged: free some space or choose another "
             "place, then run the same command again (a training with --resume)"
         ) from error
+    return hashlib.sha256(content).hexdigest()
 
 
 def remove(path: Path) -> None:
@@ -59,12 +61,12 @@ def remove(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def write_arrays(path: Path, arrays: Leaves, meta: dict[str, Any]) -> None:
-    """Store arrays and JSON-able `meta` in one .npz file, atomically."""
+def write_arrays(path: Path, arrays: Leaves, meta: dict[str, Any]) -> str:
+    """Store arrays and JSON-able `meta` in one .npz file, atomically; returns its SHA-256."""
     buffer = io.BytesIO()
     stored: dict[str, Any] = {META: np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
     np.savez(buffer, **stored)
-    write_atomically(path, buffer.getbuffer())
+    return write_atomically(path, buffer.getbuffer())
 
 
 def read_arrays(path: Path) -> tuple[Leaves, dict[str, Any]]:

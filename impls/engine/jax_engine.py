@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 
 from impls.engine import jax_bfloat16
-from impls.engine.contract import MeasuringTwin, Twin
+from impls.engine.contract import Execution, MeasuringTwin, Twin
 from impls.engine.environment import program_directory
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
@@ -95,6 +95,7 @@ class Runner:
                 spec, unflatten({name: self._array(value) for name, value in parameters.items()})
             )
         self.compile_seconds = 0.0
+        self.execution: Execution = "compiled"
         self.programs = _programs(implementation, spec, compiler_options(device))
 
     @in_own_precision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from impls.engine.files import write_atomically
+from impls.engine.run_folder import RECORD
 from impls.errors import UserError
 from impls.fields import ClosedModel, Precision, readable
 
@@ -49,6 +51,7 @@ class RunRecord(ClosedModel):
     replica_settings: dict[str, list[float]] = Field(default={})  # settings that differ between replicas, by replica
     facts: dict[str, float] = Field(default={})  # numbers derived from spec and data, such as a constant guess's error
     status: Literal["complete", "partial"]
+    files: dict[str, str] = Field(default={})  # the SHA-256 of the run's other files; none in older records
     iteration_reached: int
     iterations: int
     diverged_seeds: list[int]
@@ -59,6 +62,8 @@ class RunRecord(ClosedModel):
     versions: dict[str, str]
     device: dict[str, str | int]
     precision: Precision
+    execution: Literal["plain", "captured", "compiled"] | None = None  # how its steps were run; None: an older record
+    changes: list[str] = Field(default=[])  # what was different when it was resumed, so that its rounding differs
     command: str
     started_at: str
     finished_at: str
@@ -73,6 +78,17 @@ class RunRecord(ClosedModel):
 def write_record(path: Path, record: RunRecord) -> None:
     """Write `run.json` atomically."""
     write_atomically(path, (json.dumps(record.model_dump(), indent=1) + "\n").encode())
+
+
+def wrong_file(record: RunRecord, folder: Path) -> str | None:
+    """The first of the files of a run that is missing or is not the one that its record names, in words; or None."""
+    for name, recorded in record.files.items():
+        try:
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != recorded:
+                return f"{folder / name} is not the file that {RECORD} names: its checksum differs"
+        except FileNotFoundError:
+            return f"{folder / name} is missing"
+    return None
 
 
 def read_record(path: Path) -> RunRecord:

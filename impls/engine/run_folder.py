@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,21 @@ def identity(
 def differences(wanted: Identity, found: Identity, among: Iterable[str] | None = None) -> tuple[str, ...]:
     """Names of the entries in which two identities differ; `among` limits the comparison."""
     return tuple(name for name in among or wanted if found.get(name) != wanted[name])
+
+
+@dataclass
+class Progress:
+    """The progress that a checkpoint stores: the iteration, and sums over all sessions."""
+
+    started_at: str
+    iteration: int = 0
+    sessions: int = 0
+    wall_seconds: float = 0.0
+    train_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    stopped_early: bool = False
+    changes: list[str] = field(default_factory=list)  # as in the record
 
 
 class Checkpoint(NamedTuple):

@@ -19,7 +19,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from impls.engine import torch_bfloat16
-from impls.engine.contract import MeasuringTwin, Twin
+from impls.engine.contract import Execution, MeasuringTwin, Twin
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, iterations_in, unflatten
@@ -96,6 +96,7 @@ class Runner:
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
         self.compiles = spec.iterations >= COMPILED_ITERATIONS and has_compiler()
+        self.execution: Execution = "plain"
         self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations; set by the capture
 
     @in_own_precision
@@ -105,6 +106,7 @@ class Runner:
         if self.captures and self.replay is None:
             started = time.perf_counter()
             captured = self._capture_graph if self.device.type == "cuda" else self._capture_operations
+            self.execution = "captured"
             self.replay = captured(inputs)
             self.compile_seconds += time.perf_counter() - started
         run = self.replay or self._run_plainly
@@ -169,6 +171,7 @@ class Runner:
         program: Callable[..., None] = recorded
         if self.compiles and can_be_compiled(recorded):
             program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=recorded)
+            self.execution = "captured" if program is recorded else "compiled"
         self._restore(before)  # tracing and compiling run the step
 
         def replay(inputs: Leaves) -> None:

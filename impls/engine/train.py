@@ -7,10 +7,10 @@ import itertools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from impls.data import load
 from impls.engine.contract import Runner
@@ -20,8 +20,8 @@ from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_ar
 from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
-from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record
-from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, differences, identity
+from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record, wrong_file
+from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, Progress, differences, identity
 from impls.engine.spec import CellSpec
 from impls.engine.splits import as_examples, cell_splits
 from impls.engine.state import EVALUATED, Leaves, stack_replicas, unlike
@@ -33,20 +33,6 @@ from impls.sources import sources_sha256, training_sources
 
 STEPS_PER_LAUNCH = 50
 PACKAGES = {"torch": ("numpy", "torch"), "jax": ("numpy", "jax", "jaxlib")}
-
-
-@dataclass
-class Progress:
-    """The progress that a checkpoint stores: the iteration, and sums over all sessions."""
-
-    iteration: int = 0
-    sessions: int = 0
-    started_at: str = field(default_factory=lambda: _now())
-    wall_seconds: float = 0.0
-    train_seconds: float = 0.0
-    compile_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-    stopped_early: bool = False
 
 
 def train(experiment: str, spec: CellSpec, options: Options) -> RunRecord:
@@ -90,7 +76,8 @@ class _Run:
             steps_per_launch=STEPS_PER_LAUNCH,
         )
         self.curves = Curves(options.seeds)
-        self.progress = Progress()
+        self.progress = Progress(started_at=_now())
+        self.resumed_with: dict[str, Any] | None = None  # the arithmetic of the checkpoint, until it is compared
         self.stop_signal: int | None = None
 
     def _device(self) -> str:
@@ -118,6 +105,7 @@ class _Run:
                 for boundary, inputs in self._blocks():
                     steps = boundary - self.progress.iteration
                     self._launch(boundary, inputs)
+                    self._note_changes(boundary - steps)
                     bar.set_postfix_str(headline(self.spec, self.curves, self.progress.iteration), refresh=False)
                     bar.update(self.options.replicas * steps)
                     if self.progress.stopped_early or self._must_stop():
@@ -181,16 +169,40 @@ class _Run:
             source_sha256=self.code.source_sha256,
         )
 
+    def _arithmetic(self) -> dict[str, Any]:
+        """What decides the rounding of a run's numbers, apart from its identity; known after the first launch."""
+        versions = package_versions(*PACKAGES[self.options.framework])
+        device = {"device": self.device, **self._device_facts(), "threads": self.threads}
+        return {"execution": self.runner.execution, **versions, **device}
+
+    def _device_facts(self) -> dict[str, str | int]:
+        return {"name": cpu_name()} | self.engine.device_description(self.device)
+
+    def _note_changes(self, iteration: int) -> None:
+        """Say and keep in which way a resumed run is not run as before, so that its bits may differ."""
+        if self.resumed_with is None:
+            return
+        before, now, self.resumed_with = self.resumed_with, self._arithmetic(), None
+        changed = [f"{name} {now[name]}, before {before.get(name)}" for name in now if now[name] != before.get(name)]
+        if changed:
+            self.progress.changes.append(f"from iteration {iteration}: {'; '.join(changed)}")
+            say(f"the results will differ in rounding from those of a run without a stop: {self.progress.changes[-1]}")
+
     def _save(self) -> None:
         curve_leaves, labels = self.curves.leaves()
         session_seconds = time.perf_counter() - self.session_start
         progress = replace(self.progress, wall_seconds=self.progress.wall_seconds + session_seconds)
-        meta = {"identity": self._identity(), "progress": asdict(progress), "curve_labels": labels}
+        meta = {
+            "identity": self._identity(),
+            "arithmetic": self._arithmetic(),
+            "progress": asdict(progress),
+            "curve_labels": labels,
+        }
         write_arrays(self.folder / CHECKPOINT, self.runner.leaves() | curve_leaves, meta)
 
     def _finished(self) -> RunRecord | None:
         """The record in the folder, if it belongs to this run and is complete."""
-        if not ((self.folder / RECORD).is_file() and (self.folder / PARAMETERS).is_file()):
+        if not (self.folder / RECORD).is_file():
             return None
         record = read_record(self.folder / RECORD)
         made = identity(
@@ -201,7 +213,12 @@ class _Run:
             data=record.data[0].files,
             source_sha256=record.code.source_sha256,
         )
-        return record if record.status == "complete" and made == self._identity() else None
+        if record.status != "complete" or made != self._identity():
+            return None
+        if wrong := wrong_file(record, self.folder):
+            say(f"the run is trained again: {wrong}")
+            return None
+        return record
 
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT
@@ -214,6 +231,7 @@ class _Run:
             return
         try:
             self.progress = Progress(**meta["progress"])
+            self.resumed_with = dict(meta["arithmetic"])
             self.curves.load(leaves, meta["curve_labels"])
         except DAMAGED as error:
             raise UserError(f"{path} is damaged ({error}). Delete it to train from the start") from error
@@ -240,16 +258,16 @@ class _Run:
     def _finish(self) -> RunRecord:
         """Write the results so far. A partial run keeps its checkpoint. The record is written last."""
         complete = self.progress.iteration == self.spec.iterations or self.progress.stopped_early
-        leaves = self.runner.leaves()
+        leaves, files = self.runner.leaves(), {}
         self.curves.events = self.spec.events(leaves)
         if complete:
             parameters = {path: value for path, value in leaves.items() if path.split(".")[0] in EVALUATED}
-            write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
+            files[PARAMETERS] = write_arrays(self.folder / PARAMETERS, parameters, {"identity": self._identity()})
         else:
             self._save()
         (self.folder / RECORD).unlink(missing_ok=True)  # the record of an older run must never lie beside these curves
-        self.curves.write(self.folder / CURVES)
-        record = self._record("complete" if complete else "partial")
+        files[CURVES] = self.curves.write(self.folder / CURVES)
+        record = self._record("complete" if complete else "partial", files)
         write_record(self.folder / RECORD, record)
         if complete:
             remove(self.folder / CHECKPOINT)
@@ -258,7 +276,7 @@ class _Run:
             raise KeyboardInterrupt
         return record
 
-    def _record(self, status: Literal["complete", "partial"]) -> RunRecord:
+    def _record(self, status: Literal["complete", "partial"], files: dict[str, str]) -> RunRecord:
         progress = self.progress
         model_steps = self.options.replicas * progress.iteration
         return RunRecord(
@@ -271,6 +289,7 @@ class _Run:
             replica_settings=self.spec.replica_settings(self.options.seeds),
             facts=self.facts,
             status=status,
+            files=files,
             iteration_reached=progress.iteration,
             iterations=self.spec.iterations,
             diverged_seeds=self.curves.diverged_seeds(),
@@ -279,9 +298,10 @@ class _Run:
             data=[DataRecord.model_validate(self.dataset.manifest())],
             code=self.code,
             versions=package_versions(*PACKAGES[self.options.framework]),
-            device={"kind": self.device, "name": cpu_name(), "threads": self.threads}
-            | self.engine.device_description(self.device),
+            device={"kind": self.device, "threads": self.threads} | self._device_facts(),
             precision=self.options.precision,
+            execution=self.runner.execution,
+            changes=progress.changes,
             command=train_command(self.experiment, self.spec, self.options),
             started_at=progress.started_at,
             finished_at=_now(),
