@@ -24,8 +24,8 @@ from impls.engine.run_folder import CHECKPOINT, CURVES, RECORD
 from impls.errors import UserError
 
 MIB = 2**20
-LIST = "list-of-files"  # the last member: an archive without it was cut off
-END_BYTES = 1024  # more than the compressed end of a tar file
+COUNT = "number-of-files"  # the last member: an archive without it was cut off
+END_BYTES = 4096  # more than the compressed end of a tar file, with its last member
 HEADER_BYTES = 2048  # more than the header and padding of one file in it
 GROWTH = 1000  # noise grows by less than one part in this many when it is compressed
 
@@ -53,21 +53,17 @@ def pack(
         UserError: the records and curves alone are too large, or the file cannot be written.
     """
     room = int(file_bytes) * most_files - END_BYTES
-    content, left_out, names = io.BytesIO(), [], []
+    content, left_out, count = io.BytesIO(), [], 0
     with (
         gzip.GzipFile(fileobj=content, mode="wb", compresslevel=1, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w") as archive,
     ):
-
-        def added(name: str, result: bytes) -> None:
-            _add(archive, name, result)
-            names.append(name)
-
         for record in sorted(out.glob("**/" + RECORD)):
             place = record.parent.relative_to(out)
             if place.parts[0] != SET_ASIDE:
                 for name, result in _result(record.parent):
-                    added(f"{place.as_posix()}/{name}", result)
+                    _add(archive, f"{place.as_posix()}/{name}", result)
+                    count += 1
         stream.flush()
         if content.tell() > room:
             raise UserError(
@@ -82,11 +78,11 @@ def pack(
             if content.tell() + size + size // GROWTH + HEADER_BYTES > room:
                 left_out.append((folder, size))
                 continue
-            added(f"{folder}/{CHECKPOINT}", path.read_bytes())
+            _add(archive, f"{folder}/{CHECKPOINT}", path.read_bytes())
+            count += 1
             stream.flush()
-        _add(archive, LIST, "\n".join(names).encode())
-    count = _write(file, content.getvalue(), int(file_bytes))
-    return Packed(content.tell(), count, left_out)
+        _add(archive, COUNT, str(count).encode())
+    return Packed(content.tell(), _write(file, content.getvalue(), int(file_bytes)), left_out)
 
 
 def unpack(file: Path, out: Path) -> None:
@@ -102,14 +98,14 @@ def unpack(file: Path, out: Path) -> None:
         # All of it first, with every checksum: `tarfile` takes a damaged header for the end of the archive.
         content = gzip.decompress(_read(file))
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-            names = []
+            count = 0
             for member in archive:
                 if member.isfile() and Path(member.name).name in (RECORD, CURVES, CHECKPOINT):
                     archive.extract(member, temporary, filter="data")
-                    names.append(member.name)
-                elif member.name == LIST:
-                    listed = archive.extractfile(member)
-                    if listed is not None and listed.read().decode().splitlines() == names:
+                    count += 1
+                elif member.name == COUNT:
+                    last = archive.extractfile(member)
+                    if last is not None and last.read() == str(count).encode():
                         break
             else:
                 raise tarfile.ReadError("its end is missing")
