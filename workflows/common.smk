@@ -2,6 +2,7 @@
 import re
 import shlex
 import sys
+import time
 from itertools import product
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from snakemake.utils import Paramspace
 from impls.errors import UserError
 from impls.presets import cells, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
-from impls.sources import training_sources
+from impls.staleness import needs_training
 from impls.yaml_files import read_yaml
 from paper_figures.provenance.stamps import spec_sources
 from paper_figures.report.snakemake_labels import labels
@@ -39,6 +40,11 @@ else:
     BASES = sorted({Path(*path.parts[:3]).as_posix() for path in Path("results").glob("published/*/*/**/run.json")})
     if not BASES:
         raise WorkflowError("results/published holds no run yet; to draw from your own runs: --config source=runs")
+
+# An input of every training, which counts as new where the training must run.
+NEWER = Path(".snakemake/newer-than-results")
+NEWER.parent.mkdir(exist_ok=True)
+NEWER.touch()
 
 # The number of GPUs that a training uses; the profile sets how many there are.
 GPUS = int(uses_gpu(PRESET))
@@ -81,9 +87,14 @@ class Experiment:
     def log(self):
         return f"{RUNS}/logs/{self.name}/{self.paramspace.wildcard_pattern}/{{framework}}.log"
 
-    def sources(self, wildcards):
-        """The source files that a training depends on, because Snakemake does not detect imports."""
-        return training_sources(self.name, wildcards.framework)
+    def training(self, wildcards):
+        """A file that is newer than a result that must be trained, and older than any other: see `staleness`."""
+        folder = Path(self.pattern("").format(**wildcards))
+        manifest = Path(RUNS, "data", f"{wildcards.dataset}.json")
+        if not needs_training(folder, self.name, wildcards.framework, manifest):
+            return ancient(str(NEWER))
+        NEWER.write_text(str(time.time_ns()))
+        return str(NEWER)
 
     def command(self, wildcards):
         values = self.paramspace.instance(wildcards)

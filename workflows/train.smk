@@ -5,8 +5,8 @@ for experiment in EXPERIMENTS:
         name:
             f"train_{experiment.name}"
         input:
-            data=f"{RUNS}/data/{{dataset}}.json",
-            sources=experiment.sources,
+            data=ancient(f"{RUNS}/data/{{dataset}}.json"),
+            training=experiment.training,
         output:
             curves=experiment.pattern("curves.parquet"),
             record=experiment.pattern("run.json"),
