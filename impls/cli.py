@@ -174,6 +174,8 @@ def _train(parsed: argparse.Namespace) -> None:
     rate = (
         f"{record.model_steps_per_second:.1f} model-steps/s" if record.model_steps_per_second else "nothing left to do"
     )
+    if record.diverged_seeds:
+        print(f"diverged, with values that are not finite: seeds {', '.join(map(str, record.diverged_seeds))}")
     print(f"{record.status} at iteration {record.iteration_reached} of {record.iterations}, {rate}")
 
 

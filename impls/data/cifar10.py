@@ -68,7 +68,11 @@ def load_original(original: Original = ORIGINAL) -> Dataset:
 
     def read_batch(name: str) -> tuple[np.ndarray, np.ndarray]:
         path = paths[name]
-        content, place = (members.pop(name), f"{path}, {name}") if name in archived else (read(path), str(path))
+        content, place = (
+            (members.pop(name), f"{path}, {name}")
+            if name in archived
+            else (read(path, cifar_batch.MOST_BYTES), str(path))
+        )
         return _checked_batch(content, place, name, digests, original.batch_images)
 
     # Unpacking takes all the time, a second or so a batch, and leaves Python free for other threads.

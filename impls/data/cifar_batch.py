@@ -15,6 +15,7 @@ from impls.data.download import REPLACE
 from impls.errors import UserError
 
 XZ_START = b"\xfd7zXZ\0"
+MOST_BYTES = 40_000_000  # more than an original batch
 IMAGE_SHAPE = (3, 32, 32)  # as the file has them: channels first
 ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}
 
@@ -36,10 +37,15 @@ def uncompressed(content: bytes, name: str) -> bytes:
     # Whether a file is compressed is read off its first bytes, as for MNIST: a name's ending gets lost.
     if not content.startswith(XZ_START):
         return content
+    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_BYTES * 4)
     try:
-        return lzma.decompress(content, lzma.FORMAT_XZ)
+        payload = stream.decompress(content, MOST_BYTES)
     except lzma.LZMAError as error:
         raise UserError(f"{name}: damaged or truncated xz stream ({error}). {REPLACE}") from error
+    if not stream.eof:
+        problem = "truncated" if stream.needs_input else f"too long: it unpacks to more than {MOST_BYTES} bytes"
+        raise UserError(f"{name}: {problem}. {REPLACE}")
+    return payload
 
 
 def read_batch(content: bytes, name: str, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:

@@ -70,12 +70,18 @@ def find(names: tuple[str, ...], folder: str, root: Path) -> Path:
     )
 
 
-def read(path: Path) -> bytes:
+def read(path: Path, most_bytes: int) -> bytes:
     """The content of a file.
 
-    Raises: UserError if it cannot be read.
+    most_bytes: more than the original has; a larger file is refused without being read.
+    Raises: UserError if it is larger, or cannot be read.
     """
     try:
+        size = path.stat().st_size
+        if size > most_bytes:
+            raise UserError(
+                f"{path}: too long: it has {size} bytes, and the original less than {most_bytes}. {REPLACE}"
+            )
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). {REPLACE}") from error

@@ -17,6 +17,7 @@ IMAGES_MAGIC = 0x00000803
 LABELS_MAGIC = 0x00000801
 KINDS = {IMAGES_MAGIC: "images", LABELS_MAGIC: "labels"}
 GZIP_START = b"\x1f\x8b"
+MOST_BYTES = 50_000_000  # more than the largest original file, uncompressed
 
 
 def read_images(content: bytes, name: str) -> np.ndarray:
@@ -79,9 +80,11 @@ def _uncompressed(content: bytes, name: str) -> bytes:
         return content
     stream = zlib.decompressobj(wbits=31)  # 31: gzip, with its header and check value
     try:
-        payload = stream.decompress(content)
+        payload = stream.decompress(content, MOST_BYTES)
     except zlib.error as error:
         raise UserError(f"{name}: damaged gzip stream ({error}). {REPLACE}") from error
+    if stream.unconsumed_tail:
+        raise UserError(f"{name}: too long: it unpacks to more than {MOST_BYTES} bytes. {REPLACE}")
     if not stream.eof:
         raise UserError(f"{name}: truncated: its gzip stream stops before its end. {REPLACE}")
     if stream.unused_data:

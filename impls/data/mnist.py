@@ -31,9 +31,15 @@ class SplitFiles:
 
 
 def original_file(name: str, sha256: str, uncompressed_sha256: str, mirrors: tuple[str, ...] = MIRRORS) -> OriginalFile:
-    """Describe the published file `name` (ending in .gz), which has the same name on each mirror."""
+    """Describe the published file `name` (ending in .gz), which has the same name on each mirror.
+
+    It may also be there as other programs keep it: unpacked, or in torchvision's folder.
+    """
     addresses = tuple(mirror + name for mirror in mirrors)
-    return OriginalFile(RemoteFile(name, sha256, addresses, (name.removesuffix(".gz"),)), uncompressed_sha256)
+    plain = name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")  # as some programs unpack it
+    others = (plain, dotted, f"{dotted}.gz", f"MNIST/raw/{name}", f"MNIST/raw/{plain}")  # the last two: torchvision
+    return OriginalFile(RemoteFile(name, sha256, addresses, others), uncompressed_sha256)
 
 
 ORIGINAL = {
@@ -84,7 +90,7 @@ def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
 def _read_split(files: SplitFiles, digests: dict[str, str]) -> Split:
     """Read and check one split; enter the sha256 of each file read in `digests`."""
     images_path, labels_path = locate(files.images.remote, "mnist"), locate(files.labels.remote, "mnist")
-    images_content, labels_content = read(images_path), read(labels_path)
+    images_content, labels_content = read(images_path, idx.MOST_BYTES), read(labels_path, idx.MOST_BYTES)
     images = idx.read_images(images_content, str(images_path))
     labels = idx.read_labels(labels_content, str(labels_path))
     if len(images) != len(labels):

@@ -24,6 +24,7 @@ from impls.errors import UserError
 # The symbol of each token, in the order of ASCII. The line's end, token 0, is the end of a sentence.
 VOCABULARY = "\n #$&'*-./0123456789<>N\\abcdefghijklmnopqrstuvwxyz"
 UNKNOWN = 255
+MOST_BYTES = 20_000_000  # more than the largest original file
 TOKENS = np.full(256, UNKNOWN, np.uint8)  # byte -> token
 TOKENS[np.frombuffer(VOCABULARY.encode(), np.uint8)] = np.arange(len(VOCABULARY))
 
@@ -94,7 +95,7 @@ def load_original(original: dict[str, SplitFiles] = ORIGINAL) -> Dataset:
     splits, digests = {}, {}
     for split, files in original.items():
         path = locate(files.remote, "ptb")
-        tokens = _checked_tokens(read(path), path, files, names)
+        tokens = _checked_tokens(read(path, MOST_BYTES), path, files, names)
         splits[split] = Split(tokens[:-1], tokens[1:])
         digests[path.name] = files.digests[path.name]
     counts = ", ".join(f"{files.count} {split}" for split, files in original.items())
@@ -110,6 +111,8 @@ def _checked_tokens(content: bytes, path: Path, files: SplitFiles, names: dict[s
     expected = files.digests[path.name]
     if names.get(digest, path.name) != path.name:
         raise UserError(f"{path} is not the original: it is {names[digest]}; are two names swapped? {REPLACE}")
+    if b"\r\n" in content:
+        raise UserError(f"{path} has the line ends of Windows (CR LF), and the original has LF. {REPLACE}")
     text = _text_of_words(content) if path.name == files.remote.name else _text_of_characters(content)
     tokens = TOKENS[np.frombuffer(text, np.uint8)]
     unknown = np.flatnonzero(tokens == UNKNOWN)
