@@ -43,7 +43,8 @@ def uncompressed(content: bytes, name: str) -> bytes:
     except lzma.LZMAError as error:
         raise UserError(f"{name}: damaged or truncated xz stream ({error}). {REPLACE}") from error
     if not stream.eof:
-        problem = "truncated" if stream.needs_input else f"too long: it unpacks to more than {MOST_BYTES} bytes"
+        too_long = f"too long: it unpacks to more than {MOST_BYTES} bytes"
+        problem = "damaged or truncated xz stream" if stream.needs_input else too_long
         raise UserError(f"{name}: {problem}. {REPLACE}")
     return payload
 
