@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from impls.engine.spec import CellSpec
 from impls.fields import ClosedModel, FirstSeed, GivenPath, Precision, PresetName, Processes, Replicas
+from impls.sources import portable
 
 
 class Options(ClosedModel):
@@ -56,6 +57,8 @@ def flags(values: Mapping[str, Any]) -> list[str]:
 def train_command(experiment: str, spec: CellSpec, options: Options) -> str:
     """The shell command that trains this cell with these options; fields at their default are left out."""
     given = {name: getattr(options, name) for name in options.model_fields_set if name != "resume" or options.resume}
+    if options.output is not None:
+        given["output"] = portable(options.output)
     given |= {name: getattr(spec, name) for name in spec.model_fields_set}
     ordered = {name: given[name] for name in (*Options.model_fields, *type(spec).model_fields) if name in given}
     return shlex.join(["python", "-m", "impls", "train", experiment, *flags(ordered)])

@@ -18,7 +18,7 @@ from typing import Any
 
 from impls import registry
 from impls.repository import commit_of_code, git
-from impls.sources import with_imports
+from impls.sources import portable, with_imports
 from paper_figures.files import CLAIMS_DATES, CLAIMS_FILE, sha256
 from paper_figures.runs import ROOT, Run
 
@@ -59,7 +59,7 @@ def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> St
     commit, dirty = _git_state()
     contents = {
         "artifact": artifact,
-        "command": f"python -m paper_figures {artifact} --results {_portable(results)}{ONE_COLUMN * (columns == 1)}",
+        "command": f"python -m paper_figures {artifact} --results {portable(results)}{ONE_COLUMN * (columns == 1)}",
         "git_commit": commit,
         "git_dirty": dirty,
         "sources_sha256": _hash(files),
@@ -147,12 +147,6 @@ def _describe(run: Run) -> dict[str, Any]:
 def _data(runs: list[Run]) -> list[dict[str, Any]]:
     entries = [entry.model_dump(include={"name", "source", "files"}) for run in runs for entry in run.record.data]
     return [json.loads(entry) for entry in sorted({json.dumps(entry, sort_keys=True) for entry in entries})]
-
-
-def _portable(path: Path) -> str:
-    """Relative to the repository if it is inside, so that the stamp does not depend on the clone's folder."""
-    absolute = path.resolve()
-    return (absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute).as_posix()
 
 
 @lru_cache

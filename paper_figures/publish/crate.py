@@ -16,6 +16,7 @@ from pathlib import Path
 
 from impls.command_line import Parser, run_command, run_program
 from impls.errors import UserError
+from impls.sources import portable
 from paper_figures.files import write_together
 from paper_figures.runs import ROOT, read_experiments
 
@@ -48,8 +49,8 @@ def make(results: Path) -> bytes:
         )
     except ModuleNotFoundError as error:
         raise UserError(f"{error}; install what the workflow needs: pip install '.[workflow]'") from None
-    results = results.resolve()
-    if not results.is_relative_to(ROOT):
+    results = ROOT / portable(results)
+    if not results.is_dir():
         raise UserError(f"{results}: lies outside the repository; a crate keeps the paths of the repository.")
     runs = read_experiments(results, {path.relative_to(results).parts[0] for path in results.rglob("run.json")})
     if not runs:
