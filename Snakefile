@@ -13,6 +13,10 @@ from impls.registry import experiments
 min_version("9.10")
 
 
+# Paths are those of the repository, wherever Snakemake is started (-s /path/to/Snakefile).
+workdir: workflow.basedir
+
+
 # A preset on the command line replaces the default preset; the two are not merged.
 if not workflow.overwrite_configfiles:
 

@@ -117,7 +117,7 @@ def _sources_sha256() -> str:
         if name.startswith("impls.") and not Path(str(module.__file__)).is_relative_to(root):
             raise ImportError(f"{name} is not in the measured tree: it was found in {module.__file__}")
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(root.rglob("[!.]*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

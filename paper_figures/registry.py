@@ -14,7 +14,7 @@ OTHERS = ("claims", "values", "report")  # those about everything in a results f
 
 def names() -> list[str]:
     """All artifacts, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+    return sorted(path.stem for path in FOLDER.glob("[!._]*.py"))
 
 
 def module(name: str) -> ModuleType:

@@ -3,6 +3,7 @@ import re
 import shlex
 import sys
 import time
+from glob import glob
 from itertools import product
 from pathlib import Path
 

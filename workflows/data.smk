@@ -5,7 +5,7 @@ DATASETS = sorted({dataset for experiment in EXPERIMENTS for dataset in experime
 rule prepare_data:
     """Find, download or make one data set, check it, and write its name and checksums to a manifest."""
     input:
-        sources=sorted(map(str, Path("impls/data").glob("*.py"))),
+        sources=sorted(glob("impls/data/*.py")),  # without the hidden files of editors
     output:
         manifest=f"{RUNS}/data/{{dataset}}.json",
     log:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from impls.campaign.job_list import Job
 from impls.engine.machine import cpu_name, nvidia_smi, usable_cpus
 from impls.presets import Preset, uses_gpu
 
 GPU_JOBS = 4  # more processes than this take turns on one GPU, which is no faster
 SHARE_OF_MEMORY = 0.85
-PROCESS_BYTES = 1.2e9  # a framework with its libraries, a GPU's context, a data set
 
 
 class Device(NamedTuple):
@@ -33,21 +31,6 @@ def jobs_and_threads(device: Device, jobs: int | None, threads: int | None) -> t
     if jobs is None:
         jobs = min(GPU_JOBS, max(1, cores // 2)) if device.kind == "cuda" else max(1, cores // (threads or 1))
     return jobs, threads or max(1, cores // jobs)
-
-
-def estimated_memory(job: Job) -> float:
-    """A rough estimate of a job's peak device memory in bytes, used if no record has the measured value.
-
-    It counts the parameters, their gradients and Adam's two averages, and eight arrays of the size of all activations.
-    The number of activations follows from the counted operations: each activation is an output of a map and takes two
-    operations per input in the forward pass, and the forward pass is a third of all operations.
-    """
-    weights = job.spec.initial_parameters(job.seeds[0]).values()
-    parameters = sum(weight.size for weight in weights)
-    inputs = sum(weight.size * (weight.size // weight.shape[-1]) for weight in weights if weight.ndim > 1)
-    inputs /= max(1, sum(weight.size for weight in weights if weight.ndim > 1))
-    activations = job.spec.operations_per_step() / (6 * max(1.0, inputs))
-    return PROCESS_BYTES + 4.0 * job.replicas * (4 * parameters + 8 * activations)
 
 
 def _gpu() -> Device | None:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from impls.campaign.device import PROCESS_BYTES, Device, estimated_memory
+from impls.campaign.device import Device
 from impls.campaign.job_list import Job
+from impls.engine.memory import PROCESS_BYTES, estimated_bytes
 from impls.engine.record import RunRecord, read_record
 from impls.errors import UserError
 from impls.registry import experiments, implementation_folder, spec_class
@@ -92,7 +93,7 @@ class Rates:
     def peak_memory(self, job: Job) -> float:
         """Peak memory of a job in bytes: measured on the same cell, in proportion to its replicas, or estimated."""
         each = self.memory.get((*job.kind, job.name))
-        return estimated_memory(job) if each is None else PROCESS_BYTES + each * job.replicas
+        return estimated_bytes(job.spec, job.replicas) if each is None else PROCESS_BYTES + each * job.replicas
 
     def _is_of_here(self, record: RunRecord) -> bool:
         device = record.device

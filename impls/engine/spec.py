@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from impls.engine.curves import Curves, Event
 from impls.engine.state import Leaves
 from impls.fields import ClosedModel, Iterations
 
+MOST_EVALUATIONS = 100_000
 Examples = tuple[np.ndarray, np.ndarray]  # inputs [n, ...], labels [n]
 
 
 class CellSpec(ClosedModel):
     """What one cell computes. Subclasses add fields, draw all random numbers, and count the operations of a step.
 
-    A subclass sets `cell_fields` and implements `ladder`, `initial_parameters`, `step_inputs`, `operations_per_step`.
+    A subclass sets `cell_fields` and implements `ladder`, `weight_shapes`, `initial_parameters`, `step_inputs` and
+    `operations_per_step`.
     A variant of another experiment names that experiment in `twins` and needs no implementation.
     """
 
@@ -35,6 +37,12 @@ class CellSpec(ClosedModel):
     evaluate_every: Iterations = Field(
         5_000, description="iterations between evaluations; iteration 0 and the last are also evaluated"
     )
+
+    @model_validator(mode="after")
+    def _a_bounded_number_of_evaluations(self) -> Self:
+        if self.iterations > MOST_EVALUATIONS * self.evaluate_every:
+            raise ValueError(f"evaluate_every must be larger: there would be more than {MOST_EVALUATIONS} evaluations")
+        return self
 
     @classmethod
     def ladder(cls) -> Sequence[CellSpec]:
@@ -117,6 +125,11 @@ class CellSpec(ClosedModel):
     def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
         """Settings that differ between replicas, apart from the seed: by name, one value per replica."""
         return {}
+
+    @property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of all weights of a replica, outputs last, for an estimate of its memory."""
+        raise NotImplementedError
 
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
         """Parameters of one replica before training, float64, by name."""

@@ -18,6 +18,7 @@ from impls.engine.curves import CURVE_VALUES, Curves
 from impls.engine.environment import prepare_environment, threads_of
 from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_arrays
 from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes
+from impls.engine.memory import check_memory
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
 from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record, wrong_file
@@ -57,6 +58,8 @@ class _Run:
     def __init__(self, experiment: str, spec: CellSpec, options: Options, folder: Path) -> None:
         self.session_start = time.perf_counter()
         self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
+        if options.device != "cuda":
+            check_memory(spec, options.replicas, "cpu")
         self.dataset = load(spec.dataset, options.data)
         splits = cell_splits(spec, self.dataset)
         self.facts = spec.facts(as_examples(self.dataset))
@@ -66,6 +69,8 @@ class _Run:
         prepare_environment(self.threads, options.device)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
         self.device = self._device()
+        if self.device == "cuda":
+            check_memory(spec, options.replicas, "cuda")
         self.runner: Runner = self.engine.Runner(
             implementation(experiment, options.framework),
             spec,

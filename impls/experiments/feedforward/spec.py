@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
@@ -20,6 +20,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import batch_indices, generator
 from impls.engine.spec import CellSpec, Examples
+from impls.experiments.feedforward.maps import Map
 from impls.fields import Count, Depth, Iterations, choice, paper
 
 IMAGES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}  # rows, columns, channels
@@ -33,28 +34,6 @@ SIZES = {
     ("mnist", "cnn"): {"hidden_units": 64, "synthetic_gradient_units": 64, "dni": 2, "cdni": 0},
     ("cifar10", "cnn"): {"hidden_units": 128, "synthetic_gradient_units": 128, "dni": 2, "cdni": 0},
 }
-
-
-class Map(NamedTuple):
-    """A linear map or a convolution: the shape of its weight, outputs last, and the number of its positions."""
-
-    shape: tuple[int, ...]
-    positions: int = 1
-
-    @property
-    def inputs(self) -> int:
-        """Number of terms in the sum of one output."""
-        return math.prod(self.shape[:-1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of terms in the sum of the gradient of one input."""
-        return math.prod((*self.shape[:-2], self.shape[-1]))
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds for one example."""
-        return math.prod(self.shape) * self.positions
 
 
 class Spec(CellSpec):
@@ -212,6 +191,12 @@ class Spec(CellSpec):
             self._map((*place, inputs), extra, outputs)
             for inputs, extra, outputs in zip(widths, labels, widths[1:], strict=False)
         ]
+
+    @cached_property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        models = self.cuts if self.has_synthetic_gradients else ()
+        maps = [*self.layer_maps, *(linear for i in models for linear in self.synthetic_gradient_maps(i))]
+        return [linear.shape for linear in maps]
 
     def _map(self, shape: tuple[int, ...], extra_inputs: int, outputs: int) -> Map:
         """The map from activations of `shape` with `extra_inputs` more channels to `outputs` channels."""

@@ -209,6 +209,10 @@ class Spec(CopyTasks, CellSpec):
             found["auxiliary"] = (hidden, self.state_units)
         return found
 
+    @property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        return list(self.maps.values())
+
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
         """Weights are drawn by `initial_weights`; the core's input and recurrent weights count as one map.
 

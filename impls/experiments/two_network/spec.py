@@ -125,6 +125,10 @@ class Spec(CellSpec):
             found[f"{network}.core.cell"] = (self.period, self.hidden_units)
         return found | {"a.message": (self.message_units,)}
 
+    @property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        return list(self.maps.values())
+
     def initial_parameters(self, seed: int) -> dict[str, np.ndarray]:
         """Weights are drawn by `initial_weights`; input and recurrent weights of a core count as one map.
 

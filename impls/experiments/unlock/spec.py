@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from impls.engine.randomness import generator, uniform_per_iteration
 from impls.experiments.feedforward import spec as feedforward
+from impls.experiments.feedforward.maps import Map
 from impls.fields import Count, choice, paper
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -84,10 +85,15 @@ class Spec(feedforward.Spec):
         return super().default(name)
 
     @cached_property
-    def input_model_maps(self) -> list[feedforward.Map]:
+    def input_model_maps(self) -> list[Map]:
         """Maps of each I: from the pixels to its hidden layer, and then to the input of its layer."""
         units = [*self.input_shape, self.input_model_units, *self.activation_shape(1)]
-        return [feedforward.Map((inputs, outputs)) for inputs, outputs in pairwise(units)]
+        return [Map((inputs, outputs)) for inputs, outputs in pairwise(units)]
+
+    @cached_property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        models = self.depth - 1 if self.unlock == "complete" else 0
+        return [*super().weight_shapes, *models * [linear.shape for linear in self.input_model_maps]]
 
     def replica_settings(self, seeds: list[int]) -> dict[str, list[float]]:
         """`p_update`: multiples of the golden ratio, which are evenly spread over [0, 1] for any number of replicas."""

@@ -13,13 +13,14 @@ import pytest
 import yaml
 
 from impls.campaign.command import campaign
-from impls.campaign.device import Device, estimated_memory, find_device, jobs_and_threads
+from impls.campaign.device import Device, find_device, jobs_and_threads
 from impls.campaign.job_list import Job, load_campaign, select
 from impls.campaign.job_state import state_of
 from impls.campaign.options import CampaignOptions
 from impls.campaign.schedule import START_SECONDS, describe, make_plan
 from impls.campaign.time_estimates import Rates
 from impls.cli import main
+from impls.engine.memory import estimated_bytes
 from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.run_folder import CHECKPOINT, RECORD, read_checkpoint
@@ -170,7 +171,7 @@ def test_a_gpu_is_found_without_a_framework_and_shared(tmp_path, monkeypatch):
     assert jobs_and_threads(PROCESSOR, None, 4) == (4, 4)
     assert jobs_and_threads(PROCESSOR, 8, None) == (8, 2)
     small, large = load_campaign(Path(__file__).parents[4] / "config/campaign.yaml")[0], jobs_of()[0]
-    assert estimated_memory(small) > estimated_memory(large) > 1e9
+    assert estimated_bytes(small.spec, small.replicas) > estimated_bytes(large.spec, large.replicas) > 1e9
 
 
 def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monkeypatch):
