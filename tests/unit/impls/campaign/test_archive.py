@@ -53,7 +53,7 @@ def test_a_pack_is_what_it_was_made_of(tmp_path, out, jobs):
     kept = [*(f"{jobs[0].folder}/{name}" for name in RESULT), *(f"{jobs[i].folder}/{CHECKPOINT}" for i in (3, 4))]
     assert contents(tmp_path / "new") == {name: contents(out)[name] for name in kept}
     with tarfile.open(tmp_path / "a.tar.gz") as archive:  # with any tar, and in the order of worth
-        assert archive.getnames() == sorted(kept[:2], reverse=True) + kept[2:]
+        assert archive.getnames() == [*sorted(kept[:2], reverse=True), *kept[2:], "number-of-files"]
     again = pack(tmp_path / "new", tmp_path / "b.tar.gz", jobs)
     assert again == packed
     assert (tmp_path / "a.tar.gz").read_bytes() == (tmp_path / "b.tar.gz").read_bytes()
@@ -69,6 +69,20 @@ def test_checkpoints_are_taken_as_far_as_there_is_room(tmp_path, out, jobs):
     with pytest.raises(UserError, match=r"take 0\.0 MiB.*--pack-mib or --pack-files"):
         pack(out, tmp_path / "b.tar.gz", jobs, file_bytes=100)
     assert not (tmp_path / "b.tar.gz").exists()
+
+
+def test_a_pack_that_was_cut_between_two_files_is_not_taken_for_whole(tmp_path, out, jobs):
+    pack(out, tmp_path / "a.tar.gz", jobs)
+    with tarfile.open(tmp_path / "a.tar.gz") as archive:
+        *members, last = archive.getmembers()
+        for kept in range(len(members) + 1):
+            with tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as cut:
+                for member in members[:kept]:
+                    cut.addfile(member, archive.extractfile(member))
+            with pytest.raises(UserError, match="its end is missing"):
+                unpack(tmp_path / "cut.tar.gz", tmp_path / "new")
+            assert not (tmp_path / "new").exists()
+    assert last.name == "number-of-files"
 
 
 def test_a_large_checkpoint_that_grows_when_compressed_stays_within_the_size(tmp_path, out, jobs):

@@ -26,6 +26,7 @@ from impls.cli import main
 from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.train import train
+from impls.errors import UserError
 from impls.registry import FRAMEWORKS
 
 pytestmark = pytest.mark.slow("runs campaigns, which start a process for every training")
@@ -142,6 +143,44 @@ def test_a_cell_that_fails_stops_no_other(tmp_path, capsys):
     assert (small.name, read_record(out / small.name / "run.json").seeds) == (large.name, [0, 1, 2])
     assert not (out / large.folder / "run.json").exists()
     assert (tmp_path / "a.tar.gz").is_file()
+
+
+@pytest.mark.parametrize("damage", ["checkpoint.npz", "run.json"])
+def test_a_damaged_file_ends_no_other_cell(tmp_path, capsys, damage):
+    path, out = listed(tmp_path, [stage("damaged", depth=3), stage("whole")]), tmp_path / "out"
+    damaged, whole = load_campaign(path)[::2]
+    (out / damaged.folder).mkdir(parents=True)
+    (out / damaged.folder / damage).write_bytes(b"")
+    arguments = ["--resume", str(out), "--framework", "torch"]
+    assert main(command(path, *arguments, "--dry-run")) == 0
+    assert f"damaged  {damaged.listed_name}" in capsys.readouterr().out
+    assert main(command(path, *arguments)) == 1
+    output = capsys.readouterr().out
+    assert f"failed: {damaged.label}" in output and damage in output
+    assert read_record(out / whole.name / "run.json").status == "complete"
+
+
+def test_a_status_that_cannot_be_written_ends_nothing(tmp_path, capsys, monkeypatch):
+    def full(*_arguments):
+        raise UserError("cannot write status.json: No space left on device")
+
+    monkeypatch.setattr("impls.campaign.progress_report.write_atomically", full)
+    path, out = listed(tmp_path, [stage("only")]), tmp_path / "out"
+    assert main(command(path, "--out", str(out), "--framework", "torch")) == 0
+    assert capsys.readouterr().out.count("No space left on device") == 1
+
+
+def test_a_checkpoint_from_the_future_is_read(tmp_path):
+    jobs = load_campaign(listed(tmp_path, [stage("long", iterations=1_000_000, pause_at=3000)]))[:1]
+    path = tmp_path / "out" / jobs[0].folder / "checkpoint.npz"
+
+    def tick(_supervisor: Supervisor) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path, (2_000_000_000, 2_000_000_000))
+
+    supervisor = supervised(jobs, tmp_path / "out", never, tick=tick)
+    assert [outcome.state for outcome in supervisor.outcomes] == ["paused"]
+    assert supervisor.outcomes[0].iteration < 100_000
 
 
 def supervised(jobs: list[Job], out: Path, deadline: Callable[[], float], **options) -> Supervisor:

@@ -212,7 +212,7 @@ def test_how_far_a_job_is_and_whether_its_checkpoint_can_be_used(tmp_path, monke
     }
 
     run(small, resume=True)
-    assert state_of(small, tmp_path, data) == ("complete", 100, ())
+    assert state_of(small, tmp_path, data)[:3] == ("complete", 100, ())
     assert state_of(more, tmp_path, data).status == "missing", "the smaller result is not in its way"
     slower = jobs_of(lambda c: [s["feedforward"][0]["settings"].update(learning_rate=1e-3) for s in c["stages"]])[0]
     assert state_of(slower, tmp_path, data).differs == ("spec",)

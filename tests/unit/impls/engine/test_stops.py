@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 
 from impls.engine import files
+from impls.engine.evaluate import evaluate
 from impls.engine.options import Options
 from impls.engine.record import read_record
 from impls.engine.train import train
@@ -27,6 +29,7 @@ from impls.registry import FRAMEWORKS
 ROOT = Path(__file__).resolve().parents[4]
 TINY = {"depth": 3, "method": "dni", "hidden_units": 16, "synthetic_gradient_units": 16, "batch_size": 32}
 ITERATIONS = 1500
+WEIGHT = "parameters.layer1.weight"
 
 
 def command(framework: str, output: Path, *more: str) -> list[str]:
@@ -176,8 +179,96 @@ def test_a_damaged_checkpoint_is_named_and_nothing_in_it_runs(tmp_path, damage):
         path.write_bytes(content)
     else:
         np.savez(path, a=np.array([object()], dtype=object))
-    with pytest.raises(UserError, match=r"checkpoint\.npz cannot be read.*delete it"):
+    with pytest.raises(UserError, match=r"checkpoint\.npz is damaged.*Delete it to train from the start"):
         train("feedforward", small_spec(), small_options(tmp_path, resume=True))
+
+
+def rewritten(path: Path, change) -> None:
+    """Change the arrays and the description of a checkpoint, as a program that is wrong might."""
+    arrays, meta = files.read_arrays(path)
+    change(arrays, meta)
+    files.write_arrays(path, arrays, meta)
+
+
+CHANGES = {
+    "an array of another shape": lambda arrays, _: arrays.update({WEIGHT: arrays[WEIGHT][:1]}),
+    "an array of another type": lambda arrays, _: arrays.update({WEIGHT: arrays[WEIGHT].astype(np.float64)}),
+    "no array": lambda arrays, _: arrays.pop(WEIGHT),
+    "one more array": lambda arrays, _: arrays.update({"parameters.other": np.zeros(2)}),
+    "no progress": lambda _, meta: meta.pop("progress"),
+    "other progress": lambda _, meta: meta["progress"].update(sessions_=1),
+    "no labels": lambda _, meta: meta.pop("curve_labels"),
+    "too few labels": lambda _, meta: meta["curve_labels"].pop(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_that_does_not_fit_is_named(tmp_path, change):
+    train("feedforward", small_spec(), small_options(tmp_path, max_minutes=1e-6))
+    rewritten(tmp_path / "checkpoint.npz", CHANGES[change])
+    with pytest.raises(UserError, match=r"checkpoint\.npz is damaged"):
+        train("feedforward", small_spec(), small_options(tmp_path, resume=True))
+
+
+def test_a_compressed_checkpoint_is_not_unpacked(tmp_path):
+    """It might unpack to more than the memory."""
+    np.savez_compressed(tmp_path / "checkpoint.npz", a=np.zeros(10_000_000))
+    with pytest.raises(UserError, match="is compressed"):
+        train("feedforward", small_spec(), small_options(tmp_path, resume=True))
+
+
+@pytest.mark.parametrize("name", ["curves.parquet", "parameters.npz"])
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_a_result_that_is_not_that_of_its_record_is_made_again(tmp_path, name, damage, capsys):
+    train("feedforward", small_spec(), small_options(tmp_path))
+    whole = (tmp_path / name).read_bytes()
+    if damage == "missing":
+        (tmp_path / name).unlink()
+    else:
+        content = bytearray(whole)
+        content[len(content) // 2] ^= 1
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} is (missing|not the file that run.json names)"):
+        evaluate(tmp_path)
+    assert train("feedforward", small_spec(), small_options(tmp_path, resume=True)).status == "complete"
+    assert "trained again" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == whole
+
+
+def test_a_run_that_is_resumed_in_another_way_says_so(tmp_path, capsys, monkeypatch):
+    train("feedforward", small_spec(), small_options(tmp_path, max_minutes=1e-6))
+    monkeypatch.setattr("impls.engine.train.cpu_name", lambda: "another processor")
+    record = train("feedforward", small_spec(), small_options(tmp_path, resume=True))
+    assert "differ in rounding" in capsys.readouterr().err
+    (change,) = record.changes
+    assert change.startswith("from iteration 50: name another processor, before ")
+    again = train("feedforward", small_spec(), small_options(tmp_path / "whole"))
+    assert (again.changes, again.execution) == ([], "plain")
+
+
+def test_what_a_killed_write_leaves_is_replaced_and_removed(tmp_path):
+    left = tmp_path / ".checkpoint.npz.tmp"
+    left.write_bytes(b"half a checkpoint")
+    train("feedforward", small_spec(), small_options(tmp_path, checkpoint_minutes=0))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "curves.parquet", "parameters.npz", "run.json"]
+
+
+@pytest.mark.slow("starts a training")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_leaves_a_checkpoint(tmp_path, number):
+    process = start("torch", tmp_path / "run")
+    wait_for_a_new_checkpoint(process, tmp_path / "run")
+    process.send_signal(number)
+    assert process.wait() == 130, messages(tmp_path / "run").read_text()
+    assert read_record(tmp_path / "run" / "run.json").status == "partial"
+
+
+@pytest.mark.slow("starts a training")
+def test_a_training_whose_reader_has_gone_ends_as_usual(tmp_path):
+    words = command("torch", tmp_path / "run", "--iterations", "300")
+    piped = subprocess.run(["bash", "-c", f"set -o pipefail; {shlex.join(words)} 2>&1 | head -c 20"], cwd=ROOT)
+    assert piped.returncode == 0
+    assert read_record(tmp_path / "run" / "run.json").status == "complete"
 
 
 def test_a_diverged_replica_is_kept_and_named(tmp_path):
