@@ -20,8 +20,17 @@ def sha256(content: bytes) -> str:
 
 
 def table_csv(table: pd.DataFrame) -> bytes:
-    """`table` as CSV with six significant digits, so that rounding in the last bit does not change the file."""
+    """`table` as CSV with six significant digits, so that rounding in the last bit does not change the file.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    texts = {name: column.map(_no_formula) for name, column in table.items() if column.dtype == object}
+    table = table.assign(**{str(name): column for name, column in texts.items()})
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
 def write_together(contents: dict[Path, bytes]) -> None:

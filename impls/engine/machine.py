@@ -31,7 +31,7 @@ def cpu_name() -> str:
         ]
         if names:
             return names[0]
-    return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine() or "unknown"
 
 
 def nvidia_smi(*fields: str) -> list[str] | None:

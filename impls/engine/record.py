@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -18,55 +19,70 @@ SCHEMA_FILE = Path(__file__).with_name("run_record.schema.json")
 REMEDY = "Delete its folder and run `snakemake` (or `python -m impls train`) again."
 
 
+# Records may come from elsewhere, and their texts go into pages, tables and commands: so no markup, and no line ends.
+Name = Annotated[str, Field(pattern=r"^[\w(][\w .,:;()\[\]+@/~-]*$", max_length=300)]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def as_name(text: str) -> str:
+    """A text of the system, such as the name of a processor, as records allow it.
+
+    >>> as_name("Some® <b>CPU</b>")
+    'Some b CPU /b'
+    """
+    return re.sub(r"[^\w.,:;()\[\]+@/~-]+", " ", text).strip(" .,:;[+@/~-")[:300] or "unknown"
+
+
 class DataRecord(ClosedModel):
     """A data set as it was read."""
 
-    name: str
+    name: Name
     source: Literal["original", "stand-in", "generated"]
-    description: str
-    files: dict[str, str]  # name -> sha256
+    description: Line
+    files: dict[Name, Sha256]
     facts: dict[str, float] = Field(default={})  # known facts about a stand-in, such as its entropy rate
 
 
 class CodeRecord(ClosedModel):
     """The code that ran."""
 
-    git_commit: str | None
+    git_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
     git_dirty: bool | None
-    git_reason: str | None = None  # why commit or changes are not known
-    source_sha256: str
-    sources: list[str]
+    git_reason: Line | None = None  # why commit or changes are not known
+    source_sha256: Sha256
+    sources: list[Name]
 
 
 class RunRecord(ClosedModel):
     """One run of one cell in one framework: `run.json`, beside the curves."""
 
     schema_version: Literal[1] = 1
-    experiment: str
-    cell: dict[str, str | bool | int | float]
+    experiment: Name
+    cell: dict[Name, Name | bool | int | float]
     framework: Literal["torch", "jax"]
-    preset: str
+    preset: Name
     spec: dict[str, Any]
     seeds: list[int]
     replica_settings: dict[str, list[float]] = Field(default={})  # settings that differ between replicas, by replica
     facts: dict[str, float] = Field(default={})  # numbers derived from spec and data, such as a constant guess's error
     status: Literal["complete", "partial"]
-    files: dict[str, str] = Field(default={})  # the SHA-256 of the run's other files; none in older records
+    files: dict[Name, Sha256] = Field(default={})  # the SHA-256 of the run's other files; none in older records
     iteration_reached: int
     iterations: int
     diverged_seeds: list[int]
-    differs_from_paper: list[str]
-    changed_choices: list[str]
+    differs_from_paper: list[Line]
+    changed_choices: list[Line]
     data: list[DataRecord]
     code: CodeRecord
-    versions: dict[str, str]
-    device: dict[str, str | int]
+    versions: dict[Name, Name]
+    device: dict[Name, Name | int]
     precision: Precision
     execution: Literal["plain", "captured", "compiled"] | None = None  # how its steps were run; None: an older record
-    changes: list[str] = Field(default=[])  # what was different when it was resumed, so that its rounding differs
-    command: str
-    started_at: str
-    finished_at: str
+    changes: list[Line] = Field(default=[])  # what was different when it was resumed, so that its rounding differs
+    command: Line
+    started_at: Name
+    finished_at: Name
     wall_seconds: float
     compile_seconds: float
     evaluation_seconds: float

@@ -21,7 +21,7 @@ from impls.engine.machine import cpu_name, package_versions, process_peak_memory
 from impls.engine.memory import check_memory
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
-from impls.engine.record import CodeRecord, DataRecord, RunRecord, read_record, write_record, wrong_file
+from impls.engine.record import CodeRecord, DataRecord, RunRecord, as_name, read_record, write_record, wrong_file
 from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, Progress, differences, identity
 from impls.engine.spec import CellSpec
 from impls.engine.splits import as_examples, cell_splits
@@ -181,7 +181,8 @@ class _Run:
         return {"execution": self.runner.execution, **versions, **device}
 
     def _device_facts(self) -> dict[str, str | int]:
-        return {"name": cpu_name()} | self.engine.device_description(self.device)
+        facts = {"name": cpu_name()} | self.engine.device_description(self.device)
+        return {name: as_name(value) if isinstance(value, str) else value for name, value in facts.items()}
 
     def _note_changes(self, iteration: int) -> None:
         """Say and keep in which way a resumed run is not run as before, so that its bits may differ."""

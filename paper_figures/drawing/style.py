@@ -97,6 +97,7 @@ _RC: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "paper_figures",
     "path.simplify": False,
+    "text.parse_math": False,
 }
 
 
