@@ -169,7 +169,9 @@ def draw_curves(
             if curve.empty:
                 missing.setdefault(framework_name, {}).setdefault("", []).append(value)
                 continue
-            axes.plot(curve[x], curve["value"], color=colour, **style.FRAMEWORK_LINES[framework])
+            finite = curve.dropna(subset="value")
+            if len(finite):  # matplotlib cannot put marks on a line without points
+                axes.plot(finite[x], finite["value"], color=colour, **style.FRAMEWORK_LINES[framework])
             _draw_range(axes, curve, colour, x)
             if curve["n_diverged"].any():
                 count = _mark_divergence(axes, curve, colour, x)

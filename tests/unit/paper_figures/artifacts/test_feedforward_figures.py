@@ -47,15 +47,21 @@ def smoke(results, artifact):
     write_cells(results, artifact, chosen=slice(1), **tiny)
 
 
+def diverged_at_once(results, artifact):
+    """One tiny cell without a finite value after the start, in both frameworks."""
+    tiny = {"iterations": 20, "evaluate_every": 10, "source": "stand-in", "preset": "smoke", "seeds": (0,)}
+    write_cells(results, artifact, chosen=slice(1), diverged=1, **tiny)
+
+
 def nothing(results, artifact):
     pass
 
 
-SCENES = [diverged, missing, stand_in, smoke, nothing]
+SCENES = [diverged, missing, stand_in, smoke, diverged_at_once, nothing]
 ADDITIONS = ("fig_depth_choice", "fig_bp_lambda", "fig_target_scale", "fig_initial_weights")
 
 
-@pytest.mark.slow("draws eight figures from five sets of runs each")
+@pytest.mark.slow("draws eight figures from six sets of runs each")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 @pytest.mark.parametrize("artifact", ARTIFACTS)
 def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, artifact, scene):
