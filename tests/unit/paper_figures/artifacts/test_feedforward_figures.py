@@ -72,13 +72,16 @@ def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, arti
 
     data, settings = figure.texts[0], figure.texts[1].get_text()
     assert caption.startswith(data.get_text().replace("\n", " "))
-    assert (data.get_color() == style.ALARM) == data.get_text().startswith("STAND-IN") == (scene in (stand_in, smoke))
+    stand_ins = (stand_in, smoke, diverged_at_once)
+    assert (data.get_color() == style.ALARM) == data.get_text().startswith("STAND-IN") == (scene in stand_ins)
     assert ("hidden_units = 64 (paper: 256)" in settings) == (scene is stand_in)
     assert ("1 of " in settings and "unfinished" in settings) == (scene is missing)
     assert ("Not in the paper" in settings) == (artifact in ADDITIONS)
     said = " ".join(notes(axes) for axes in figure.axes)
-    assert ("× diverged: " in said) == (scene is diverged)
-    assert ("missing: " in said) == (scene in (missing, smoke, nothing))
+    # fig_depth_choice shows pairs of cells, of which `diverged_at_once` has none.
+    has_diverged = scene is diverged or (scene is diverged_at_once and artifact != "fig_depth_choice")
+    assert ("× diverged: " in said) == has_diverged
+    assert ("missing: " in said) == (scene in (missing, smoke, diverged_at_once, nothing))
     if scene is nothing:
         shown = "only the paper's numbers are shown" if artifact == "fig_feedforward_curves" else "the panels are empty"
         assert data.get_text() == f"No runs found: {shown}."
