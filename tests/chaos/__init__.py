@@ -1,0 +1,1 @@
+"""Random stops, full disks, damaged files and nonsense as input: `python -m tests.chaos --help`."""
