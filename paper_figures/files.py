@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
+
+from impls.engine.files import temporary_of
 
 CLAIMS_FILE = Path(__file__).parent / "claims" / "claims.csv"  # the published numbers
 CLAIMS_DATES = CLAIMS_FILE.with_suffix(".json")  # since when each of them has been as it is
@@ -38,20 +39,18 @@ def write_together(contents: dict[Path, bytes]) -> None:
 
     A kill leaves the old files or the new ones (between two renames: some of each), and never half a file.
     """
-    waiting: dict[Path, str] = {}
+    waiting: dict[Path, Path] = {}
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # In the same folder, because a rename is atomic only within one file system.
-            handle, waiting[path] = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
+            waiting[path] = temporary_of(path)
+            with open(waiting[path], "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(waiting[path], 0o644)  # mkstemp makes files that only their owner can read
         for path in list(waiting):
             os.replace(waiting[path], path)
             del waiting[path]
     finally:
-        for name in waiting.values():
-            Path(name).unlink(missing_ok=True)
+        for left in waiting.values():
+            left.unlink(missing_ok=True)

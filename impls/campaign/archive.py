@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from impls.campaign.job_list import Job
 from impls.campaign.job_state import SET_ASIDE
-from impls.engine.files import write_atomically
+from impls.engine.files import temporary_of, write_atomically
 from impls.engine.run_folder import CHECKPOINT, CURVES, RECORD
 from impls.errors import UserError
 
@@ -93,7 +93,8 @@ def unpack(file: Path, out: Path) -> None:
     """
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} holds something already: unpack {file} into a new folder, or --resume {out}")
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = temporary_of(out)
+    shutil.rmtree(temporary, ignore_errors=True)  # what a killed call has left
     try:
         # All of it first, with every checksum: `tarfile` takes a damaged header for the end of the archive.
         content = gzip.decompress(_read(file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,34 +22,11 @@ from impls.engine.files import read_arrays
 from tests.chaos.outcomes import must
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAIN = [
-    "train",
-    "feedforward",
-    "--depth",
-    "3",
-    "--method",
-    "cdni",
-    "--hidden-units",
-    "16",
-    "--synthetic-gradient-units",
-    "16",
-    "--batch-size",
-    "16",
-    "--learning-rate",
-    "1e-3",
-    "--iterations",
-    "1000",
-    "--evaluate-every",
-    "500",
-    "--replicas",
-    "2",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
-    "--checkpoint-minutes",
-    "0",
-]
+TRAIN = shlex.split(
+    "train feedforward --depth 3 --method cdni --hidden-units 16 --synthetic-gradient-units 16 --batch-size 16 "
+    "--learning-rate 1e-3 --iterations 1000 --evaluate-every 500 --replicas 2 --device cpu --threads 1 "
+    "--checkpoint-minutes 0"
+)
 PRESET = {
     "preset": "chaos",
     "data": "embedded",
