@@ -83,9 +83,11 @@ def run_program(main: Callable[[], int] | str) -> NoReturn:
     if isinstance(main, str):
         if before is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        main = importlib.import_module(main).main
+        function: Callable[[], int] = importlib.import_module(main).main
         signal.signal(signal.SIGINT, before)
-    code = main()
+    else:
+        function = main
+    code = function()
     for stream in streams:
         stream.flush()
     if lost := streams[0].lost:

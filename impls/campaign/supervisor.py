@@ -17,9 +17,9 @@ from impls.campaign.schedule import START_SECONDS, Entry
 from impls.campaign.time_estimates import Rates
 from impls.campaign.training_process import Child, Progress
 from impls.command_line import in_words
+from impls.engine.launches import STEPS_PER_LAUNCH
 from impls.engine.run_folder import CHECKPOINT
 from impls.engine.stop_signals import handling
-from impls.engine.train import STEPS_PER_LAUNCH
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 3.0  # time to stop a process, apart from the part that depends on its cell

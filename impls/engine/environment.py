@@ -52,7 +52,7 @@ def program_directory(framework: str) -> Path:
             return folder
         reason = "Permission denied"
     except OSError as error:
-        reason = error.strerror
+        reason = str(error.strerror)
     warnings.warn(
         f"compiled programs cannot be kept in {folder} ({reason}), so each run compiles again: set DNI_CACHE_DIR to a "
         "folder that can be written",

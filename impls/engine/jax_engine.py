@@ -205,7 +205,7 @@ def default_device() -> str:
     Raises:
         UserError: a variable in the environment makes JAX unusable.
     """
-    if jax.config.jax_disable_jit:
+    if jax.config.values["jax_disable_jit"]:
         raise UserError("JAX_DISABLE_JIT is set, and a run needs the compiler: unset it")
     try:
         return "cuda" if jax.default_backend() == "gpu" else "cpu"

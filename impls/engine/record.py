@@ -14,6 +14,8 @@ from impls.engine.files import write_atomically
 from impls.engine.run_folder import RECORD
 from impls.errors import UserError
 from impls.fields import ClosedModel, Precision, readable
+from impls.repository import commit_of_code
+from impls.sources import sources_sha256
 
 SCHEMA_FILE = Path(__file__).with_name("run_record.schema.json")
 REMEDY = "Delete its folder and run `snakemake` (or `python -m impls train`) again."
@@ -52,6 +54,18 @@ class CodeRecord(ClosedModel):
     git_reason: Line | None = None  # why commit or changes are not known
     source_sha256: Sha256
     sources: list[Name]
+
+
+def code_record(sources: list[str]) -> CodeRecord:
+    """The record of files of this repository as they are now."""
+    commit = commit_of_code()
+    return CodeRecord(
+        git_commit=commit.name,
+        git_dirty=commit.dirty,
+        git_reason=commit.reason,
+        source_sha256=sources_sha256(sources),
+        sources=sources,
+    )
 
 
 class RunRecord(ClosedModel):

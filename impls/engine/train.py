@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +14,12 @@ from impls.engine.contract import Runner
 from impls.engine.curves import CURVE_VALUES, Curves
 from impls.engine.environment import prepare_environment, threads_of
 from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_arrays
+from impls.engine.launches import STEPS_PER_LAUNCH, launches
 from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes
 from impls.engine.memory import check_memory
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
-from impls.engine.record import CodeRecord, DataRecord, RunRecord, as_name, read_record, write_record, wrong_file
+from impls.engine.record import DataRecord, RunRecord, as_name, code_record, read_record, write_record, wrong_file
 from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, Progress, differences, identity
 from impls.engine.spec import CellSpec
 from impls.engine.splits import as_examples, cell_splits
@@ -29,10 +27,8 @@ from impls.engine.state import EVALUATED, Leaves, stack_replicas, unlike
 from impls.engine.stop_signals import handling
 from impls.errors import UserError
 from impls.registry import implementation
-from impls.repository import commit_of_code
-from impls.sources import sources_sha256, training_sources
+from impls.sources import training_sources
 
-STEPS_PER_LAUNCH = 50
 PACKAGES = {"torch": ("numpy", "torch"), "jax": ("numpy", "jax", "jaxlib")}
 
 
@@ -64,7 +60,7 @@ class _Run:
         splits = cell_splits(spec, self.dataset)
         self.facts = spec.facts(as_examples(self.dataset))
         self.examples = len(splits["train"][1]) if splits else 0
-        self.code = _code(training_sources(experiment, options.framework))  # read now: files may be edited later
+        self.code = code_record(training_sources(experiment, options.framework))  # read now: files may be edited later
         self.threads = threads_of(options.threads)
         prepare_environment(self.threads, options.device)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
@@ -107,7 +103,7 @@ class _Run:
         saved = time.perf_counter()
         with handling(self._note_signal):
             with progress_bar(self.options, self.spec, self.progress.iteration) as bar:
-                for boundary, inputs in self._blocks():
+                for boundary, inputs in launches(self.spec, self.progress.iteration, self._inputs):
                     steps = boundary - self.progress.iteration
                     self._launch(boundary, inputs)
                     self._note_changes(boundary - steps)
@@ -119,27 +115,6 @@ class _Run:
                         self._save()
                         saved = time.perf_counter()
             return self._finish()
-
-    def _boundaries(self) -> list[int]:
-        """Iterations at which launches end: every evaluation, and equal parts between two evaluations.
-
-        The parts are equal because every other length needs another compilation.
-        """
-        ends = []
-        for first, last in itertools.pairwise(self.spec.evaluation_iterations()):
-            parts = -(-(last - first) // STEPS_PER_LAUNCH)
-            ends += [first + (last - first) * part // parts for part in range(1, parts + 1)]
-        return [end for end in ends if end > self.progress.iteration]
-
-    def _blocks(self) -> Iterator[tuple[int, Leaves]]:
-        """The end and the inputs of each launch. The inputs are drawn while the previous launch runs."""
-        ends = self._boundaries()
-        with ThreadPoolExecutor(max_workers=1) as drawing:
-            upcoming = None
-            for start, end, after in zip([self.progress.iteration, *ends], ends, [*ends[1:], None], strict=False):
-                inputs = upcoming.result() if upcoming else self._inputs(start, end)
-                upcoming = drawing.submit(self._inputs, end, after) if after else None
-                yield end, inputs
 
     def _launch(self, boundary: int, inputs: Leaves) -> None:
         started, compiled = time.perf_counter(), self.runner.compile_seconds
@@ -181,7 +156,7 @@ class _Run:
         return {"execution": self.runner.execution, **versions, **device}
 
     def _device_facts(self) -> dict[str, str | int]:
-        facts = {"name": cpu_name()} | self.engine.device_description(self.device)
+        facts: dict[str, str | int] = {"name": cpu_name()} | self.engine.device_description(self.device)
         return {name: as_name(value) if isinstance(value, str) else value for name, value in facts.items()}
 
     def _note_changes(self, iteration: int) -> None:
@@ -304,7 +279,7 @@ class _Run:
             data=[DataRecord.model_validate(self.dataset.manifest())],
             code=self.code,
             versions=package_versions(*PACKAGES[self.options.framework]),
-            device={"kind": self.device, "threads": self.threads} | self._device_facts(),
+            device={"kind": self.device, "threads": self.threads, **self._device_facts()},
             precision=self.options.precision,
             execution=self.runner.execution,
             changes=progress.changes,
@@ -318,17 +293,6 @@ class _Run:
             peak_memory_bytes=self.runner.peak_memory_bytes() or process_peak_memory_bytes(),
             sessions=progress.sessions,
         )
-
-
-def _code(sources: list[str]) -> CodeRecord:
-    commit = commit_of_code()
-    return CodeRecord(
-        git_commit=commit.name,
-        git_dirty=commit.dirty,
-        git_reason=commit.reason,
-        source_sha256=sources_sha256(sources),
-        sources=sources,
-    )
 
 
 def _now() -> str:
