@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from impls.errors import UserError
-from impls.sources import ROOT
+from impls.sources import ROOT, sources_sha256
 
 NAMED = "DNI_GIT_COMMIT"  # names the commit where the code travelled without its repository
 
@@ -59,6 +59,22 @@ def commit_of_code(folder: Path = ROOT) -> Commit:
         return _named("git is not installed")
     except subprocess.CalledProcessError:
         return _named("git finds no repository with a commit here")
+
+
+def has_sources(commit: str, sources: list[str], expected_sha256: str) -> bool:
+    """Whether these files have this hash in a commit. True as well if the commit is not known here.
+
+    >>> has_sources("0" * 40, ["impls/sources.py"], "anything")
+    True
+    """
+    try:
+        git("cat-file", "-e", f"{commit}^{{commit}}")
+    except (OSError, subprocess.CalledProcessError):
+        return True
+    try:
+        return sources_sha256(sources, lambda name: git("show", f"{commit}:{name}")) == expected_sha256
+    except subprocess.CalledProcessError:  # it lacks one of the files
+        return False
 
 
 def _named(reason: str) -> Commit:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -54,11 +55,15 @@ def with_imports(files: list[Path], packages: tuple[str, ...]) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
-def sources_sha256(sources: list[str]) -> str:
-    """One hash over the names and contents of `sources`."""
+def sources_sha256(sources: list[str], read: Callable[[str], bytes] = lambda name: (ROOT / name).read_bytes()) -> str:
+    """One hash over the names and contents of `sources`.
+
+    Args:
+        read: the contents by name, if not those that the files have now.
+    """
     digest = hashlib.sha256()
     for source in sources:
-        digest.update(source.encode() + b"\0" + (ROOT / source).read_bytes() + b"\0")
+        digest.update(source.encode() + b"\0" + read(source) + b"\0")
     return digest.hexdigest()
 
 

@@ -20,6 +20,7 @@ from impls.engine.run_folder import CURVES
 from impls.errors import UserError
 from impls.fields import readable
 from impls.registry import experiments, spec_class
+from impls.repository import NAMED, has_sources
 from paper_figures.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,6 +113,11 @@ def _read_run(results: Path, path: Path) -> Run:
     content = path.read_bytes()
     record = _by_todays_defaults(parse_record(content, path), path)
     _check_place(results, path, record)
+    code = record.code
+    if code.was_named and not has_sources(str(code.git_commit), code.sources, code.source_sha256):
+        raise UserError(
+            f"{path}: another commit than {str(code.git_commit)[:10]}, which {NAMED} named, was run: its sources differ"
+        )
     for name, values in record.replica_settings.items():
         if len(values) != len(record.seeds):
             counts = f"{len(values)} values for {len(record.seeds)} seeds"

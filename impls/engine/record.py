@@ -55,6 +55,11 @@ class CodeRecord(ClosedModel):
     source_sha256: Sha256
     sources: list[Name]
 
+    @property
+    def was_named(self) -> bool:
+        """Whether the commit is what the environment named, and not what git said."""
+        return self.git_commit is not None and self.git_dirty is None
+
 
 def code_record(sources: list[str]) -> CodeRecord:
     """The record of files of this repository as they are now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from impls.errors import UserError
 from impls.repository import NAMED, commit_of_code, git
-from impls.sources import ROOT, portable
+from impls.sources import ROOT, portable, sources_sha256
+from paper_figures.runs import read_runs
+from tests.support.runs_on_disk import edit_record, write_run
 
 
 def repository(folder: Path) -> str:
@@ -59,6 +62,26 @@ def test_a_commit_can_be_named_where_there_is_no_repository(tmp_path, monkeypatc
     monkeypatch.setenv(NAMED, "main")
     with pytest.raises(UserError, match="40 digits"):
         commit_of_code(tmp_path)
+
+
+def test_the_sources_of_a_record_are_compared_with_those_of_the_commit_that_was_named(tmp_path):
+    """`paper_figures` refuses the run of other code; a commit that is not here cannot be compared."""
+    head = git("rev-parse", "HEAD").decode().strip()
+    run = write_run(tmp_path)
+    named = {"git_dirty": None, "git_reason": f"named by {NAMED}", "sources": ["LICENSE"]}
+
+    def with_code(commit, content):
+        code = json.loads((run / "run.json").read_bytes())["code"]
+        hashed = sources_sha256(["LICENSE"], lambda name: content)
+        edit_record(run, code=code | named | {"git_commit": commit, "source_sha256": hashed})
+
+    with_code(head, git("show", f"{head}:LICENSE"))
+    assert read_runs(tmp_path, "feedforward")
+    with_code("0" * 40, b"of another repository")
+    assert read_runs(tmp_path, "feedforward")
+    with_code(head, b"edited")
+    with pytest.raises(UserError, match=rf"another commit than {head[:10]}, which {NAMED} named, was run"):
+        read_runs(tmp_path, "feedforward")
 
 
 def test_no_folder_of_the_user_is_recorded(tmp_path, monkeypatch):
