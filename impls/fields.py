@@ -40,13 +40,14 @@ def _given(path: object) -> object:
 
 Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 # A larger number is a slip, and would end in hours of compiling or in the loss of all memory.
-Count = Annotated[int, Field(ge=1, le=1_000_000)]  # units, examples
-Depth = Annotated[int, Field(ge=0, le=200)]
-TimeSteps = Annotated[int, Field(ge=1, le=1_000)]
-Iterations = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Replicas = Annotated[int, Field(ge=1, le=10_000)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]  # units, examples
+DEEPEST = 200  # layers
+Depth = Annotated[int, Field(ge=0, le=DEEPEST)]
+TimeSteps = Annotated[int, Field(gt=0, le=1_000)]
+Iterations = Annotated[int, Field(gt=0, le=1_000_000_000)]
+Replicas = Annotated[int, Field(gt=0, le=10_000)]
 FirstSeed = Annotated[int, Field(ge=0, le=2**62)]
-Processes = Annotated[int, Field(ge=1, le=1_024)]  # also threads
+Processes = Annotated[int, Field(gt=0, le=1_024)]  # also threads
 PresetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$"), AfterValidator(_not_the_committed_folder)]
 GivenPath = Annotated[Path, BeforeValidator(_given)]
 

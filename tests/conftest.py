@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.signals import reach_children
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # On busy cores a single example may be slow without anything being wrong: no deadline.
@@ -24,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Set what the frameworks read when they are imported, which is later."""
     config.addinivalue_line("markers", "xdist_group: tests that run in one process (known without xdist, too)")
+    reach_children()
     os.environ["DNI_TEST_DEVICE"] = device = config.getoption("--device")
     if device == "cpu":
         # Tests compile many small programs and run each for a moment: XLA is told to optimise less.

@@ -2,6 +2,7 @@
 
   python -m tests.chaos --minutes 3            all kinds, in turn
   python -m tests.chaos --minutes 60 --only stop
+  python -m tests.chaos --minutes 60 --page docs/reliability.md     and writes the table into this page
   python -m tests.chaos --seed 7 --only damage_pack --count 1     one attack again, as a line about a fault says
 
 Exit code 0; 1 if anything went wrong, and then the folders of those attacks are kept.
@@ -16,10 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+from impls.repository import commit_of_code
 from tests.chaos import damage, nonsense, stops
-from tests.chaos.outcomes import Tally, Wrong
+from tests.chaos.outcomes import Tally, Wrong, with_block
+from tests.support.signals import reach_children
 
 Attack = Callable[[random.Random, Path, Path], None]
 ATTACKS: dict[str, Attack] = {
@@ -78,6 +82,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="how many attacks, instead of a time")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="number of the first attack (random)")
     parser.add_argument("--only", default="", help=f"attacks with this in their names: {', '.join(ATTACKS)}")
+    parser.add_argument("--page", type=Path, help="a page into which the table is written, between its markers")
     options = parser.parse_args()
     names = [name for name in ATTACKS if options.only in name]
     if not names:
@@ -87,8 +92,12 @@ def main() -> int:
     def enough(tally: Tally) -> bool:
         return sum(tally.tried.values()) >= options.count if options.count else time.monotonic() > until
 
+    reach_children()
     tally = run(names, options.seed, place, enough)
     print(tally.as_markdown())
+    if options.page:
+        told = f"{date.today().isoformat()}, commit {commit_of_code()}, attacks from number {options.seed} on:"
+        options.page.write_text(with_block(options.page.read_text(), f"{told}\n\n{tally.as_markdown()}"))
     for wrong in tally.wrong:
         print(f"- {wrong}")
     if tally.wrong:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
+
 
 class Wrong(AssertionError):
     """The suite did something wrong; the message says what."""
@@ -14,6 +16,16 @@ def must(holds: bool, otherwise: str) -> None:
     """Raise `Wrong` unless a condition holds."""
     if not holds:
         raise Wrong(otherwise)
+
+
+def with_block(page: str, block: str) -> str:
+    """A page's text with another block between its markers.
+
+    >>> with_block("a\\n<!-- attacks: begin -->\\nold\\n<!-- attacks: end -->\\n", "new")
+    'a\\n<!-- attacks: begin -->\\n\\nnew\\n\\n<!-- attacks: end -->\\n'
+    """
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{block.strip()}\n\n{END}{rest.split(END)[1]}"
 
 
 @dataclass

@@ -21,7 +21,7 @@ from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weigh
 from impls.engine.randomness import batch_indices, generator
 from impls.engine.spec import CellSpec, Examples
 from impls.experiments.feedforward.maps import Map
-from impls.fields import Count, Depth, Iterations, choice, paper
+from impls.fields import DEEPEST, Count, Depth, Iterations, choice, paper
 
 IMAGES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}  # rows, columns, channels
 CLASSES = 10
@@ -43,7 +43,9 @@ class Spec(CellSpec):
 
     dataset: Literal["mnist", "cifar10"] = Field("mnist", description="data set")
     model: Literal["fcn", "cnn"] = Field("fcn", description="fcn: fully connected; cnn: 5x5 convolutions and pooling")
-    depth: Depth = Field(4, description="layers, with the classifier: depth 4 has 3 hidden layers and 3 DNIs", ge=2)
+    depth: int = Field(
+        4, description="layers, including the classifier: depth 4 has 3 hidden layers and 3 DNIs", ge=2, le=DEEPEST
+    )
     method: Literal["no_bprop", "bprop", "dni", "cdni", "stale"] = Field(
         "dni",
         description="gradient at the cuts. no_bprop: zero; bprop: no cuts, backpropagation from end to end; "
