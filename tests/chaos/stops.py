@@ -152,7 +152,9 @@ def whole_cell(framework: str, place: Path) -> Path:
     settings = {**{name: values[0] for name, values in block["cells"].items()}, **block["settings"]}
     words = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     words += ["--framework", framework, "--replicas", "2", "--threads", "1", "--device", "cpu", "--output", str(out)]
-    subprocess.run([sys.executable, "-m", "impls", "train", "feedforward", *words], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "impls", "train", "feedforward", *words], cwd=ROOT, check=True, capture_output=True
+    )
     return out
 
 
@@ -164,7 +166,7 @@ def stop_workflow(rng: random.Random, place: Path, folder: Path) -> None:
     shutil.copytree(ROOT, copy, ignore=hidden)
     (copy / "chaos.yaml").write_text(yaml.safe_dump(PRESET | {"frameworks": [framework]}))
     cell = f"results/chaos/feedforward/dataset~mnist/model~fcn/depth~3/method~cdni/{framework}"
-    words = [sys.executable, "-m", "snakemake", "--configfile", "chaos.yaml", f"{cell}/run.json"]
+    words = [sys.executable, "-m", "snakemake", f"{cell}/run.json", "--configfile", "chaos.yaml"]
     number = rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
     stopped(words, log, rng.uniform(2, 25), number, cwd=copy)
     code = stopped(words, log, 2 * SECONDS, signal.SIGKILL, cwd=copy)

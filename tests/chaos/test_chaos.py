@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.__main__ import ATTACKS, attack
 
-COUNTS = {"stop_training": 2, "damage_drawn_run": 20, "damage_pack": 20, "random_spec": 4, "random_flags": 20}
+COUNTS = {"damage_drawn_run": 20, "damage_pack": 20, "random_spec": 4, "random_flags": 20}
 
 
 @pytest.fixture(scope="module")
