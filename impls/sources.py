@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def portable(path: Path) -> str:
-    """A path as records and drawings name it: from the repository's root; of one elsewhere, only the last part.
+    """A path as records and drawings name it: from the repository's root; of one elsewhere, `.../` and its last part.
 
     Links are not followed, so a folder of results may be a link to another disk.
     """
     absolute = Path(os.path.abspath(path))
     inside = next((p for p in (absolute, absolute.resolve()) if p.is_relative_to(ROOT)), None)
-    return absolute.name if inside is None else inside.relative_to(ROOT).as_posix()
+    return f".../{absolute.name}" if inside is None else inside.relative_to(ROOT).as_posix()
 
 
 @cache  # a workflow calls it for every job
