@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from impls.engine.run_folder import RECORD
+from impls.engine.run_folder import RECORD, Identity, identity
+from impls.presets import Preset, replicas, result_directory
+from impls.registry import spec_class
 from impls.sources import sources_sha256, training_sources
 
+SOURCES = {"embedded": ("stand-in", "generated"), "original": ("original", "generated")}
 
-def needs_training(folder: Path, experiment: str, framework: str, manifest: Path) -> bool:
-    """Whether the run in `folder` is not complete, or other code or data made it. False if there is no run yet.
 
-    Args:
-        manifest: the description of the data set that is now there, as `python -m impls data` writes it.
+def needs_training(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> bool:
+    """Whether the run of a cell is not complete, or other settings, code or data made it. False if there is no run yet.
+
+    Data are compared with those that `python -m impls data` found for this preset, if it has run.
     """
     try:
-        record = json.loads((folder / RECORD).read_bytes())
-        made_by, data, status = record["code"]["source_sha256"], record["data"][0]["files"], record["status"]
+        record = json.loads((Path(result_directory(preset, experiment, cell, framework)) / RECORD).read_bytes())
+        (data,) = record["data"]
+        found = identity(
+            spec=record["spec"],
+            seeds=record["seeds"],
+            framework=record["framework"],
+            precision=record["precision"],
+            data=data["files"],
+            source_sha256=record["code"]["source_sha256"],
+        )
+        kept = record["status"] == "complete" and data["source"] in SOURCES[preset.data]
     except FileNotFoundError:
         return False
     except (ValueError, LookupError, TypeError, RecursionError):
         return True
-    if status != "complete" or made_by != _code(experiment, framework):
-        return True
-    return manifest.is_file() and json.loads(manifest.read_bytes())["files"] != data
+    return not kept or found != _wanted(preset, experiment, cell, framework, data["files"])
+
+
+def _wanted(
+    preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str, files: dict[str, str]
+) -> Identity:
+    """The identity of the cell's run; its data are `files` where they are not known yet."""
+    spec = spec_class(experiment)(**cell)
+    manifest = Path("results", preset.preset, "data", f"{spec.dataset}.json")
+    return identity(
+        spec=spec.model_dump(mode="json"),
+        seeds=[preset.first_seed + number for number in range(replicas(preset, experiment, cell))],
+        framework=framework,
+        precision=preset.precision,
+        data=json.loads(manifest.read_bytes())["files"] if manifest.is_file() else files,
+        source_sha256=_code(experiment, framework),
+    )
 
 
 @cache  # a workflow asks once for every cell

@@ -88,23 +88,27 @@ class Experiment:
     def log(self):
         return f"{RUNS}/logs/{self.name}/{self.paramspace.wildcard_pattern}/{{framework}}.log"
 
+    def cell(self, wildcards):
+        values = self.paramspace.instance(wildcards)
+        return self.cells[tuple(values[f] for f in self.fields)]
+
     def training(self, wildcards):
         """A file that is newer than a result that must be trained, and older than any other: see `staleness`."""
-        folder = Path(self.pattern("").format(**wildcards))
-        manifest = Path(RUNS, "data", f"{wildcards.dataset}.json")
-        if not needs_training(folder, self.name, wildcards.framework, manifest):
+        if not needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework):
             return ancient(str(NEWER))
         NEWER.write_text(str(time.time_ns()))
         return str(NEWER)
 
+    def data(self, wildcards):
+        """The description of the data set. If it is made again, that alone is no reason to train again."""
+        manifest = f"{RUNS}/data/{wildcards.dataset}.json"
+        # Snakemake looks for no other reason to run a job if one of its inputs is made again. So where there is one,
+        # this input must count.
+        stale = needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework)
+        return manifest if stale else ancient(manifest)
+
     def command(self, wildcards):
-        values = self.paramspace.instance(wildcards)
-        return train_command(
-            PRESET,
-            self.name,
-            self.cells[tuple(values[f] for f in self.fields)],
-            wildcards.framework,
-        )
+        return train_command(PRESET, self.name, self.cell(wildcards), wildcards.framework)
 
     def message(self):
         return f"{self.name}, {{wildcards.framework}}: " + ", ".join(f"{f} {{wildcards.{f}}}" for f in self.fields)

@@ -5,7 +5,7 @@ for experiment in EXPERIMENTS:
         name:
             f"train_{experiment.name}"
         input:
-            data=ancient(f"{RUNS}/data/{{dataset}}.json"),
+            data=experiment.data,
             training=experiment.training,
         output:
             curves=experiment.pattern("curves.parquet"),

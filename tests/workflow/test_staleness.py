@@ -1,13 +1,23 @@
-"""Editing a module makes exactly those results stale whose jobs run it. No job runs here: results are empty files."""
+"""Editing a module makes exactly those results stale whose jobs run it.
+
+No job runs here: results are empty files, apart from what says which code and data made a run.
+"""
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from impls.presets import cells, load_preset, replicas, result_directory
+from impls.registry import spec_class
+from impls.sources import sources_sha256, training_sources
 
 pytestmark = pytest.mark.slow("runs Snakemake")
 
@@ -46,6 +56,25 @@ def kind(path: str) -> str:
     return next((name for part, name in kinds.items() if part in path), Path(path).stem)
 
 
+def records(checkout: Path) -> dict[str, dict]:
+    """The record of every cell of the smoke preset, by its path; only what says whether it is up to date."""
+    preset = load_preset(checkout / "config/smoke.yaml")
+    found = {}
+    for experiment in preset.experiments:
+        for cell, framework in itertools.product(cells(preset, experiment), preset.frameworks):
+            source = "generated" if cell["dataset"] in ("copy", "repeat_copy") else "stand-in"
+            found[f"{result_directory(preset, experiment, cell, framework)}/run.json"] = {
+                "status": "complete",
+                "spec": spec_class(experiment)(**cell).model_dump(mode="json"),
+                "seeds": list(range(replicas(preset, experiment, cell))),
+                "framework": framework,
+                "precision": "fp32",
+                "data": [{"source": source, "files": {}}],
+                "code": {"source_sha256": sources_sha256(training_sources(experiment, framework))},
+            }
+    return found
+
+
 @pytest.fixture(scope="module")
 def smoke_results(checkout: Path, snakemake) -> tuple[set[str], Callable[[], set[str]]]:
     """All outputs of the smoke preset, made and up to date, and a function that lists those stale by now."""
@@ -57,9 +86,11 @@ def smoke_results(checkout: Path, snakemake) -> tuple[set[str], Callable[[], set
         assert (header[0], header[-1]) == ("output_file", "plan")
         return rows
 
+    made = records(checkout)
     for path, *_ in outputs():
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
-        (checkout / path).touch()
+        (checkout / path).write_text(json.dumps(made.pop(path, {"files": {}})))
+    assert not made
     snakemake("--configfile", "config/smoke.yaml", "--touch", "--forceall")
     # No edit shares its second with the results, whatever the resolution of the file system's clock.
     past = time.time() - 100
@@ -131,3 +162,17 @@ def test_a_new_date_alone_makes_nothing_stale(smoke_results, checkout: Path):
     _, stale = smoke_results
     (checkout / "impls/experiments/feedforward/spec.py").touch()
     assert stale() == set()
+
+
+def test_results_in_another_clone_are_kept(smoke_results, checkout: Path):
+    """There all sources are newer, and Snakemake knows nothing of the results. (Last: it forgets them here, too.)"""
+    _, stale = smoke_results
+    shutil.rmtree(checkout / ".snakemake")
+    shutil.rmtree(checkout / "results/smoke/data")
+    for path in (checkout / "impls").rglob("*.py"):
+        path.touch()
+    assert not {output for output in stale() if kind(output) in TRAINING}
+    record = next(iter(records(checkout)))
+    (checkout / record).write_text((checkout / record).read_text().replace('"seeds": [0]', '"seeds": [1]'))
+    trained = {output for output in stale() if kind(output) in TRAINING}
+    assert trained == {record, record.replace("run.json", "curves.parquet")}
