@@ -104,8 +104,10 @@ class Experiment:
         manifest = f"{RUNS}/data/{wildcards.dataset}.json"
         # Snakemake looks for no other reason to run a job if one of its inputs is made again. So where there is one,
         # this input must count.
-        stale = needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework)
-        return manifest if stale else ancient(manifest)
+        if needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework):
+            return manifest
+        made = Path(self.pattern("run.json").format(**wildcards)).exists() and not Path(manifest).exists()
+        return [] if made else ancient(manifest)
 
     def command(self, wildcards):
         return train_command(PRESET, self.name, self.cell(wildcards), wildcards.framework)

@@ -8,8 +8,9 @@ for experiment in EXPERIMENTS:
             data=experiment.data,
             training=experiment.training,
         output:
-            curves=experiment.pattern("curves.parquet"),
-            record=experiment.pattern("run.json"),
+            # Not removed before the job, which itself keeps a result that is complete and up to date.
+            curves=update(experiment.pattern("curves.parquet")),
+            record=update(experiment.pattern("run.json")),
         log:
             experiment.log(),
         threads: 1
