@@ -53,10 +53,10 @@ def program_directory(framework: str) -> Path:
         reason = "Permission denied"
     except OSError as error:
         reason = str(error.strerror)
-    warnings.warn(
-        f"compiled programs cannot be kept in {folder} ({reason}), so each run compiles again: set DNI_CACHE_DIR to a "
-        "folder that can be written",
-        stacklevel=2,
+    warnings.warn(  # once for both frameworks: Python shows the same text from the same line once
+        f"compiled programs cannot be kept in {cache_directory()} ({reason}), so each run compiles again: set "
+        "DNI_CACHE_DIR to a folder that can be written",
+        stacklevel=1,
     )
     temporary = tempfile.mkdtemp(prefix="dni-programs-")
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
