@@ -96,12 +96,17 @@ def _marked(mark: str, default: Any, description: str, older: Any, constraints: 
     return Field(default, description=description, json_schema_extra=extra, **constraints)
 
 
+def _shown(key: str) -> str:
+    """A key as it is, or with quotes and escapes if it is no name."""
+    return key if re.fullmatch(r"[\w.:~ -]+|\[key\]", key) else repr(key)
+
+
 def readable(error: ValidationError, prefixes: Mapping[str, str] | None = None) -> list[str]:
     """One line for each wrong value: its place, its value, and what is allowed."""
     lines = []
     for detail in error.errors():
         location = [part for part in detail["loc"] if part != "experiments"]
-        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+        name = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in location).lstrip(".")
         place = (prefixes or {}).get(str(location[0]) if location else "", "") + name
         where = f"{place}: " if place else ""
         given = "" if detail["type"] in ("missing", "json_invalid") else f" (given: {detail['input']!r})"

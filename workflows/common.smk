@@ -41,6 +41,8 @@ else:
     BASES = sorted({Path(*path.parts[:3]).as_posix() for path in Path("results").glob("published/*/*/**/run.json")})
     if not BASES:
         raise WorkflowError("results/published holds no run yet; to draw from your own runs: --config source=runs")
+    if braced := [base for base in BASES if set(base) & set("{}")]:
+        raise WorkflowError(f"{braced[0]}: Snakemake takes braces for wildcards. Give the folder another name.")
 
 # An input of every training, which counts as new where the training must run.
 NEWER = Path(".snakemake/newer-than-results")
@@ -164,7 +166,7 @@ def all_runs(base):
 
 def across_files(base):
     """Files of the tables that belong to no experiment, below `base`."""
-    return expand(f"{base}/tables/{{table}}.{{suffix}}", table=ACROSS, suffix=["csv", "md", "tex", "json"])
+    return [f"{base}/tables/{table}.{suffix}" for table in ACROSS for suffix in ("csv", "md", "tex", "json")]
 
 
 def drawn(base):
