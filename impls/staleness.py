@@ -17,7 +17,7 @@ SOURCES = {"embedded": ("stand-in", "generated"), "original": ("original", "gene
 
 
 def needs_training(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> bool:
-    """Whether the run of a cell is not complete, or other settings, code or data made it. False if there is no run yet.
+    """Whether there is no complete run of a cell, or other settings, code or data made it.
 
     Data are compared with those that `python -m impls data` found for this preset, if it has run.
     """
@@ -33,9 +33,7 @@ def needs_training(preset: Preset, experiment: str, cell: Mapping[str, Any], fra
             source_sha256=record["code"]["source_sha256"],
         )
         kept = record["status"] == "complete" and data["source"] in SOURCES[preset.data]
-    except FileNotFoundError:
-        return False
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (FileNotFoundError, ValueError, LookupError, TypeError, RecursionError):
         return True
     return not kept or found != _wanted(preset, experiment, cell, framework, data["files"])
 

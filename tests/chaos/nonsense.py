@@ -47,7 +47,8 @@ def random_spec(rng: random.Random, _place: Path, _folder: Path) -> None:
         except ValidationError:
             return
         for name, value in fields.items():
-            must(isinstance(value, bool) == isinstance(getattr(found, name), bool), f"{name}={value!r} was taken")
+            is_switch = isinstance(getattr(found, name), bool)
+            must(is_switch or not isinstance(value, bool), f"{name}={value!r} was taken for a number")
         must(math.isfinite(found.operations_per_step()), f"{fields}: endless operations")
         must(math.isfinite(estimated_bytes(found, 1)), f"{fields}: endless memory")
         must(len(found.evaluation_iterations()) <= 100_002, f"{fields}: endless evaluations")

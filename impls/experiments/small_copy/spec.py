@@ -56,7 +56,8 @@ class Spec(Recurrent):
     @model_validator(mode="before")
     @classmethod
     def _small_and_changed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return SMALL | CHANGES.get(given.get("change", "none"), {}) | given
+        change = given.get("change", "none")
+        return SMALL | (CHANGES.get(change, {}) if isinstance(change, str) else {}) | given
 
     @field_validator("change")
     @classmethod

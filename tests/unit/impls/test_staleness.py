@@ -48,7 +48,7 @@ def asked(preset: Preset, record: str, files: dict[str, str] | None = FILES) -> 
 
 
 def test_a_result_of_these_settings_code_and_data_is_kept(preset):
-    assert not needs_training(preset, "feedforward", CELL, "jax")  # no result: Snakemake sees that itself
+    assert needs_training(preset, "feedforward", CELL, "jax")
     assert not asked(preset, json.dumps(RECORD))
     assert not asked(preset, json.dumps(RECORD), files=None)
     assert not asked(preset, json.dumps(RECORD | {"data": [{"source": "generated", "files": FILES}]}))
