@@ -87,7 +87,12 @@ def run_program(main: Callable[[], int] | str) -> NoReturn:
         signal.signal(signal.SIGINT, before)
     else:
         function = main
-    code = function()
+    try:
+        code = function()
+    except KeyboardInterrupt:  # before or after its `run_command`
+        code = STOPPED
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what libraries do at the end is not worth a traceback
     for stream in streams:
         stream.flush()
     if lost := streams[0].lost:

@@ -77,6 +77,21 @@ def test_ctrl_c_during_the_imports_prints_nothing(tmp_path):
     assert (process.returncode, messages) == (-signal.SIGINT, "")
 
 
+def test_ctrl_c_before_and_after_the_work_prints_no_traceback(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit, os, signal, sys, time\n"
+        "from impls.command_line import run_program\n"
+        "def interrupt(): os.kill(os.getpid(), signal.SIGINT); time.sleep(1)\n"
+        "def work(): atexit.register(interrupt); return 0\n"
+        "run_program(interrupt if sys.argv[1] == 'before' else work)\n"
+    )
+    for moment, code in (("before", 130), ("after", -signal.SIGINT)):
+        command = [sys.executable, program, moment]
+        found = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        assert (found.returncode, found.stderr) == (code, "")
+
+
 def raising(error: BaseException):
     def command() -> int:
         raise error
