@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -15,6 +14,7 @@ from benchmarks.gpu import gpu_check
 from benchmarks.roofline.limits_page import PAGE, limits_page
 from benchmarks.roofline.measurements import PROCESSES
 from impls.command_line import STOPPED, Parser, run_command
+from impls.engine.stop_signals import handling
 from impls.errors import UserError
 
 DESCRIPTION = """\
@@ -67,16 +67,12 @@ class _Parser(Parser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
     options = build_parser().parse_args(arguments)
-    # A stopped CI job must clean up too. SIGINT is ignored if a shell started this in the background.
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = run_command(lambda: _run(options), _Parser.mistake)
+        with handling(_stop):  # a stopped CI job must clean up too
+            code = run_command(lambda: _run(options), _Parser.mistake)
     except Exception:  # Python's own exit code would be 1, which means slower
         traceback.print_exc()
         return _Parser.mistake
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if code == STOPPED:
         print("stopped", file=sys.stderr)
     return code

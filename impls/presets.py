@@ -143,6 +143,11 @@ def replicas(preset: Preset, experiment: str, cell: Mapping[str, Any]) -> int:
     return block.replicas or preset.replicas
 
 
+def seeds(preset: Preset, experiment: str, cell: Mapping[str, Any]) -> list[int]:
+    """The seed of each replica of a cell."""
+    return list(range(preset.first_seed, preset.first_seed + replicas(preset, experiment, cell)))
+
+
 def result_directory(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> str:
     """The folder of one cell's results, relative to the repository's root."""
     return f"results/{preset.preset}/{experiment}/{spec_class(experiment)(**cell).path()}/{framework}"
@@ -187,8 +192,8 @@ def _status(preset: Preset, experiment: str, cell: Mapping[str, Any], framework:
     folder = Path(result_directory(preset, experiment, cell, framework))
     try:
         record = json.loads((folder / "run.json").read_text())
-        seeds = list(range(preset.first_seed, preset.first_seed + replicas(preset, experiment, cell)))
-        if (record["spec"], record["seeds"]) != (spec_class(experiment)(**cell).model_dump(mode="json"), seeds):
+        wanted = spec_class(experiment)(**cell).model_dump(mode="json"), seeds(preset, experiment, cell)
+        if (record["spec"], record["seeds"]) != wanted:
             return "of other settings"
         partial = f"partial {record['iteration_reached']}/{record['iterations']}"
         return "complete" if record["status"] == "complete" else partial

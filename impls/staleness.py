@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from impls.engine.run_folder import RECORD, Identity, identity
-from impls.presets import Preset, replicas, result_directory
+from impls.engine.run_folder import RECORD, Identity, identity, recorded_identity
+from impls.presets import Preset, result_directory, seeds
 from impls.registry import spec_class
 from impls.sources import sources_sha256, training_sources
 
@@ -23,19 +23,11 @@ def needs_training(preset: Preset, experiment: str, cell: Mapping[str, Any], fra
     """
     try:
         record = json.loads((Path(result_directory(preset, experiment, cell, framework)) / RECORD).read_bytes())
-        (data,) = record["data"]
-        found = identity(
-            spec=record["spec"],
-            seeds=record["seeds"],
-            framework=record["framework"],
-            precision=record["precision"],
-            data=data["files"],
-            source_sha256=record["code"]["source_sha256"],
-        )
-        kept = record["status"] == "complete" and data["source"] in SOURCES[preset.data]
+        found = recorded_identity(record)
+        kept = record["status"] == "complete" and record["data"][0]["source"] in SOURCES[preset.data]
     except (FileNotFoundError, ValueError, LookupError, TypeError, RecursionError):
         return True
-    return not kept or found != _wanted(preset, experiment, cell, framework, data["files"])
+    return not kept or found != _wanted(preset, experiment, cell, framework, found["data"])
 
 
 def _wanted(
@@ -46,7 +38,7 @@ def _wanted(
     manifest = Path("results", preset.preset, "data", f"{spec.dataset}.json")
     return identity(
         spec=spec.model_dump(mode="json"),
-        seeds=[preset.first_seed + number for number in range(replicas(preset, experiment, cell))],
+        seeds=seeds(preset, experiment, cell),
         framework=framework,
         precision=preset.precision,
         data=json.loads(manifest.read_bytes())["files"] if manifest.is_file() else files,

@@ -62,8 +62,9 @@ def _check_keys(root: yaml.Node | None, path: Path) -> None:
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             lines: dict[str, int] = {}
-            for key, _ in node.value:
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
                 line = key.start_mark.line + 1
-                if isinstance(key, yaml.ScalarNode) and key.value != "<<" and lines.setdefault(key.value, line) != line:
+                if key.value in lines:
                     raise UserError(f"{path}: line {line} gives {key.value!r} again, after line {lines[key.value]}")
+                lines[key.value] = line
         pending += _parts(node)

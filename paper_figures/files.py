@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
-from impls.engine.files import temporary_of
+from impls.engine.files import opened_temporary
 
 CLAIMS_FILE = Path(__file__).parent / "claims" / "claims.csv"  # the published numbers
 CLAIMS_DATES = CLAIMS_FILE.with_suffix(".json")  # since when each of them has been as it is
@@ -39,18 +41,18 @@ def write_together(contents: dict[Path, bytes]) -> None:
 
     A kill leaves the old files or the new ones (between two renames: some of each), and never half a file.
     """
-    waiting: dict[Path, Path] = {}
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            waiting[path] = temporary_of(path)
-            with open(waiting[path], "wb") as file:
+    waiting: dict[Path, BinaryIO] = {}
+    with contextlib.ExitStack() as opened:
+        try:
+            for path, content in sorted(contents.items()):  # two processes wait for each other's files in one order
+                path.parent.mkdir(parents=True, exist_ok=True)
+                waiting[path] = file = opened.enter_context(opened_temporary(path))
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        for path in list(waiting):
-            os.replace(waiting[path], path)
-            del waiting[path]
-    finally:
-        for left in waiting.values():
-            left.unlink(missing_ok=True)
+            for path in list(waiting):
+                os.replace(waiting[path].name, path)
+                del waiting[path]
+        finally:
+            for left in waiting.values():
+                Path(left.name).unlink(missing_ok=True)

@@ -73,6 +73,7 @@ class Experiment:
         self.cells = {tuple(cell[field] for field in self.fields): cell for cell in cells(PRESET, name)}
         self.paramspace = Paramspace(pd.DataFrame(list(self.cells), columns=self.fields))
         self.tables, self.figures = tables, figures
+        self.stale = {}
         EXPERIMENTS.append(self)
 
     @property
@@ -94,9 +95,16 @@ class Experiment:
         values = self.paramspace.instance(wildcards)
         return self.cells[tuple(values[f] for f in self.fields)]
 
+    def is_stale(self, wildcards):
+        """Whether the cell must be trained; the same answer for all inputs of its job."""
+        key = str(wildcards)
+        if key not in self.stale:
+            self.stale[key] = needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework)
+        return self.stale[key]
+
     def training(self, wildcards):
         """A file that is newer than a result that must be trained, and older than any other: see `staleness`."""
-        if not needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework):
+        if not self.is_stale(wildcards):
             return ancient(str(NEWER))
         NEWER.write_text(str(time.time_ns()))
         return str(NEWER)
@@ -106,7 +114,7 @@ class Experiment:
         manifest = f"{RUNS}/data/{wildcards.dataset}.json"
         # Snakemake looks for no other reason to run a job if one of its inputs is made again. So where there is one,
         # this input must count.
-        if needs_training(PRESET, self.name, self.cell(wildcards), wildcards.framework):
+        if self.is_stale(wildcards):
             return manifest
         return ancient(manifest) if Path(manifest).exists() else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -11,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -28,25 +29,39 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
+def opened_temporary(path: Path) -> BinaryIO:
+    """The temporary file of `path`, empty. Another process that writes the same path waits until it is closed."""
+    temporary = temporary_of(path)
+    while True:
+        file = open(temporary, "ab")  # noqa: SIM115  # the caller closes it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(temporary)):
+                file.truncate(0)
+                return file
+        except FileNotFoundError:
+            pass
+        file.close()  # while this process waited, another one gave the file its final name
+
+
 def write_atomically(path: Path, content: bytes | memoryview) -> str:
     """Replace `path` by `content` atomically: at any moment, also after a kill, the file is the old or the new one.
 
-    One process at a time may write a path. Returns the SHA-256 of the content.
+    Returns the SHA-256 of the content.
 
     Raises:
         UserError: the disk is full or not writable; the old file is unchanged.
     """
-    temporary = temporary_of(path)
     try:
-        try:
-            with open(temporary, "wb") as file:
+        with opened_temporary(path) as file:
+            try:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+                os.replace(file.name, path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror}. The old file is unchanged: free some space or choose another "

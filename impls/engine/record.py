@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from impls.engine.contract import Execution
 from impls.engine.files import write_atomically
 from impls.engine.run_folder import RECORD
 from impls.errors import UserError
@@ -22,7 +23,8 @@ REMEDY = "Delete its folder and run `snakemake` (or `python -m impls train`) aga
 
 
 # Records may come from elsewhere, and their texts go into pages, tables and commands: so no markup, and no line ends.
-Name = Annotated[str, Field(pattern=r"^[\w(][\w .,:;()\[\]+@/~-]*$", max_length=300)]
+_LETTERS = r"\w .,:;()\[\]+@/~-"
+Name = Annotated[str, Field(pattern=rf"^[\w(][{_LETTERS}]*$", max_length=300)]
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -33,7 +35,8 @@ def as_name(text: str) -> str:
     >>> as_name("Some® <b>CPU</b>")
     'Some b CPU /b'
     """
-    return re.sub(r"[^\w.,:;()\[\]+@/~-]+", " ", text).strip(" .,:;[+@/~-")[:300] or "unknown"
+    allowed = re.sub(f"[^{_LETTERS}]", " ", text)
+    return " ".join(allowed.split()).strip(" .,:;[+@/~-")[:300] or "unknown"
 
 
 class DataRecord(ClosedModel):
@@ -97,7 +100,7 @@ class RunRecord(ClosedModel):
     versions: dict[Name, Name]
     device: dict[Name, Name | int]
     precision: Precision
-    execution: Literal["plain", "captured", "compiled"] | None = None  # how its steps were run; None: an older record
+    execution: Execution | None = None  # how its steps were run; None: an older record
     changes: list[Line] = Field(default=[])  # what was different when it was resumed, so that its rounding differs
     command: Line
     started_at: Name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,17 @@ def identity(
         "data": data,
         "source code": source_sha256,
     }
+
+
+def recorded_identity(record: Mapping[str, Any]) -> Identity:
+    """The identity of the run that a record, in its JSON form, describes; raises LookupError or TypeError if it lacks
+    a part.
+    """
+    return identity(
+        **{name: record[name] for name in ("spec", "seeds", "framework", "precision")},
+        data=record["data"][0]["files"],
+        source_sha256=record["code"]["source_sha256"],
+    )
 
 
 def differences(wanted: Identity, found: Identity, among: Iterable[str] | None = None) -> tuple[str, ...]:

@@ -17,46 +17,9 @@ from torch import Tensor
 
 from impls.engine import torch_bfloat16 as bfloat16
 from impls.engine.state import Tree, flatten, unflatten
+from impls.engine.torch_onednn import CpuMatmul
 
 Arrays = dict[str, Tensor]  # by name; nested ones are a `Tree`
-
-
-class _CpuMatmul(torch.autograd.Function):
-    """Matrix products in float32 on the CPU by oneDNN, one per replica; an offset is added in the same pass.
-
-    `torch.matmul` uses MKL, which reaches half of the speed on processors that are not Intel's (measured in
-    docs/engine.md). oneDNN's product with a transposed weight is the same sum of products.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x_RBK, weight_RKN)
-        ctx.is_bias = offset_RBN is not None and offset_RBN.shape[1] == 1
-        return _onednn_matmul(x_RBK, weight_RKN, offset_RBN)
-
-    @staticmethod
-    def backward(ctx: Any, gradient_RBN: Tensor) -> tuple[Tensor | None, ...]:
-        x_RBK, weight_RKN = ctx.saved_tensors
-        x_wanted, weight_wanted, offset_wanted = ctx.needs_input_grad
-        offset_gradient = gradient_RBN.sum(1, keepdim=True) if ctx.is_bias and offset_wanted else gradient_RBN
-        return (
-            _onednn_matmul(gradient_RBN, weight_RKN.mT) if x_wanted else None,
-            _onednn_matmul(x_RBK.mT, gradient_RBN) if weight_wanted else None,
-            offset_gradient if offset_wanted else None,
-        )
-
-
-def _onednn_matmul(a_RMK: Tensor, b_RKN: Tensor, offset_RMN: Tensor | None = None) -> Tensor:
-    linear = torch.ops.mkldnn._linear_pointwise
-    if offset_RMN is None:
-        products = [linear(a, b.mT, None, "none", [], "") for a, b in zip(a_RMK, b_RKN, strict=True)]
-    elif offset_RMN.shape[1] == 1:
-        each = zip(a_RMK, b_RKN, offset_RMN, strict=True)
-        products = [linear(a, b.mT, bias[0], "none", [], "") for a, b, bias in each]
-    else:
-        each = zip(a_RMK, b_RKN, offset_RMN, strict=True)
-        products = [linear.binary(a, offset, b.mT, None, "add") for a, b, offset in each]
-    return products[0][None] if len(products) == 1 else torch.stack(products)  # a stack of one would copy it
 
 
 def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) -> Tensor:
@@ -70,7 +33,7 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) 
         product_RBN = bfloat16.matmul(x_RBK, weight_RKN)
         return product_RBN if offset_RBN is None else product_RBN + offset_RBN
     if x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32 and torch.backends.mkldnn.is_available():
-        return _CpuMatmul.apply(x_RBK, weight_RKN, offset_RBN)
+        return CpuMatmul.apply(x_RBK, weight_RKN, offset_RBN)
     return torch.bmm(x_RBK, weight_RKN) if offset_RBN is None else torch.baddbmm(offset_RBN, x_RBK, weight_RKN)
 
 

@@ -20,7 +20,17 @@ from impls.engine.memory import check_memory
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
 from impls.engine.record import DataRecord, RunRecord, as_name, code_record, read_record, write_record, wrong_file
-from impls.engine.run_folder import CHECKPOINT, CURVES, PARAMETERS, RECORD, Identity, Progress, differences, identity
+from impls.engine.run_folder import (
+    CHECKPOINT,
+    CURVES,
+    PARAMETERS,
+    RECORD,
+    Identity,
+    Progress,
+    differences,
+    identity,
+    recorded_identity,
+)
 from impls.engine.spec import CellSpec
 from impls.engine.splits import as_examples, cell_splits
 from impls.engine.state import EVALUATED, Leaves, stack_replicas, unlike
@@ -54,8 +64,6 @@ class _Run:
     def __init__(self, experiment: str, spec: CellSpec, options: Options, folder: Path) -> None:
         self.session_start = time.perf_counter()
         self.experiment, self.spec, self.options, self.folder = experiment, spec, options, folder
-        if options.device != "cuda":
-            check_memory(spec, options.replicas, "cpu")
         self.dataset = load(spec.dataset, options.data)
         splits = cell_splits(spec, self.dataset)
         self.facts = spec.facts(as_examples(self.dataset))
@@ -65,8 +73,7 @@ class _Run:
         prepare_environment(self.threads, options.device)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
         self.device = self._device()
-        if self.device == "cuda":
-            check_memory(spec, options.replicas, "cuda")
+        check_memory(spec, options.replicas, self.device)
         self.runner: Runner = self.engine.Runner(
             implementation(experiment, options.framework),
             spec,
@@ -186,15 +193,7 @@ class _Run:
         if not (self.folder / RECORD).is_file():
             return None
         record = read_record(self.folder / RECORD)
-        made = identity(
-            spec=record.spec,
-            seeds=record.seeds,
-            framework=record.framework,
-            precision=record.precision,
-            data=record.data[0].files,
-            source_sha256=record.code.source_sha256,
-        )
-        if record.status != "complete" or made != self._identity():
+        if record.status != "complete" or recorded_identity(record.model_dump()) != self._identity():
             return None
         if wrong := wrong_file(record, self.folder):
             say(f"the run is trained again: {wrong}")

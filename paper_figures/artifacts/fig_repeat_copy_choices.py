@@ -30,14 +30,15 @@ FIRST: dict[str, Any] = {
     "carry_state": False,
     "solved_unit": "character",
 }
+LATER = FIRST | {"repeats_step": "own"}
+DRAWN = LATER | {"level_draw": "uniform"}
+CARRIED = DRAWN | {"carry_state": True}
 SETTINGS = {
     "repeats with the stop symbol": FIRST,
-    "repeats one step later": FIRST | {"repeats_step": "own"},
-    "and sizes drawn": FIRST | {"repeats_step": "own", "level_draw": "uniform"},
-    "and state carried over": FIRST | {"repeats_step": "own", "level_draw": "uniform", "carry_state": True},
-    "and error per sequence": {
-        **{"repeats_step": "own", "level_draw": "uniform", "carry_state": True, "solved_unit": "sequence"},
-    },
+    "repeats one step later": LATER,
+    "and sizes drawn": DRAWN,
+    "and state carried over": CARRIED,
+    "and error per sequence": CARRIED | {"solved_unit": "sequence"},
 }
 ABOUT = (
     "From panel to panel one more choice changes: when the number of repeats is read, whether every sequence draws its "

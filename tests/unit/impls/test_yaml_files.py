@@ -13,6 +13,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 REFUSED = {
     "a key twice": ("replicas: 1\nfeedforward:\nreplicas: 2\n", "line 3 gives 'replicas' again, after line 1"),
     "a key twice, further in": ("a:\n  - b: 1\n    c: 2\n    b: 3\n", "line 4 gives 'b' again, after line 2"),
+    "a key twice on one line": ("cells: {depth: [3], depth: [4]}\n", "line 1 gives 'depth' again, after line 1"),
     "aliases of aliases": (BOMB, "aliases stand for more than 100000 values"),
     "deep nesting": ("[" * 5000, "not readable as YAML"),
     "no mapping": ("- a\n", "must be a mapping"),

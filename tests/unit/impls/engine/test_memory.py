@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from impls.engine import memory
 from impls.engine.memory import GIB, check_memory, estimated_bytes, total_memory
 from impls.engine.options import Options
+from impls.engine.train import train
 from impls.errors import UserError
 from impls.registry import experiments, spec_class
 
@@ -91,3 +92,18 @@ def test_a_value_that_is_a_slip_is_refused(experiment, fields):
 def test_an_option_that_is_a_slip_is_refused(fields):
     with pytest.raises(ValidationError):
         Options(framework="jax", **fields)
+
+
+def test_the_memory_that_counts_is_that_of_the_device_that_trains(tmp_path, monkeypatch):
+    """Not the host's, where a GPU trains."""
+    asked = []
+
+    def refuse(_spec, _replicas, device):
+        asked.append(device)
+        raise UserError("too large")
+
+    monkeypatch.setattr("impls.engine.train.check_memory", refuse)
+    monkeypatch.setattr("impls.engine.train._Run._device", lambda _: "cuda")
+    with pytest.raises(UserError, match="too large"):
+        train("feedforward", spec_class("feedforward")(), Options(framework="torch", output=tmp_path))
+    assert asked == ["cuda"]
