@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # On busy cores a single example may be slow without anything being wrong: no deadline.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+MAPPINGS = Path("/proc/self/maps")  # on Linux
+MOST_MAPPINGS = 30_000  # half of what Linux allows a process
+
+
+def memory_mappings() -> int:
+    """The number of this process's memory mappings; 0 where the system does not list them."""
+    return MAPPINGS.read_bytes().count(b"\n") if MAPPINGS.exists() else 0
+
+
+def make_room_for_programs() -> None:
+    """Free the compiled JAX programs if there are many.
+
+    On the CPU each takes about 170 memory mappings. Linux allows a process 65,530, and XLA crashes beyond them.
+    """
+    if "jax" in sys.modules and memory_mappings() > MOST_MAPPINGS:
+        from tests.support.harness import forget_programs
+
+        forget_programs()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +73,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
     items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
+@pytest.fixture(autouse=True)
+def _room_for_programs() -> Iterator[None]:
+    yield
+    make_room_for_programs()
 
 
 @pytest.fixture(scope="session")

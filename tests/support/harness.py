@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from functools import cache, partial
@@ -43,6 +44,7 @@ __all__ = [
     "SEEDS",
     "TOLERANCE",
     "assert_same",
+    "forget_programs",
     "framework_axis",
     "inputs_of",
     "iterate",
@@ -170,6 +172,15 @@ def _is_jax(implementation) -> bool:
 def _compiled(implementation, spec: CellSpec):
     """One compilation for all steps of a cell: uncompiled, JAX would take most of the ladder's minute."""
     return jax.jit(partial(implementation.observe, spec))
+
+
+def forget_programs() -> None:
+    """Frees all compiled JAX programs. What needs one afterwards compiles it again."""
+    SHARED.clear()
+    for function in (_compiled, _compiled_iteration):
+        getattr(function, "cache_clear", lambda: None)()  # a test may have replaced it by one without a cache
+    jax.clear_caches()
+    gc.collect()
 
 
 def assert_same(torch_leaves: Leaves, jax_leaves: Leaves, where: str, tolerance: float = TOLERANCE) -> None:
