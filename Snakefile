@@ -59,6 +59,4 @@ rule all:
 
 
 onsuccess:
-    made = {path for job in workflow.dag.jobs for path in job.output}
-    for page in sorted(made.intersection(REPORTS)):
-        print(f"Open the report in a browser: {page}")
+    show_summary()

@@ -6,12 +6,13 @@ import argparse
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
-from impls.errors import UserError
+from impls.errors import UserError, nearest
 
 MISTAKE = 2  # exit code: something outside the code must be changed
 STOPPED = 130  # exit code after a stop signal, as a shell has it after Ctrl-C
@@ -35,7 +36,21 @@ class Parser(argparse.ArgumentParser):
 
     mistake = MISTAKE
 
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Check the flags first: argparse would name a missing one before one that is misspelt."""
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        for word in sys.argv[1:] if args is None else args:
+            flag = word.partition("=")[0]
+            if self._subparsers is None and flag.startswith("--") and not any(f.startswith(flag) for f in flags):
+                near = nearest(flag, flags)
+                self.error(f"unknown flag {flag}" + (f"; did you mean {near}?" if near else ""))
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
+        """Print what is wrong, with the nearest choice, and exit."""
+        chosen = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if chosen and (near := nearest(chosen[1], re.findall(r"[\w.-]+", chosen[2]))):
+            message += f"; did you mean {near}?"
         self.exit(self.mistake, f"error: {message}; see {self.prog} --help\n")
 
 

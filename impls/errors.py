@@ -10,9 +10,15 @@ class UserError(Exception):
     """Something outside the code is wrong. The message names the problem and what to do about it."""
 
 
+OTHER_NAMES = {"gpu": "cuda", "pytorch": "torch"}
+
+
 def nearest(given: object, known: Iterable[str]) -> str | None:
-    """The known name that is closest to the given one, or None if none is close."""
-    matches = difflib.get_close_matches(str(given).lower(), list(known), n=1, cutoff=0.5)
+    """The known name that means the same as the given one, else the closest one, or None if none is close."""
+    known, given = list(known), str(given).lower()
+    if OTHER_NAMES.get(given) in known:
+        return OTHER_NAMES[given]
+    matches = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
     return matches[0] if matches else None
 
 

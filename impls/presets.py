@@ -94,6 +94,25 @@ def load_preset(source: str | Path | Mapping[str, Any], where: str | None = None
     raise UserError("\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems)))
 
 
+def check_name(preset: Preset, files: Iterable[str | Path]) -> None:
+    """Refuse the name of another file of `config/`: its folder of results is for the cells of that file.
+
+    Args:
+        files: those from which the preset was read.
+
+    Raises:
+        UserError: the name is that of another file. The message has the command for its cells.
+    """
+    named = Path("config", f"{preset.preset}.yaml")
+    read = [Path(file) for file in files]
+    if named.is_file() and not any(file.exists() and file.samefile(named) for file in read):
+        given = " and ".join(map(str, read))
+        raise UserError(
+            f"preset={preset.preset} would put the cells of {given} into results/{preset.preset}. To train those of "
+            f"{named}: snakemake --configfile {named}"
+        )
+
+
 def cells(preset: Preset, experiment: str) -> list[dict[str, Any]]:
     """The fields of every cell of an experiment: those that name it (first, in the order of its path) and its settings.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from impls.errors import UserError, nearest
+from impls.sources import ROOT
 
 MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000  # after every alias (`*name`) was replaced by what it stands for
@@ -23,6 +25,8 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         near = nearest(path.name, [file.name for file in path.parent.glob("*.yaml")])
         hint = f"did you mean {path.parent / near}?" if near else "name a preset, for example config/quick.yaml"
+        if (ROOT / path).is_file():
+            hint = f"run this in the suite's folder: cd {shlex.quote(str(ROOT))}"
         raise UserError(f"{path}: there is no such file; {hint}")
     if path.stat().st_size > MOST_BYTES:
         raise UserError(f"{path}: has {path.stat().st_size} bytes, and a preset has less than {MOST_BYTES}")

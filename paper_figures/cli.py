@@ -22,6 +22,8 @@ Draws the paper's tables and figures from the runs under a results folder. Needs
       from the published runs, into /tmp/curves.pdf, .svg, .png (and the numbers, .csv, and where they came from, .json)
   python -m paper_figures report --results results/quick
       all tables and figures in that folder on one page, which opens from disk: results/quick/report.html
+  python -m paper_figures summary --results results/quick
+      how many orderings and numbers of the paper these runs show, and where everything is
   python -m paper_figures sources table_feedforward
       the source files that it depends on, one per line
   python -m paper_figures stamp curves.pdf
@@ -49,6 +51,8 @@ def _run(options: argparse.Namespace) -> int | None:
         raise UserError(f"{options.of[-1]!r} was not understood; one table or figure at a time.")
     if options.command == "list":
         _list()
+    elif options.command == "summary":
+        _summary(options.results)
     elif options.command == "sources":
         _sources(*options.of)
     elif options.command == "stamp":
@@ -63,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m paper_figures", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "command", metavar="NAME", help="a table or figure of `list`; or `list`, `sources`, `stamp`, `verify`"
+        "command",
+        metavar="NAME",
+        help="a table or figure of `list`, or `list`, `summary`, `sources`, `stamp`, `verify`",
     )
     parser.add_argument(
         "of",
@@ -92,6 +98,14 @@ def _list() -> None:
     for name in registry.names():
         module = registry.module(name)
         print(f"{name:24} {module.TITLE}\n{'':24} -> <results>/{module.OUTPUT}")
+
+
+def _summary(results: Path | None) -> None:
+    from paper_figures.report.terminal_summary import terminal_summary
+
+    if results is None:
+        raise UserError("`summary` needs a folder: python -m paper_figures summary --results results/quick")
+    print(*terminal_summary(results), sep="\n")
 
 
 def _sources(name: str | None = None) -> None:

@@ -12,9 +12,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
 from impls.errors import UserError
-from impls.presets import cells, load_preset, train_command, uses_gpu
+from impls.presets import cells, check_name, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.staleness import needs_training
+from impls.terminal import show_in_terminal
 from impls.yaml_files import read_yaml
 from paper_figures.provenance.stamps import spec_sources
 from paper_figures.report.snakemake_labels import labels
@@ -25,6 +26,7 @@ try:
         read_yaml(Path(file))  # Snakemake's own reader takes the last value of a key that is given twice
     WHERE = [*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])]
     PRESET = load_preset(config, where=" with ".join(WHERE))
+    check_name(PRESET, workflow.configfiles)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -189,3 +191,13 @@ VERDICTS_CATEGORY = "Verdicts"
 def artifact_labels(name):
     """An artifact's labels in Snakemake's own report, read once it is drawn; `name` may contain a wildcard."""
     return lambda wildcards: labels(Path(wildcards.base), name.format(**wildcards))
+
+
+def show_summary():
+    """Print what the results show, and where to look; nothing before there are verdicts."""
+    for base in BASES:
+        if Path(base, "claims.csv").exists():
+            shell("python -m paper_figures summary --results {base:q}")
+
+
+show_in_terminal(workflow, show_summary)

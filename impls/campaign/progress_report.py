@@ -11,6 +11,7 @@ from pathlib import Path
 from impls.campaign.schedule import Entry, minutes_left
 from impls.campaign.supervisor import Outcome, Supervisor
 from impls.campaign.training_process import Child, log_of
+from impls.durations import duration
 from impls.engine.files import write_atomically
 from impls.errors import UserError
 
@@ -127,11 +128,6 @@ class Report:
 def say(line: str) -> None:
     """Print a line at once, even if the output is a file."""
     print(line, flush=True)
-
-
-def duration(minutes: float) -> str:
-    """A duration as text, in minutes or hours."""
-    return f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
 
 
 def _ended(outcome: Outcome) -> str:

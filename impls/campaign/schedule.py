@@ -10,6 +10,7 @@ from pathlib import Path
 from impls.campaign.job_list import Job
 from impls.campaign.job_state import JobState, state_of
 from impls.campaign.time_estimates import Rates
+from impls.durations import duration
 
 START_SECONDS = 10.0  # from the start of a process to its first step; measurements replace it
 
@@ -51,10 +52,10 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
     counted = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     yield f"{len(entries)} runs in the list{': ' + counted if counted else ''}"
     yield (
-        "minutes are estimates: counted operations / rate. The rate is that of the same cell, of other cells with the "
+        "times are estimates: counted operations / rate. The rate is that of the same cell, of other cells with the "
         "same method, data set, model or framework, or a guess"
     )
-    yield f"{'replicas':>8} {'iterations':>10} {'operations':>10} {'minutes':>9} {'in all':>9}  {'rate from':<9} cell"
+    yield f"{'replicas':>8} {'iterations':>10} {'operations':>10} {'time':>9} {'in all':>9}  {'rate from':<9} cell"
     slots, over, title = [0.0] * at_once, False, None
     for entry in entries:
         if entry.state.done:
@@ -77,7 +78,8 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
             yield f"== the {budget_minutes:g} minutes end about here"
         operations = job.operations_per_iteration * entry.iterations
         yield (
-            f"{job.replicas:8} {entry.iterations:10} {operations:10.2g} {seconds / 60:9.1f} {ends / 60:9.1f}  "
+            f"{job.replicas:8} {entry.iterations:10} {operations:10.2g} {duration(seconds / 60):>9} "
+            f"{duration(ends / 60):>9}  "
             f"{rates.rate(job).basis:<9} {job.listed_name}"
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -18,8 +17,7 @@ from impls.campaign.schedule import Entry
 from impls.engine.run_folder import CHECKPOINT, Checkpoint, read_checkpoint
 from impls.parent_watch import PARENT
 from impls.presets import train_command
-
-LOG_LINES = 5
+from impls.training_logs import last_lines
 
 
 class Progress(NamedTuple):
@@ -116,9 +114,3 @@ class Child:
 def log_of(job: Job, out: Path) -> Path:
     """The path of a training's log."""
     return out / "logs" / f"{job.folder}.log"
-
-
-def last_lines(log: Path) -> list[str]:
-    """The end of a log, without progress bars."""
-    lines = [line.rstrip() for line in re.split(r"[\r\n]+", log.read_text(errors="replace")[-20_000:])]
-    return [line for line in lines if line and "model-steps" not in line][-LOG_LINES:]

@@ -110,6 +110,7 @@ class _Run:
         saved = time.perf_counter()
         with handling(self._note_signal):
             with progress_bar(self.options, self.spec, self.progress.iteration) as bar:
+                bar.set_postfix_str("compiling")  # until the first steps have run
                 for boundary, inputs in launches(self.spec, self.progress.iteration, self._inputs):
                     steps = boundary - self.progress.iteration
                     self._launch(boundary, inputs)

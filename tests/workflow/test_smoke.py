@@ -32,8 +32,8 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def smoke(snakemake, checkout: Path) -> Path:
-    """The folder of the smoke preset's results, made once; the run ends with where the report is."""
-    assert "results/smoke/report.html" in snakemake(*SMOKE).stdout.splitlines()[-1]
+    """The folder of the smoke preset's results, made once; the run ends with what it shows, and where."""
+    assert "report, for a browser:  results/smoke/report.html" in snakemake(*SMOKE).stdout
     return checkout / "results/smoke"
 
 
@@ -66,7 +66,10 @@ def test_the_table_the_figure_and_the_claims_exist_and_claim_nothing(smoke: Path
 
 
 def test_a_second_call_has_nothing_to_do(smoke: Path, snakemake):
-    assert "Nothing to be done" in snakemake(*SMOKE).stderr
+    result = snakemake(*SMOKE)
+    assert "Nothing to do: everything is up to date." in result.stderr
+    assert "orderings and trends with a run are on the paper's side" in result.stdout
+    assert "report, for a browser:  results/smoke/report.html" in result.stdout
 
 
 def test_snakemakes_own_report_needs_no_network(smoke: Path, snakemake):
@@ -94,7 +97,10 @@ def test_a_failing_cell_leaves_the_others_and_shows_its_log(smoke: Path, snakema
     twin = checkout / "impls/experiments/feedforward/jax_impl.py"
     twin.write_text(twin.read_text() + "\nraise RuntimeError('broken on purpose')\n")
     result: subprocess.CompletedProcess = snakemake(*SMOKE, "--forcerun", "train_feedforward", fails=True)
+    assert re.search(r"^FAILED: feedforward mnist fcn \d \w+ \(jax\)$", result.stderr, re.M)
+    assert re.search(
+        r"^\d+ of \d+ jobs failed, \d+ are done\. The same command tries the rest again\.$", result.stderr, re.M
+    )
     assert "RuntimeError: broken on purpose" in result.stderr
     trained = sorted(path.parent.name for path in (smoke / "feedforward").rglob("run.json"))
     assert trained == ["jax"] * 3 + ["torch"] * 3  # those of the broken twin are kept as they were
-    assert "Restored previous version" in result.stderr

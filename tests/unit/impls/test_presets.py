@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from impls.cli import build_parser
 from impls.errors import UserError
-from impls.presets import cells, describe_cells, load_preset, result_directory, train_command
+from impls.presets import cells, check_name, describe_cells, load_preset, result_directory, train_command
 from impls.registry import experiments, spec_class
 
 PRESETS = ("quick", "smoke", "paper")
@@ -107,6 +107,7 @@ def test_cells_are_the_product_with_settings_as_the_spec_reads_them():
         (lambda c: c.update(frameworks=["jax", "jax"]), "frameworks: names a framework twice"),
         (lambda c: c.update(frameworks=[]), "frameworks: List should have at least 1 item"),
         (lambda c: c.update(data="orignal"), "(given: 'orignal'); did you mean 'original'?"),
+        (lambda c: c.update(device="gpu"), "(given: 'gpu'); did you mean 'cuda'?"),
         (lambda c: c.update(replicas=0), "replicas: Input should be greater than 0 (given: 0)"),
         (lambda c: c.pop("replicas"), "replicas: Field required"),
         (lambda c: c.update(preset="published"), "preset: results/published holds the committed results"),
@@ -185,6 +186,21 @@ def test_the_command_line_reads_each_command_back_as_its_cell(name: str, experim
         assert str(parsed["output"]) == result_directory(preset, experiment, cell, "jax")
 
 
+def test_the_name_of_another_file_is_refused_with_the_command_for_its_cells(root: Path, monkeypatch):
+    monkeypatch.chdir(root)
+    quick = root / "config/quick.yaml"
+    check_name(load_preset(quick), [quick])
+    check_name(load_preset(VALID | {"preset": "mine"}), [quick])
+    with pytest.raises(UserError, match=r"those of config/paper.yaml: snakemake --configfile config/paper.yaml"):
+        check_name(load_preset(VALID | {"preset": "paper"}), [quick])
+
+
+def test_outside_the_suites_folder_the_message_says_where_it_is(root: Path, monkeypatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"run this in the suite's folder: cd {root}"):
+        load_preset("config/quick.yaml")
+
+
 def test_yes_and_no_are_flags_of_their_own():
     block = {
         "cells": {"dataset": ["copy"], "model": ["lstm"], "method": ["dni"], "truncation_length": [2]},
@@ -250,6 +266,8 @@ def test_the_list_tells_how_far_each_cell_is(tmp_path: Path, monkeypatch: pytest
     ("flags", "said"),
     [
         ("--truncation-length 0", "--truncation-length: Input should be greater than 0 (given: 0)"),
+        ("--framewrok jax", "unknown flag --framewrok; did you mean --framework?"),
+        ("--device gpu", "invalid choice: 'gpu' (choose from 'auto', 'cpu', 'cuda'); did you mean cuda?"),
         ("--model rnn --peepholes", "peepholes need the lstm: rnn has none"),
     ],
 )

@@ -20,6 +20,7 @@ from impls.campaign.options import CampaignOptions
 from impls.campaign.schedule import START_SECONDS, describe, make_plan
 from impls.campaign.time_estimates import Rates
 from impls.cli import main
+from impls.durations import duration
 from impls.engine.memory import estimated_bytes
 from impls.engine.options import Options
 from impls.engine.record import read_record
@@ -119,21 +120,22 @@ def test_only_and_framework_select():
         select(jobs, None, ["depth~3", "depth~9"])
 
 
-def test_the_plan_says_operations_minutes_and_where_the_budget_ends():
+def test_the_plan_says_operations_times_and_where_the_budget_ends():
     jobs = jobs_of(lambda c: c["stages"].pop())[:3]
     rates = Rates(PROCESSOR, 1, "fp32")
     operations = 100 * 2 * jobs[0].spec.operations_per_step()
-    rates.learn(jobs[0], 100, 50.0)  # torch is estimated by the method; about jax nothing is known
-    rates.limits["jax"] = operations / 0.3 / 20.0
-    # Two at once: 10 seconds to start and 50; 10 and 20; the third job after the second.
-    lines = list(describe(make_plan(jobs, Path("nothing/there")), rates, 2, budget_minutes=1.2))
+    rates.learn(jobs[0], 100, 3000.0)  # torch is estimated by the method; about jax nothing is known
+    rates.limits["jax"] = operations / 0.3 / 1200.0
+    # Two at once: 10 seconds to start and 3000; 10 and 1200; the third job after the second.
+    lines = list(describe(make_plan(jobs, Path("nothing/there")), rates, 2, budget_minutes=60))
     rows = [line.split() for line in lines if "depth~" in line]
-    third = START_SECONDS + 50.0 * jobs[2].spec.operations_per_step() / jobs[0].spec.operations_per_step()
-    assert [float(row[3]) for row in rows] == pytest.approx([1.0, 0.5, third / 60], abs=0.051)
-    assert [float(row[4]) for row in rows] == pytest.approx([1.0, 0.5, 0.5 + third / 60], abs=0.051)
-    assert [row[5] for row in rows] == ["cell", "guess", "method"]
+    third = START_SECONDS + 3000.0 * jobs[2].spec.operations_per_step() / jobs[0].spec.operations_per_step()
+    ends = [3000 + START_SECONDS, 1200 + START_SECONDS, 1200 + START_SECONDS + third]
+    assert [" ".join(row[3:5]) for row in rows] == [duration(s / 60) for s in (ends[0], ends[1], third)]
+    assert [" ".join(row[5:7]) for row in rows] == [duration(s / 60) for s in ends]
+    assert [row[7] for row in rows] == ["cell", "guess", "method"]
     assert float(rows[0][2]) == pytest.approx(operations, rel=0.06)
-    assert lines.index("== the 1.2 minutes end about here") == len(lines) - 2
+    assert lines.index("== the 60 minutes end about here") == len(lines) - 2
 
 
 def test_the_nearest_measurement_counts_and_only_those_of_this_device(tmp_path):

@@ -1,0 +1,230 @@
+"""What `snakemake` shows in a terminal: a line a minute, each failure with the end of its log, and how it ended.
+
+Snakemake's own lines, with the files and the command of each job, still go to the log that it keeps of every call.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from impls.durations import duration
+from impls.training_logs import Bar, last_bar, last_lines
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
+
+LINE_SECONDS = 60
+LONGEST_LINE = 240
+SNAKEMAKE_HANDLER = "DefaultStreamHandler"  # prints Snakemake's own lines
+NOTHING_TO_DO = "Nothing to be done"
+TRAINING = "train_"  # how the names of the rules that train begin
+NOISE = ("Singularity containers", "Using shell", "Assuming unrestricted shared", "Cannot restore", "Exiting because")
+
+
+class Terminal(logging.Handler):
+    """Prints the progress of a workflow to stderr.
+
+    Args:
+        at_end: prints what was found; called after the last job, and if there was nothing to do.
+    """
+
+    def __init__(self, at_end: Callable[[], None]) -> None:
+        super().__init__()
+        self.at_end = at_end
+        self.started = time.monotonic()
+        self.total: Counter[str] = Counter()  # jobs by rule
+        self.jobs: dict[int, dict[str, Any]] = {}  # what Snakemake says of each job
+        self.running: dict[int, float] = {}  # job -> its start
+        self.seconds: dict[str, list[float]] = {}  # of the finished jobs of each rule
+        self.most_at_once = 0
+        self.failed: Counter[str] = Counter()  # jobs by rule
+        self.interrupted = False
+        self.ended = threading.Event()
+        self.events = {
+            None: self._on_message,
+            "run_info": self._on_run_info,
+            "job_info": self._on_job_info,
+            "job_finished": self._on_job_finished,
+            "job_error": self._on_job_error,
+            "error": self._on_error,
+        }
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what a reader needs of a record of Snakemake's."""
+        try:
+            on_event = self.events.get(getattr(record, "event", None))
+            if on_event:
+                on_event(record)
+        except Exception:  # as in any handler: a fault in printing must not stop the work
+            self.handleError(record)
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Stop the workflow at the first Ctrl-C; at further ones only say so."""
+        if self.interrupted:
+            return say("Still stopping.")
+        self.interrupted = True
+        say("Stopping. Each training saves a checkpoint first.")
+        raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """End the lines."""
+        self.ended.set()
+        super().close()
+
+    def line(self) -> str:
+        """How far the workflow is."""
+        minutes, failed, left = (time.monotonic() - self.started) / 60, self.failed.total(), self.seconds_left()
+        parts = [f"{duration(minutes)}: {self._done()} of {self.total.total()} jobs done"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"about {duration(left / 60)} left"] if left is not None else []
+        running = "; ".join(_name(self.jobs[job]) + _bar_text(self.jobs[job]) for job in list(self.running))
+        return _shortened(f"{', '.join(parts)}; running: {running or 'nothing'}")
+
+    def seconds_left(self) -> float | None:
+        """Seconds until all jobs are done; None: not known yet.
+
+        A running training tells it itself. Another job takes the mean time of those of its rule, or of its kind.
+        """
+        now = time.monotonic()
+        taken = {rule: list(seconds) for rule, seconds in self.seconds.items()}
+        running: dict[str, list[tuple[float, float | None]]] = {}  # by rule: seconds since the start, seconds left
+        for job, start in list(self.running.items()):
+            rule, bar = self.jobs[job]["rule_name"], _bar(self.jobs[job])
+            elapsed, left = now - start, bar.seconds_left if bar else None
+            running.setdefault(rule, []).append((elapsed, left))
+            if left is not None:
+                taken.setdefault(rule, []).append(elapsed + left)
+        all_left = 0.0
+        for rule, total in self.total.items():
+            like = taken.get(rule) or [s for other in taken if _alike(rule, other) for s in taken[other]]
+            if not like and rule.startswith(TRAINING):
+                return None
+            mean = statistics.fmean(like) if like else 0.0
+            of_rule = running.get(rule, [])
+            waiting = total - len(self.seconds.get(rule, [])) - self.failed[rule] - len(of_rule)
+            all_left += mean * max(0, waiting)
+            all_left += sum(max(0.0, mean - elapsed) if left is None else left for elapsed, left in of_rule)
+        return all_left / max(1, self.most_at_once)
+
+    def _on_run_info(self, record: Any) -> None:
+        if self.total:
+            return
+        self.total = Counter({rule: count for rule, count in record.stats.items() if rule != "total"})
+        trainings = sum(count for rule, count in self.total.items() if rule.startswith(TRAINING))
+        say(
+            f"{trainings} trainings and {self.total.total() - trainings} other jobs. "
+            "Ctrl-C stops them; the same command goes on."
+        )
+        threading.Thread(target=self._print_lines, daemon=True).start()
+
+    def _on_job_info(self, record: Any) -> None:
+        self.jobs[record.jobid] = vars(record)
+        self.running[record.jobid] = time.monotonic()
+        self.most_at_once = max(self.most_at_once, len(self.running))
+
+    def _on_job_finished(self, record: Any) -> None:
+        seconds = time.monotonic() - self.running.pop(record.job_id)
+        self.seconds.setdefault(self.jobs[record.job_id]["rule_name"], []).append(seconds)
+
+    def _on_job_error(self, record: Any) -> None:
+        self.running.pop(record.jobid, None)
+        if self.interrupted:
+            return
+        self.failed[record.rule_name] += 1
+        say(f"FAILED: {_name(self.jobs[record.jobid])}")
+        for log in record.log:
+            for line in last_lines(Path(log)):
+                say(f"    {line}")
+            say(f"    log: {log}")
+        if record.shellcmd:
+            say(f"    command: {record.shellcmd.strip()}")
+
+    def _on_message(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text.startswith(NOTHING_TO_DO):
+            say("Nothing to do: everything is up to date.")
+            self.at_end()
+        elif self.interrupted or text.startswith(NOISE):
+            return
+        elif record.levelno >= logging.WARNING or not self.total:  # before the first job also what is no warning
+            say(text)
+
+    def _on_error(self, record: Any) -> None:
+        if self.ended.is_set() or record.exception == "RuleException":  # of a job, whose failure is printed
+            return
+        if self.interrupted:
+            self.ended.set()
+            say("Stopped. Nothing is lost: the same command goes on.")
+        elif self.failed:
+            jobs = f"{self.failed.total()} of {self.total.total()} jobs failed, {self._done()} are done"
+            say(f"{jobs}. The same command tries the rest again.")
+        else:
+            say(record.getMessage())
+
+    def _done(self) -> int:
+        return sum(map(len, self.seconds.values()))
+
+    def _print_lines(self) -> None:
+        while not self.ended.wait(LINE_SECONDS):
+            say(self.line())
+
+
+def show_in_terminal(workflow: Workflow, at_end: Callable[[], None]) -> None:
+    """Print as a `Terminal`, in place of Snakemake's own lines, where `workflow` runs jobs.
+
+    A plan (-n), --verbose, --quiet all, and jobs on other machines keep Snakemake's lines.
+    """
+    settings = workflow.output_settings
+    runs = workflow.exec_mode == ExecMode.DEFAULT and not settings.dryrun
+    own = [handler for handler in logger.handlers if handler.name == SNAKEMAKE_HANDLER]
+    if not runs or not own or settings.verbose or Quietness.ALL in (settings.quiet or ()):
+        return
+    terminal = Terminal(at_end)
+    logger.removeHandler(own[0])
+    logger.addHandler(terminal)
+    signal.signal(signal.SIGINT, terminal.interrupt)
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 3] + "..."
+
+
+def _alike(rule: str, other: str) -> bool:
+    return rule.startswith(TRAINING) == other.startswith(TRAINING)
+
+
+def _name(job: dict[str, Any]) -> str:
+    """A job in words, such as `feedforward mnist fcn 4 dni (jax)`, or the first file that it makes."""
+    rule, wildcards = job["rule_name"], dict(job["wildcards"])
+    if not rule.startswith(TRAINING):
+        return Path(job["output"][0]).name if job["output"] else rule
+    framework = wildcards.pop("framework", None)
+    return f"{rule.removeprefix(TRAINING)} {' '.join(wildcards.values())} ({framework})"
+
+
+def _bar(job: dict[str, Any]) -> Bar | None:
+    return last_bar(Path(job["log"][0])) if job["log"] else None
+
+
+def _bar_text(job: dict[str, Any]) -> str:
+    bar = _bar(job)
+    return "" if bar is None else f" {bar.percent}%" if bar.percent else f" {bar.doing}"

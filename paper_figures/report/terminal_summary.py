@@ -1,0 +1,61 @@
+"""The last lines that `snakemake` prints: what the results show, where they are, what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from impls.errors import UserError
+from impls.sources import portable
+from paper_figures.claims.statistics import VERDICTS
+from paper_figures.files import JUDGED_CLAIMS
+from paper_figures.names import FRAMEWORKS
+
+PLACES = {
+    "report, for a browser": "report.html",
+    "main table": "tables/table_feedforward.md",
+    "main figure": "figures/fig_two_network.png",
+    "all verdicts": JUDGED_CLAIMS,
+}
+NEXT = {
+    "snakemake --configfile config/paper.yaml -n": "lists the paper's cells",
+    "python -m impls campaign --dry-run --budget-minutes 600": "what fits into ten hours here",
+    "python -m impls list": "the command of each cell",
+}
+
+
+def terminal_summary(results: Path) -> Iterator[str]:
+    """The lines, for a folder in which the claims have been judged.
+
+    Raises:
+        UserError: the folder has no judged claims.
+    """
+    try:
+        claims = pd.read_csv(results / JUDGED_CLAIMS)
+    except FileNotFoundError:
+        raise UserError(f"{results}: no {JUDGED_CLAIMS} yet; `snakemake` makes it") from None
+    yield f"{portable(results)}:"
+    for framework, of_framework in claims.groupby("framework", sort=False):
+        yield f"  {FRAMEWORKS[framework]}: {_orderings(of_framework)}"
+        yield f"  {FRAMEWORKS[framework]}: {_verdicts(of_framework)}"
+    for what, place in PLACES.items():
+        if (results / place).exists():
+            yield f"  {what + ':':23} {portable(results / place)}"
+    yield "Next:"
+    yield from (f"  {command:56} {what}" for command, what in NEXT.items())
+
+
+def _orderings(claims: pd.DataFrame) -> str:
+    """How many orderings and trends lie on the paper's side, by the mean alone."""
+    bounds = {"at most": claims["ours"] <= claims["value"], "at least": claims["ours"] >= claims["value"]}
+    known = claims["direction"].isin(bounds) & claims["ours"].notna()
+    holds = sum((known & (claims["direction"] == side) & on_side).sum() for side, on_side in bounds.items())
+    return f"{holds} of {known.sum()} orderings and trends with a run are on the paper's side, by their means"
+
+
+def _verdicts(claims: pd.DataFrame) -> str:
+    """How many claims have which verdict."""
+    counts = claims["verdict"].str.split(" (", regex=False).str[0].value_counts()  # without the side in brackets
+    return f"{len(claims)} claims: " + ", ".join(f"{counts[word]} {word}" for word in VERDICTS if word in counts)
