@@ -106,10 +106,9 @@ def check_name(preset: Preset, files: Iterable[str | Path]) -> None:
     named = Path("config", f"{preset.preset}.yaml")
     read = [Path(file) for file in files]
     if named.is_file() and not any(file.exists() and file.samefile(named) for file in read):
-        given = " and ".join(map(str, read))
         raise UserError(
-            f"preset={preset.preset} would put the cells of {given} into results/{preset.preset}. To train those of "
-            f"{named}: snakemake --configfile {named}"
+            f"preset: {preset.preset} would put other cells into results/{preset.preset}; give another name. For the "
+            f"cells of {named}: snakemake --configfile {named}"
         )
 
 

@@ -13,6 +13,7 @@ from paper_figures.claims.statistics import VERDICTS
 from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import FRAMEWORKS
 
+COLUMNS = ("framework", "direction", "value", "ours", "verdict")  # of the judged claims
 PLACES = {
     "report, for a browser": "report.html",
     "main table": "tables/table_feedforward.md",
@@ -30,12 +31,9 @@ def terminal_summary(results: Path) -> Iterator[str]:
     """The lines, for a folder in which the claims have been judged.
 
     Raises:
-        UserError: the folder has no judged claims.
+        UserError: the folder has no judged claims, or they cannot be read.
     """
-    try:
-        claims = pd.read_csv(results / JUDGED_CLAIMS)
-    except FileNotFoundError:
-        raise UserError(f"{results}: no {JUDGED_CLAIMS} yet; `snakemake` makes it") from None
+    claims = _judged(results / JUDGED_CLAIMS)
     yield f"{portable(results)}:"
     for framework, of_framework in claims.groupby("framework", sort=False):
         yield f"  {FRAMEWORKS[framework]}: {_orderings(of_framework)}"
@@ -45,6 +43,18 @@ def terminal_summary(results: Path) -> Iterator[str]:
             yield f"  {what + ':':23} {portable(results / place)}"
     yield "Next:"
     yield from (f"  {command:56} {what}" for command, what in NEXT.items())
+
+
+def _judged(file: Path) -> pd.DataFrame:
+    try:
+        claims = pd.read_csv(file)
+    except FileNotFoundError:
+        raise UserError(f"{file}: there is none yet; `snakemake claims` makes it") from None
+    except (ValueError, UnicodeDecodeError):
+        claims = pd.DataFrame()
+    if missing := [name for name in COLUMNS if name not in claims]:
+        raise UserError(f"{file}: damaged, no column {missing[0]}; delete it, and `snakemake claims` makes it again")
+    return claims
 
 
 def _orderings(claims: pd.DataFrame) -> str:

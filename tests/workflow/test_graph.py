@@ -109,6 +109,7 @@ def test_a_named_preset_does_not_inherit_from_the_default_one(snakemake, checkou
         (["--config", "replica=5"], "config/quick.yaml with --config: unknown key 'replica'; did you mean 'replicas'?"),
         (["--config", "iterations=5"], "unknown key 'iterations'; it is a field of a cell; write it in a block of"),
         (["--config", "frameworks=[torhc]"], "frameworks[0]: Input should be 'torch' or 'jax' (given: 'torhc'); did"),
+        (["--config", "preset=paper"], "For the cells of config/paper.yaml: snakemake --configfile config/paper.yaml"),
         (["--config", "source=published"], "results/published holds no run yet"),
     ],
 )
@@ -217,7 +218,7 @@ def test_a_new_experiment_needs_no_change_of_other_files(snakemake, checkout: Pa
 
     preset = yaml.safe_load((checkout / "config/smoke.yaml").read_text())
     rest = {key: value for key, value in preset.items() if key not in experiments()}
-    text = renamed(yaml.safe_dump(rest | {"unlock": preset["unlock"]}))
+    text = renamed(yaml.safe_dump(rest | {"preset": "novel", "unlock": preset["unlock"]}))
     (checkout / "config/novel.yaml").write_text(text)
     folder = sorted(path.name for path in (checkout / "impls/experiments/unlock").glob("*.py"))
     added = [

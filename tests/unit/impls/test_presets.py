@@ -191,7 +191,7 @@ def test_the_name_of_another_file_is_refused_with_the_command_for_its_cells(root
     quick = root / "config/quick.yaml"
     check_name(load_preset(quick), [quick])
     check_name(load_preset(VALID | {"preset": "mine"}), [quick])
-    with pytest.raises(UserError, match=r"those of config/paper.yaml: snakemake --configfile config/paper.yaml"):
+    with pytest.raises(UserError, match=r"cells of config/paper.yaml: snakemake --configfile config/paper.yaml"):
         check_name(load_preset(VALID | {"preset": "paper"}), [quick])
 
 
