@@ -197,9 +197,8 @@ def show_summary():
     """Print what the results show, and where to look; nothing before there are verdicts."""
     for base in BASES:
         if Path(base, "claims.csv").exists():
-            shell(
-                "python -m paper_figures summary --results {base:q} || true"
-            )  # the results are made, whatever it says
+            # The results are made, so a fault here is printed and ends nothing.
+            shell("python -m paper_figures summary --results {base:q} || true")
 
 
 show_in_terminal(workflow, show_summary)

@@ -1,9 +1,10 @@
 """Writes the numbers in README.md, docs/ and the headers of experiments from the published runs: nobody types them.
 
-A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `results` (what could be
-judged), `counts` (all verdicts by artifact), one of `TABLES`, `results of <artifact>`, `findings of <section of the
-paper>` (orderings and trends), or `picture of <figure>`. In the header of an experiment,
-`impls/experiments/<name>/__init__.py`, the paragraphs from "Published results" to the end are written.
+A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `headline` (a few of the
+claims that could be judged), `results` (all of them), `counts` (all verdicts by artifact), one of `TABLES`,
+`results of <artifact>`, `findings of <section of the paper>` (orderings and trends), or `picture of <figure>`. In the
+header of an experiment, `impls/experiments/<name>/__init__.py`, the paragraphs from "Published results" to the end are
+written.
 """
 
 from __future__ import annotations
@@ -109,15 +110,16 @@ def _header(text: str, experiment: str, summary: Summary) -> str:
 
 def _block(name: str, page: Path, summary: Summary) -> str:
     kind, _, subject = name.partition(" of ")
+    whole = {"headline": summary.headline, "results": summary.all_results, "counts": summary.counts}
     made = {"results": summary.results_of, "findings": summary.findings_of, "picture": summary.picture_of}
-    if name in ("results", "counts"):
-        return summary.all_results(page) if name == "results" else summary.counts(page)
+    if name in whole:
+        return whole[name](page)
     if name in TABLES:
         return TABLES[name](summary)
     if kind in made and subject:
         return made[kind](subject, page)
-    kinds = f"results, counts, {', '.join(TABLES)}, results of <artifact>, findings of <section> or picture of <figure>"
-    raise UserError(f"{page}: unknown block {name!r}; write {kinds}.")
+    kinds = ", ".join([*whole, *TABLES, "results of <artifact>", "findings of <section>"])
+    raise UserError(f"{page}: unknown block {name!r}; write {kinds} or picture of <figure>.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ PUBLISHED = ROOT / "results" / "published"
 FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
 VERDICTS_PAGE = ROOT / "docs" / "verdicts.md"
 EXPERIMENTS = list(experiments())
-MOST = 10  # numbers of one artifact on a page; its table has them all
+MOST, FEW = 10, 2  # numbers of one artifact on a page, and on the first page; its table has them all
 LONGER_METRICS = {
     "data_fraction_to_reach_bptt20": "share of the data until BPTT's result with T = 20",
     "steps_fraction_a": "network A: share of joint backprop's steps until its final error",
@@ -94,6 +94,23 @@ class Summary:
             ]
         )
 
+    def headline(self, page: Path) -> str:
+        """The verdicts in two sentences, and some of the numbers that could be judged."""
+        everything = pd.concat([self.judged, self.findings])
+        with_verdict = everything[~everything["verdict"].isin(UNJUDGED)]
+        shown = pd.concat([self._chosen(self.judged, most=FEW), self._chosen(self.findings, most=FEW)])
+        return "\n\n".join(
+            [
+                f"Of {_number_of(self.judged, 'number')} that the paper prints or plots and "
+                f"{_number_of(self.findings, 'finding')} that it states, {with_verdict['id'].nunique()} could be "
+                f"judged so far, by runs of the paper's size on its data. {self._counts_of_each(with_verdict)} "
+                "The others have no such run yet.",
+                self._numbers_table(shown),
+                f"{COMPARABLE} At most {FEW} numbers of a plot or table, those of the most replicas "
+                f"([all, and the machines]({_link(VERDICTS_PAGE, page)}#what-could-be-judged)).",
+            ]
+        )
+
     def counts(self, page: Path) -> str:
         """How many claims have which verdict, by artifact."""
         everything = pd.concat([self.judged, self.findings])
@@ -149,7 +166,7 @@ class Summary:
         return " ".join(parts)
 
     def _judged_line(self, row: pd.Series, page: Path) -> list[str]:
-        """One claim in one framework, as a line of the table of README.md."""
+        """One claim in one framework, as a line of the table of all results."""
         n = str(row["n"]) + (f" of {row['n'] + row['n_diverged']}" if row["n_diverged"] else "")
         linked = self._linked(row["artifact"], describe_claim(row), page)
         cells = [f"`{row['experiment']}`", linked, _published(row), FRAMEWORKS[row["framework"]]]
@@ -202,11 +219,10 @@ class Summary:
             lines.append([self._linked(artifact, heading, page), str(rows["id"].nunique()), *cells])
         return _table(lines)
 
-    def _numbers_table(self, rows: pd.DataFrame, page: Path | None = None) -> str:
-        """A table of claims; with a `page`, also where each is from."""
+    def _numbers_table(self, rows: pd.DataFrame) -> str:
         if rows.empty:
             return "None yet."
-        headings = ["What", "Paper", *FRAMEWORKS.values(), *(["From"] if page else [])]
+        headings = ["What", "Paper", *FRAMEWORKS.values()]
         lines = [headings, ["---"] * len(headings)]
         for _, claim in rows.groupby("id", sort=False):
             first = claim.iloc[0]
@@ -215,17 +231,16 @@ class Summary:
                 our_text(by_framework.loc[name], in_one_line) if name in by_framework.index else ""
                 for name in FRAMEWORKS
             ]
-            link = [self._linked(first["artifact"], f"`{first['artifact']}`", page)] if page else []
-            lines.append([describe_claim(first), _published(first), *cells, *link])
+            lines.append([describe_claim(first), _published(first), *cells])
         return _table(lines)
 
-    def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED) -> pd.DataFrame:
-        """Rows with another verdict than `without`, of each artifact those of `MOST` claims."""
+    def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED, most: int = MOST) -> pd.DataFrame:
+        """Rows with another verdict than `without`, of each artifact those of `most` claims."""
         kept = rows[~rows["verdict"].isin(without)]
         by_claim = kept.groupby("id", sort=False).agg(
             artifact=("artifact", "first"), n=("n", "max"), iteration=("ours_iteration", "max")
         )
-        best = by_claim.sort_values(["n", "iteration"], ascending=False, kind="stable").groupby("artifact").head(MOST)
+        best = by_claim.sort_values(["n", "iteration"], ascending=False, kind="stable").groupby("artifact").head(most)
         return kept[kept["id"].isin(best.index)]
 
     def _linked(self, artifact: str, text: str, page: Path) -> str:

@@ -68,6 +68,10 @@ def test_no_number_that_a_run_gives_is_typed_into_the_findings():
     assert re.findall(r"\S*\d\S*", SETTINGS.sub("", text)) == []
 
 
+def test_the_readme_is_one_page():
+    assert len((ROOT / "README.md").read_text().split()) < 900
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if "experiments" in page and page.endswith(".md")])
 def test_no_result_is_typed_into_the_pages_of_experiments(page):
     results = re.findall(r"\d+(?:\.\d+)?%|\d+\.\d+", prose(page))
@@ -95,6 +99,11 @@ def test_numbers_counts_and_verdicts_are_those_of_the_runs(tmp_path):
         [FOUR, "2.2 percent", "PyTorch", "2.20 ± 0.12", "3", "0.83", "reproduced"],
         [FOUR, "2.2 percent", "JAX", "5.03 ± 0.14", "3", "0.96", "differs (worse)"],
     ]
+    short = made("headline", tmp_path)
+    assert (
+        f"| {FOUR} | 2.2 percent | 2.20 ± 0.12 (3) reproduced, resolves 0.83 | 5.03 ± 0.14 (3) differs (worse)" in short
+    )
+    assert "and 53 findings that it states, 9 could be judged so far" in short, "the table's, and those of the curve"
     unknown = r"of 333 claims, in PyTorch (\d+) missing and 0 not comparable; in JAX \1 missing and 0 not comparable"
     assert re.search(unknown, text) and "(docs/verdicts.md#all-verdicts)" in text
     assert text.startswith("before\n") and text.endswith("after\n")
