@@ -26,6 +26,7 @@ class Evidence:
     Attributes:
         base, head: records that count. If `paired`, base[i] and head[i] were measured one after the other.
         reason: why the sides are not comparable; None if they are.
+        same_code: both sides run the same code, so there is nothing to measure.
         pairs: everything that was measured live, in order, and how busy the machine was, for the stored file.
     """
 
@@ -35,6 +36,7 @@ class Evidence:
     head: list[dict[str, Any]] = field(default_factory=list)
     paired: bool = True
     reason: str | None = None
+    same_code: bool = False
     word: str = "inconclusive"
     pairs: list[dict[str, Any]] = field(default_factory=list)
 
@@ -66,7 +68,8 @@ class Comparison:
     @property
     def open(self) -> list[Evidence]:
         """Benchmarks that can be compared and have no verdict yet."""
-        return [e for e in self.evidence if e.reason is None and e.name not in self.family.words]
+        decided = self.family.words
+        return [e for e in self.evidence if not (e.reason or e.same_code) and e.name not in decided]
 
     @property
     def exit_code(self) -> int:
@@ -76,7 +79,8 @@ class Comparison:
         """Compute a verdict, if possible, for every benchmark without one."""
         self.family.look({e.name: e.difference for e in self.open})
         for e in self.evidence:
-            e.word = "not comparable" if e.reason else self.family.words.get(e.name, "inconclusive")
+            measured = "not slower" if e.same_code else self.family.words.get(e.name, "inconclusive")
+            e.word = "not comparable" if e.reason else measured
 
 
 def why_not_comparable(base: list[dict], head: list[dict], tolerance: float) -> str | None:

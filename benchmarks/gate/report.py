@@ -27,6 +27,8 @@ def findings(comparison: Comparison, e: Evidence) -> str:
     """One clause on one benchmark: the reason, or the change and its interval."""
     if e.reason:
         return e.reason
+    if e.same_code:
+        return "both sides have the same code in impls/: nothing was measured"
     difference = e.difference
     if math.isinf(difference.error):
         return f"{percent(difference.mean)}; one process per side does not show how processes differ: measure more"

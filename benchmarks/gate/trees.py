@@ -15,6 +15,7 @@ from typing import Any
 
 from impls.errors import UserError
 from impls.repository import commit_of_code, git
+from impls.sources import sources_sha256
 
 OWN = Path(__file__).parents[1]
 SCHEMA = 1  # of records, as in measure.py, which cannot be imported here because it needs a tree's `impls`
@@ -85,6 +86,13 @@ def harness_of(head: Tree, place: Path) -> Path:
     source = head.path / "benchmarks" if head.has_harness else OWN
     shutil.copytree(source, place / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return place
+
+
+def code_sha256(tree: Tree) -> str:
+    """One hash over the names and contents of the tree's `impls`: all that `measure` runs of it."""
+    files = [path.relative_to(tree.path).as_posix() for path in (tree.path / "impls").rglob("*") if path.is_file()]
+    code = sorted(name for name in files if "__pycache__" not in name)
+    return sources_sha256(code, lambda name: (tree.path / name).read_bytes())
 
 
 def names(tree_or_harness: Path) -> list[str]:

@@ -168,6 +168,14 @@ def test_a_revision_that_cannot_be_compared(run, base, head, reason):
     assert code == 3 and out.splitlines()[0] == f"not comparable torch {NAME}  {reason}"
 
 
+def test_two_revisions_with_the_same_code_are_answered_at_once(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(trees, "measure", None)
+    code, out, _ = run("old", "same", "--markdown", str(tmp_path / "page.md"), "--save", str(tmp_path / "saved.json"))
+    words = f"not slower     torch {NAME}  both sides have the same code in impls/: nothing was measured"
+    assert (code, out.splitlines()[0]) == (0, words)
+    assert "nothing was measured" in (tmp_path / "page.md").read_text()
+
+
 def test_what_another_tree_would_lend_is_refused(repository, root, tmp_path):
     """An installed `impls` could supply what the measured tree lacks. Here one is put on PYTHONPATH."""
     tree = tmp_path / "tree"
