@@ -17,7 +17,14 @@ from paper_figures.drawing import captions
 from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.embedding import with_comment, with_record
 from paper_figures.provenance.stamps import USUAL, Request, one_line
-from paper_figures.report.claims import claim_rows, claims_with_headings, statements, verdict_counts, verdict_words
+from paper_figures.report.claims import (
+    claim_rows,
+    claims_with_headings,
+    sides,
+    statements,
+    verdict_counts,
+    verdict_words,
+)
 from paper_figures.report.drawings import drawings
 from paper_figures.report.missing import PAPER_PRESET, missing_runs
 from paper_figures.report.runs import changed_settings, run_rows, runs_in_trouble, trainings_without_record
@@ -61,6 +68,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         counts=verdict_counts(judged),
         claims=claims,
         statements=statements(judged),
+        sides=sides(judged),
         waiting=missing,
         n_waiting=_waiting(missing),
         everything=PAPER_PRESET,

@@ -91,6 +91,12 @@ def statement(claim: dict[str, Any]) -> str:
     return STATEMENTS.get(name, " ".join(IN_A_SENTENCE.get(word, word) for word in name.split("_")))
 
 
+def sides(judged: pd.DataFrame) -> dict[str, str]:
+    """By framework, how many of our means lie on the paper's side of all its statements: "17 of 24"; "" without one."""
+    in_words = judged[[statement(claim) != "" for claim in judged.to_dict("records")]]
+    return {framework: _side(in_words[in_words["framework"] == framework]) for framework in FRAMEWORKS}
+
+
 def _counts(part: pd.DataFrame) -> dict[str, int]:
     return {word: int((part["verdict"] == word).sum()) for word in verdict_words(part)}
 

@@ -12,8 +12,9 @@ from impls.sources import portable
 from paper_figures.claims.statistics import VERDICTS
 from paper_figures.files import JUDGED_CLAIMS
 from paper_figures.names import FRAMEWORKS
+from paper_figures.report.claims import sides
 
-COLUMNS = ("framework", "direction", "value", "ours", "verdict")  # of the judged claims
+COLUMNS = ("id", "metric", "framework", "direction", "value", "margin", "ours", "verdict")  # of the judged claims
 PLACES = {
     "report, for a browser": "report.html",
     "main table": "tables/table_feedforward.md",
@@ -35,9 +36,10 @@ def terminal_summary(results: Path) -> Iterator[str]:
     """
     claims = _judged(results / JUDGED_CLAIMS)
     yield f"{portable(results)}:"
-    for framework, of_framework in claims.groupby("framework", sort=False):
-        yield f"  {FRAMEWORKS[framework]}: {_orderings(of_framework)}"
-        yield f"  {FRAMEWORKS[framework]}: {_verdicts(of_framework)}"
+    for framework, side in sides(claims).items():
+        name = FRAMEWORKS[framework]
+        yield f"  {name}: {side or 'none'} of our means are on the paper's side of its orderings and trends"
+        yield f"  {name}: {_verdicts(claims[claims['framework'] == framework])}"
     for what, place in PLACES.items():
         if (results / place).exists():
             yield f"  {what + ':':23} {portable(results / place)}"
@@ -55,14 +57,6 @@ def _judged(file: Path) -> pd.DataFrame:
     if missing := [name for name in COLUMNS if name not in claims]:
         raise UserError(f"{file}: damaged, no column {missing[0]}; delete it, and `snakemake claims` makes it again")
     return claims
-
-
-def _orderings(claims: pd.DataFrame) -> str:
-    """How many orderings and trends lie on the paper's side, by the mean alone."""
-    bounds = {"at most": claims["ours"] <= claims["value"], "at least": claims["ours"] >= claims["value"]}
-    known = claims["direction"].isin(bounds) & claims["ours"].notna()
-    holds = sum((known & (claims["direction"] == side) & on_side).sum() for side, on_side in bounds.items())
-    return f"{holds} of {known.sum()} orderings and trends with a run are on the paper's side, by their means"
 
 
 def _verdicts(claims: pd.DataFrame) -> str:

@@ -174,7 +174,9 @@ def test_an_inconclusive_run_wants_more_replicas(tmp_path):
 
 def test_stand_ins_are_announced_first(stand_ins, page):
     text = Page(stand_ins).text
-    head = text.partition("Verdicts")[0]
+    assert "What the paper says in words" in text.partition("How many published numbers have which verdict")[0]
+    assert "What the paper says in words" not in page.text.partition("How many published numbers have which verdict")[0]
+    head = text.partition("What the paper says")[0]
     assert "STAND-IN DATA: not MNIST but scikit-learn's 8x8 digits" in head
     assert "Nothing here is comparable with the paper." in head
     assert "hidden_units = 64 (paper: 256) 4 feedforward" in text

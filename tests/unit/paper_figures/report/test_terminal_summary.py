@@ -21,11 +21,13 @@ ROWS = [
 
 def test_orderings_and_verdicts_are_counted_and_files_that_exist_are_named(tmp_path):
     columns = ["framework", "direction", "value", "ours", "verdict"]
-    pd.DataFrame(ROWS, columns=columns).to_csv(tmp_path / "claims.csv", index=False)
+    claims = pd.DataFrame(ROWS, columns=columns).assign(id="finding/one", metric="test_error_difference", margin=0.1)
+    claims.loc[claims["verdict"] == "differs (better)", "id"] = "table_feedforward/mnist"  # a number, no statement
+    claims.to_csv(tmp_path / "claims.csv", index=False)
     (tmp_path / "report.html").touch()
     text = "\n".join(terminal_summary(tmp_path))
-    assert "PyTorch: 2 of 3 orderings and trends with a run are on the paper's side, by their means" in text
-    assert "JAX: 0 of 1 orderings" in text
+    assert "PyTorch: 3 of 4 of our means are on the paper's side of its orderings and trends" in text
+    assert "JAX: 0 of 1 of our means" in text
     assert "PyTorch: 6 claims: 1 reproduced, 2 differs, 2 not comparable, 1 missing" in text
     assert "report.html" in text and "table_feedforward" not in text
     assert "snakemake --configfile config/paper.yaml -n" in text
