@@ -32,11 +32,14 @@ def commands(path: Path) -> list[list[str]]:
 
 
 # Of jobs that may do more than read the repository.
-RIGHTS = {("docs.yml", "publish"): {"pages": "write", "id-token": "write"}}
+RIGHTS = {
+    ("docs.yml", "publish"): {"pages": "write", "id-token": "write"},
+    ("release.yml", "release"): {"contents": "write"},
+}
 
 
 def test_every_recipe_is_there_and_explained(root):
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "gpu.yml"]
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "gpu.yml", "release.yml"]
     page = (root / "docs" / "ci.md").read_text()
     assert all(path.name in page for path in WORKFLOWS)
 
@@ -83,6 +86,7 @@ def test_every_command_exists(path, root):
         "ci.yml": {"lint", "test", "reproduce"},
         "docs.yml": {"docs"},
         "gpu.yml": {".venv/installed-cuda", "gpu-check", "compare"},
+        "release.yml": {".venv/installed-cpu"},
     }
     assert set(seen) == wanted[path.name]
 
@@ -113,3 +117,19 @@ def test_a_hosted_runner_is_all_that_the_other_recipe_takes():
     content = read(ROOT / ".github" / "workflows" / "ci.yml")
     assert {job["runs-on"] for job in content["jobs"].values()} == {"ubuntu-latest"}
     assert content["concurrency"]["cancel-in-progress"] == "${{ github.ref != 'refs/heads/main' }}"
+
+
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", [path for path in FORMS if path.name != "config.yml"], ids=lambda path: path.name)
+def test_an_issue_form_is_one_that_github_accepts(path):
+    form = read(path)
+    assert set(form) == {"name", "description", "body"}
+    ids = [part["id"] for part in form["body"]]
+    assert len(set(ids)) == len(ids) >= 3
+    for part in form["body"]:
+        assert part["type"] in ("textarea", "input") and part["attributes"]["label"]
+        assert set(part) <= {"type", "id", "attributes", "validations"}
+        assert set(part["attributes"]) <= {"label", "description", "placeholder", "render", "value"}
+    assert any(part.get("validations", {}).get("required") for part in form["body"])
