@@ -63,7 +63,7 @@ def judge(claims: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(dict.fromkeys([*WHOLE_NUMBERS, "ours_iteration"], "Int64"))
 
 
-def _read(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
+def reading_of(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
     """Our values for the claim, from a run that fits it. If the claim has a reference, it is looked up in `runs`."""
     measure, chosen = MEASURES[claim["metric"]].for_cell(run), bin_of(claim["replicas"])
     iteration = None if pd.isna(claim["iteration"]) else int(claim["iteration"])
@@ -84,7 +84,7 @@ def _read(claim: dict[str, Any], run: Run, runs: list[Run]) -> Reading:
 def _judge_one(claim: dict[str, Any], candidates: list[Run]) -> dict[str, Any]:
     measure = MEASURES[claim["metric"]]
     runs = [run for run in candidates if fits(claim, run)]
-    readings = [_read(claim, run, candidates) for run in runs]
+    readings = [reading_of(claim, run, candidates) for run in runs]
     best = _best(readings, measure)
     run = None if best is None else runs[best]
     reading = empty_reading("") if best is None else readings[best]

@@ -20,7 +20,7 @@ from impls.command_line import Parser, run_command, run_program
 from impls.errors import UserError
 from impls.registry import experiments
 from paper_figures.files import write_together
-from paper_figures.publish.run_blocks import presets, promotions, target_scales
+from paper_figures.publish.run_blocks import missed_visits, presets, promotions, target_scales
 from paper_figures.publish.simulated_verdicts import simulated_verdicts
 from paper_figures.publish.summary import PUBLISHED, Summary
 from paper_figures.runs import ROOT
@@ -51,6 +51,7 @@ TABLES: dict[str, Callable[[Summary], str]] = {
     "presets": lambda _: presets(),
     "promotions": lambda summary: promotions(summary.runs, "recurrent"),
     "promotions with the state carried over": lambda summary: promotions(summary.runs, "carried_state"),
+    "missed visits": lambda summary: missed_visits(summary.runs),
     "scales of the target": lambda summary: target_scales(summary.runs),
 }
 _MARKER = re.compile(r"^<!-- (?P<name>[\w ]+): (?P<which>begin|end) -->$", re.MULTILINE)

@@ -7,9 +7,11 @@ import pandas as pd
 
 from impls.errors import UserError
 from impls.presets import cells, load_preset
-from impls.registry import experiments
-from paper_figures.claims.estimates import mean_of
+from impls.registry import experiments, implementation_folder
+from paper_figures.claims.estimates import Estimate, mean_of
+from paper_figures.claims.judging import reading_of
 from paper_figures.claims.matching import read_claims
+from paper_figures.claims.measures import MEASURES
 from paper_figures.claims.single_run import SOLVED
 from paper_figures.drawing.table_files import markdown_lines
 from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
@@ -76,6 +78,45 @@ def target_scales(runs: list[Run]) -> str:
     return f"{what}\n\n{markdown_lines(headings, lines)}"
 
 
+def missed_visits(runs: list[Run]) -> str:
+    """Sparse updates of cDNI at 5,000 iterations, with both answers to what Adam does with a layer that is not visited.
+
+    Raises:
+        UserError: one of the two has no published run.
+    """
+    iteration = 5_000
+    claims = read_claims()
+    exponent = claims["metric"] == "test_error_exponent"
+    drawn = (claims["artifact"] == "fig_sparse_updates") & (claims["method"] == "cdni")
+    chosen = claims[(exponent | drawn) & (claims["iteration"] == iteration)]
+    ours = {unvisited: _sparse_run(runs, unvisited) for unvisited in ("frozen", "zero_gradient")}
+    lines = []
+    for claim in chosen.to_dict("records"):
+        digits = MEASURES[claim["metric"]].digits
+        found = [_estimate_text(reading_of(claim, run, [run]).estimate, digits) for run in ours.values()]
+        what = "power of p_update" if claim["metric"] == "test_error_exponent" else f"error, {claim['replicas']}"
+        lines.append([what, f"{claim['value']:g} ± {claim['margin']:g}", *found])
+    headings = ["", "Paper ± margin", *(f"`{unvisited}`" for unvisited in ours)]
+    what = f"Test error in percent after {iteration:,} iterations, JAX; ± half a 95% t interval (replicas)."
+    return f"{what}\n\n{markdown_lines(headings, lines)}"
+
+
+def _sparse_run(runs: list[Run], unvisited: str) -> Run:
+    """The run of sparse cDNI with this answer, in JAX, that has the most replicas."""
+    found = [
+        run
+        for run in runs
+        if run.record.framework == "jax"
+        and implementation_folder(run.record.experiment) == "unlock"
+        and run.record.spec["unvisited"] == unvisited
+        and not run.record.spec["synthetic_gradient_depth"]  # 0, or not given, which is 0 for sparse cDNI
+        and (run.cell["method"], run.cell["unlock"]) == ("cdni", "sparse")
+    ]
+    if not found:
+        raise UserError(f"no published run of sparse updates has unvisited = {unvisited}")
+    return max(found, key=lambda run: len(run.record.seeds))
+
+
 def presets() -> str:
     """The presets of config/, with the number of their cells."""
     lines = []
@@ -103,6 +144,10 @@ def _at(iterations: dict[int, int], seed: int) -> str:
 
 
 def _mean_and_spread(values: np.ndarray | pd.Series) -> str:
-    found = mean_of(values)
+    return _estimate_text(mean_of(values), 2)
+
+
+def _estimate_text(found: Estimate, digits: int) -> str:
     low, high = found.interval()
-    return f"{found.mean:.2f}" + (f" ± {(high - low) / 2:.2f}" if found.n > 1 else "") + f" ({found.n})"
+    interval = f" ± {(high - low) / 2:.{digits}f}" if found.n > 1 else ""
+    return f"{found.mean:.{digits}f}{interval} ({found.n})"

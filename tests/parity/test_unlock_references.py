@@ -29,8 +29,8 @@ CELLS = [
     {"unlock": "complete", "method": "cdni"},
     {"unlock": "sparse", "method": "cdni", "depth": 3, "target_scale": "batch_mean", "synthetic_gradient_depth": 1},
     {"unlock": "complete", "method": "dni", "depth": 3, "target_scale": "batch_mean"},
-    {"unlock": "sparse", "method": "cdni", "unvisited": "zero_gradient", "running_statistics": "iterations"},
-    {"unlock": "complete", "method": "dni", "unvisited": "zero_gradient", "statistics_inputs": "real"},
+    {"unlock": "sparse", "method": "cdni", "unvisited": "frozen", "running_statistics": "iterations"},
+    {"unlock": "complete", "method": "dni", "unvisited": "frozen", "statistics_inputs": "real"},
 ]
 
 
@@ -219,8 +219,8 @@ def test_a_missed_visit_with_a_zero_gradient_moves_on_with_the_mean_of_past_grad
 
 @jax_slow_axis
 def test_without_updates_nothing_changes(framework):
-    """p_update 0 leaves every bit where it is. Evaluation connects the layers and needs no input models."""
-    spec = tiny(unlock="complete", method="cdni", p_update=0.0)
+    """p_update 0 with `frozen` leaves every bit where it is. Evaluation connects the layers, without input models."""
+    spec = tiny(unlock="complete", method="cdni", p_update=0.0, unvisited="frozen")
     parameters = parameters_off_zero(spec)
     run = run_with(spec, framework, parameters, experiment="unlock")
     for trained in (0, 2):  # from the first state, and from one with moments and counts

@@ -25,4 +25,4 @@ class Spec(unlock.Spec):
 
     @classmethod
     def ladder(cls) -> list[Self]:
-        return [cls.tiny(method="cdni", unvisited="zero_gradient")]
+        return [cls.tiny(method="cdni", unvisited="frozen")]

@@ -41,7 +41,7 @@ class Spec(feedforward.Spec):
     )
     order: Literal["random", "from_below"] = paper("random", "order in which layers are visited")
     unvisited: Literal["frozen", "zero_gradient"] = choice(
-        "frozen",
+        "zero_gradient",
         "Adam of what a missed visit would have updated (the layer, and the M and I that learn with it). frozen: its "
         "parameters, moments and count of updates stay; zero_gradient: it is updated with a gradient of zero",
         older="frozen",
@@ -73,9 +73,11 @@ class Spec(feedforward.Spec):
         return [
             cls.tiny(method="dni", unlock="sparse", **tiny),
             cls.tiny(method="cdni", unlock="complete", **tiny),
-            cls.tiny(method="cdni", unlock="sparse", depth=3, p_update=0.5, order="from_below", **tiny),
-            cls.tiny(method="dni", unlock="sparse", unvisited="zero_gradient", running_statistics="iterations", **tiny),
-            cls.tiny(method="cdni", unlock="complete", unvisited="zero_gradient", statistics_inputs="real", **tiny),
+            cls.tiny(
+                method="cdni", unlock="sparse", depth=3, p_update=0.5, order="from_below", unvisited="frozen", **tiny
+            ),
+            cls.tiny(method="dni", unlock="sparse", running_statistics="iterations", **tiny),
+            cls.tiny(method="cdni", unlock="complete", unvisited="frozen", statistics_inputs="real", **tiny),
         ]
 
     def default(self, name: str) -> Any:

@@ -136,10 +136,10 @@ def test_an_old_run_is_judged_by_todays_defaults(tmp_path, monkeypatch):
     (run,) = read_runs(tmp_path, "unlock")
     assert run.record.spec == spec | {"unvisited": "frozen"}
     assert run.record.differs_from_paper == ["batch_size = 32 (paper: 256)"]
-    assert run.record.changed_choices == []
-    monkeypatch.setattr(Unlock.model_fields["unvisited"], "default", "zero_gradient")
-    (run,) = read_runs(tmp_path, "unlock")
     assert run.record.changed_choices == ["unvisited = frozen (default: zero_gradient)"]
+    monkeypatch.setattr(Unlock.model_fields["unvisited"], "default", "frozen")
+    (run,) = read_runs(tmp_path, "unlock")
+    assert run.record.changed_choices == []
     edit_record(folder, spec=spec | {"a_field_of_old": 1})
     (run,) = read_runs(tmp_path, "unlock")
     assert run.record.spec == spec | {"a_field_of_old": 1} and run.record.changed_choices == []
