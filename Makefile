@@ -33,7 +33,6 @@ help: ## show this text
 
 reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables and figures, judge the claims: results/quick/
 	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
-	@echo "reports, for a browser:"; ls results/*/report.html 2>/dev/null || true
 
 test: $(STAMP) ## run all tests; pick some with PYTEST_ARGS="tests/unit -k preset"
 	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+OTHER_NAMES = {"gpu": "cuda", "pytorch": "torch"}  # what people write for a known name
+
 
 class UserError(Exception):
     """Something outside the code is wrong. The message names the problem and what to do about it."""
-
-
-OTHER_NAMES = {"gpu": "cuda", "pytorch": "torch"}
 
 
 def nearest(given: object, known: Iterable[str]) -> str | None:

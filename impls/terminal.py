@@ -97,7 +97,8 @@ class Terminal(logging.Handler):
     def seconds_left(self) -> float | None:
         """Seconds until all jobs are done; None: not known yet.
 
-        A running training tells it itself. Another job takes the mean time of those of its rule, or of its kind.
+        The log of a running training has an estimate. Any other job takes as long as the mean of those of its rule, or
+        else of its kind (trainings, others).
         """
         now = time.monotonic()
         taken = {rule: list(seconds) for rule, seconds in self.seconds.items()}

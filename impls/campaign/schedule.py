@@ -79,8 +79,7 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
         operations = job.operations_per_iteration * entry.iterations
         yield (
             f"{job.replicas:8} {entry.iterations:10} {operations:10.2g} {duration(seconds / 60):>9} "
-            f"{duration(ends / 60):>9}  "
-            f"{rates.rate(job).basis:<9} {job.listed_name}"
+            f"{duration(ends / 60):>9}  {rates.rate(job).basis:<9} {job.listed_name}"
         )
 
 

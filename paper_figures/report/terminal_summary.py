@@ -38,7 +38,8 @@ def terminal_summary(results: Path) -> Iterator[str]:
     yield f"{portable(results)}:"
     for framework, side in sides(claims).items():
         name = FRAMEWORKS[framework]
-        yield f"  {name}: {side or 'none'} of our means are on the paper's side of its orderings and trends"
+        on_its_side = f"{side} of our means are on the paper's side of its orderings and trends"
+        yield f"  {name}: {on_its_side if side else 'no run of an ordering or trend yet'}"
         yield f"  {name}: {_verdicts(claims[claims['framework'] == framework])}"
     for what, place in PLACES.items():
         if (results / place).exists():

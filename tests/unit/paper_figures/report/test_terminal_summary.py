@@ -28,6 +28,8 @@ def test_orderings_and_verdicts_are_counted_and_files_that_exist_are_named(tmp_p
     text = "\n".join(terminal_summary(tmp_path))
     assert "PyTorch: 3 of 4 of our means are on the paper's side of its orderings and trends" in text
     assert "JAX: 0 of 1 of our means" in text
+    claims[claims["framework"] == "torch"].to_csv(tmp_path / "claims.csv", index=False)
+    assert "JAX: no run of an ordering or trend yet" in "\n".join(terminal_summary(tmp_path))
     assert "PyTorch: 6 claims: 1 reproduced, 2 differs, 2 not comparable, 1 missing" in text
     assert "report.html" in text and "table_feedforward" not in text
     assert "snakemake --configfile config/paper.yaml -n" in text
