@@ -99,6 +99,12 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate_parser.add_argument("folder", type=Path, help="the folder that `train` wrote")
     evaluate_parser.set_defaults(run=_evaluate)
 
+    export_parser = commands.add_parser("export", help="write the curves of runs for another tool, such as TensorBoard")
+    export_parser.add_argument("results", type=Path, help="folder of runs, such as results/quick, or of one training")
+    export_parser.add_argument("--to", choices=("tensorboard",), required=True, help="the tool")
+    export_parser.add_argument("--output", type=Path, help="an empty or new folder (default: RESULTS/tensorboard)")
+    export_parser.set_defaults(run=_export)
+
     data_parser = commands.add_parser("data", help="find or download a data set, check it, and describe it")
     data_parser.add_argument("dataset", choices=data_names(), help="name of the data set")
     _add_fields(data_parser, Options, only="data")
@@ -184,6 +190,14 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 
     for line in evaluate(parsed.folder):
         print(line)
+
+
+def _export(parsed: argparse.Namespace) -> None:
+    from impls.export import to_tensorboard
+
+    output = parsed.output or parsed.results / parsed.to
+    count = to_tensorboard(parsed.results, output)
+    print(f"{count} run{'s' * (count != 1)} exported; to see them: tensorboard --logdir {output}")
 
 
 def _campaign(parsed: argparse.Namespace) -> int:
