@@ -5,7 +5,9 @@ The code is parsed and not imported: neither PyTorch nor JAX is needed.
 """
 
 import re
+import shutil
 import sys
+from pathlib import Path
 
 from astroid.manager import AstroidManager
 
@@ -37,6 +39,7 @@ class Foreign:
 
 AstroidManager.brain["module_denylist"] = Foreign()
 
+ROOT = Path(__file__).resolve().parents[1]
 SECTIONS = ("Args:", "Returns:", "Raises:")  # napoleon reads these
 FIELD = re.compile(r"(Returns|Raises|[a-z_]+(, [a-z_]+)*): ")
 LITERAL = r"^::\n\n(?:(?: .*)?(?:\n|\Z))*|^ *>>> .*(?:\n.+)*"
@@ -71,9 +74,25 @@ def _replacement(match: re.Match) -> str:
 
 
 def front_page(app, exception: Exception | None) -> None:
-    """The site's own address leads to its first page, which is at another place in the repository."""
-    if not exception:
-        (app.outdir / "index.html").write_text('<meta http-equiv="refresh" content="0; url=docs/index.html">\n')
+    """The site opens with the report of the published runs, beside the files that it links to; without runs, with the
+    first page.
+    """
+    if exception:
+        return
+    reports = []
+    for folder in sorted((ROOT / "results/published").glob("*/")):
+        from paper_figures import registry
+
+        place = Path(app.outdir, folder.relative_to(ROOT))
+        for part in ("figures", "tables"):
+            shutil.copytree(folder / part, place / part, dirs_exist_ok=True)
+        page = registry.module("report").make(folder)[".html"].decode()
+        to_pages = "../" * len(folder.relative_to(ROOT).parts) + "docs/index.html"
+        page = page.replace("<body>", f'<body>\n<p><a href="{to_pages}">Documentation</a></p>', 1)
+        (place / "report.html").write_text(page, encoding="utf-8")
+        reports.append((place / "report.html").relative_to(app.outdir).as_posix())
+    first = next(iter(reports), "docs/index.html")
+    Path(app.outdir, "index.html").write_text(f'<meta http-equiv="refresh" content="0; url={first}">\n')
 
 
 def setup(app) -> None:

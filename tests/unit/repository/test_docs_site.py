@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +86,18 @@ def test_docstrings_as_they_are_written_here_become_pages(build, tmp_path: Path)
     assert '<dd class="field-odd"><p><strong>a</strong> – at least 1 * a.</p>' in page
     assert "<p>Of each layer: its units.</p>" in page
     assert "url=docs/index.html" in (tmp_path / "build/docs/index.html").read_text()
+
+
+def test_the_site_opens_with_the_report_of_the_published_runs(root: Path, tmp_path: Path):
+    front_page = runpy.run_path(str(root / "docs/conf.py"))["front_page"]
+    front_page(SimpleNamespace(outdir=tmp_path), None)
+    (place,) = re.findall('url=(.*)">', (tmp_path / "index.html").read_text())
+    report = tmp_path / place
+    text = report.read_text()
+    (to_pages,) = re.findall('<a href="(.*)">Documentation</a>', text)
+    assert (report.parent / to_pages).resolve() == tmp_path / "docs/index.html"
+    files = re.findall(r'href="((?:figures|tables)/[^"]+)"', text)
+    assert len(files) > 50 and all((report.parent / file).is_file() for file in files)
 
 
 def test_broken_links_fail_the_build(build, tmp_path: Path):
