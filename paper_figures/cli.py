@@ -20,6 +20,8 @@ Draws the paper's tables and figures from the runs under a results folder. Needs
       one of them, into results/quick/tables
   python -m paper_figures fig_feedforward_curves --results results/published/cpu-2-cores --output /tmp/curves.pdf
       from the published runs, into /tmp/curves.pdf, .svg, .png (and the numbers, .csv, and where they came from, .json)
+  python -m paper_figures fig_two_network --results results/quick --columns 1 --font serif
+      the same figure as an article prints it: one column wide, in a font like Times
   python -m paper_figures report --results results/quick
       all tables and figures in that folder on one page, which opens from disk: results/quick/report.html
   python -m paper_figures summary --results results/quick
@@ -58,7 +60,7 @@ def _run(options: argparse.Namespace) -> int | None:
     elif options.command == "stamp":
         _stamp(*options.of)
     else:
-        _make(options.command, options.results, options.output, options.columns)
+        _make(options)
     return None
 
 
@@ -90,6 +92,15 @@ def _parser() -> argparse.ArgumentParser:
         choices=(1, 2),
         default=2,
         help="a figure as wide as one column of a page, in NAME_one_column.pdf, or as two (default: 2)",
+    )
+    parser.add_argument(
+        "--axes",
+        choices=("linear", "log"),
+        default="",
+        help="of a figure's iterations and errors (default: linear as in the paper; log where the paper has no figure)",
+    )
+    parser.add_argument(
+        "--font", choices=("sans", "serif"), default="sans", help="of a figure's letters (default: sans)"
     )
     return parser
 
@@ -138,18 +149,24 @@ def _verify(names: list[str], results: Path | None) -> int:
     return verify([Path(name) for name in names], results)
 
 
-def _make(name: str, results: Path | None, output: Path | None, columns: int) -> None:
+def _make(options: argparse.Namespace) -> None:
     from paper_figures.provenance.stamps import Request
 
+    name, results, output = options.command, options.results, options.output
+    request = Request(options.columns, options.axes, options.font)
     module = registry.module(name)
     if results is None:
         raise UserError(f"which runs? Give their folder: python -m paper_figures {name} --results results/quick")
     usual = results / module.OUTPUT
-    if columns == 1:
-        if not name.startswith("fig_"):
-            raise UserError(f"{name}: --columns is for figures; leave it out.")
-        usual = usual.with_stem(f"{usual.stem}_one_column")
-    contents = module.make(results, Request(columns))
+    if request.options and not name.startswith("fig_"):
+        raise UserError(f"{name}:{request.options} is for figures; leave it out.")
+    endings = (
+        "one_column" if request.columns == 1 else "",
+        request.axes,
+        request.font if request.font != "sans" else "",
+    )
+    usual = usual.with_stem("_".join(filter(None, [usual.stem, *endings])))
+    contents = module.make(results, request)
     output = output or usual
     if output.suffix not in contents:
         raise UserError(f"{output}: {name} makes {' '.join(contents)}; give a name that ends in one of them.")

@@ -22,6 +22,7 @@ from impls.fields import readable
 from impls.registry import experiments, spec_class
 from impls.repository import NAMED, has_sources
 from paper_figures.files import sha256
+from paper_figures.registry import Shown, is_shown
 
 ROOT = Path(__file__).resolve().parent.parent
 CURVE_COLUMNS = ["replica", "seed", "iteration", "split", "metric", "value"]
@@ -107,6 +108,11 @@ def all_runs(results: Path) -> list[Run]:
 def select_runs(runs: list[Run], **fields: Any) -> list[Run]:
     """The runs whose cell has these values, such as `select_runs(runs, dataset="mnist", model="fcn")`."""
     return [run for run in runs if all(run.cell.get(name) == value for name, value in fields.items())]
+
+
+def shown_runs(results: Path, experiment: str, shown: Shown) -> list[Run]:
+    """The runs of an experiment that a figure shows; the errors are those of `read_runs`."""
+    return [run for run in read_runs(results, experiment) if is_shown(run.cell, shown)]
 
 
 def _read_run(results: Path, path: Path) -> Run:

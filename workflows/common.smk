@@ -18,6 +18,7 @@ from impls.staleness import needs_training
 from impls.terminal import show_in_terminal
 from impls.yaml_files import read_yaml
 from paper_figures.provenance.stamps import spec_sources
+from paper_figures.registry import shows_any
 from paper_figures.report.snakemake_labels import labels
 from paper_figures.claims.sections import section_of
 
@@ -141,8 +142,17 @@ class Experiment:
 
     def artifacts(self, folder, names, suffixes):
         """Files of tables or figures, in every base that has runs for them."""
-        bases = [base for base in BASES if self.runs(base)]
-        return [f"{base}/{folder}/{name}.{suffix}" for base, name, suffix in product(bases, names, suffixes)]
+        with_runs = [(base, name) for base in BASES if self.runs(base) for name in names if self.is_drawn(name, base)]
+        return [f"{base}/{folder}/{name}.{suffix}" for (base, name), suffix in product(with_runs, suffixes)]
+
+    def is_drawn(self, name, base):
+        """Whether a figure shows any of the runs; a table also lists cells without a run."""
+        if name not in self.figures:
+            return True
+        if PRESET.source == "runs":
+            return shows_any(name, self.cells.values())
+        folders = (Path(path).parent.parts for path in self.runs(base))
+        return shows_any(name, (dict(part.split("~", 1) for part in parts if "~" in part) for parts in folders))
 
     def table_files(self):
         return self.artifacts("tables", self.tables, ["csv", "md", "tex", "json"])

@@ -16,9 +16,11 @@ from matplotlib.lines import Line2D
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.drawing.notes import curve_notes
 from paper_figures.names import DATASETS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import shown_runs
 
 TITLE = "Copy and Repeat Copy (our addition): how well M predicts the gradient at chunk boundaries"
 OUTPUT = "figures/fig_boundary_quality.pdf"
@@ -28,53 +30,51 @@ TASKS, METHODS = ("copy", "repeat_copy"), ("dni", "dni_aux")
 LENGTHS = panels.Family(
     "truncation_length", {length: style.TRUNCATION_LENGTHS[length] for length in (2, 3, 4, 5)}, "T = {}"
 )
+SHOWN: Shown = {"dataset": TASKS, "model": ["lstm"], "method": METHODS, "truncation_length": LENGTHS.colours}
 QUALITIES = {"explained_variance": "expl. variance", "cosine_similarity": "cosine"}
 PHASES = {"read": "reading", "write": "writing"}
 ROWS = {f"{quality}.{phase}": f"{QUALITIES[quality]}, {PHASES[phase]}" for quality, phase in product(QUALITIES, PHASES)}
+TITLES = {
+    dataset + method: f"{DATASETS[dataset]}, {RECURRENT_METHODS[method]}" for dataset, method in product(TASKS, METHODS)
+}
 LOWEST = -0.5  # lowest value shown; an explained variance has no lower bound
 LEAST = 0.2  # smallest range shown on both sides of 0
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = select_runs(read_runs(results, EXPERIMENT), model="lstm")
-    kept = {"dataset": TASKS, "method": METHODS, "truncation_length": LENGTHS.colours}
-    runs = [run for run in runs if all(run.cell[name] in values for name, values in kept.items())]
-    points = [our_points(runs, list(kept), "batch", metric) for metric in ROWS]
+    runs = shown_runs(results, EXPERIMENT, SHOWN)
+    fields = ["dataset", "method", "truncation_length"]
+    points = pd.concat([our_points(runs, fields, "batch", metric) for metric in ROWS], ignore_index=True)
+    points.insert(3, "panel", points["dataset"] + points["method"])
     sentences = [
         replicas_sentence(runs, "mean"),
         "The prediction of M is compared with its target at the chunk boundaries of the training batch, separately for "
         "boundaries where the sequence is read and where it is written. Explained variance: 1 is a perfect prediction, "
         f"and 0 is the value of a zero gradient; values below {LOWEST:g} are outside the panel. Cosine similarity: 0 "
         "is the value of a gradient unrelated to the target. Dotted lines are at 0.",
+        *curve_notes(points, LENGTHS, "panel", TITLES),
     ]
-    points = pd.concat(points, ignore_index=True)
     return figure_files(
         __file__, TITLE, results, request, runs, points, sentences, _draw, addition=True, length_stated=False
     )
 
 
-def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    found = set(zip(points["dataset"], points["method"], strict=True))
-    cells = [cell for cell in product(TASKS, METHODS) if cell in found or not found]
+def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
+    titles = {panel: title for panel, title in TITLES.items() if panel in set(points["panel"])}
     dotted = Line2D([], [], label="zero or unrelated gradient", color=style.INK, **style.DOTTED)
-    legend = [*layout.frameworks_legend(), dotted, *LENGTHS.legend()]
-    figure, grid = layout.grid(head, len(ROWS), len(cells), 1.25, legend=[legend], sharey="row", between_rows=0.16)
+    legend = [*layout.frameworks_legend(points), dotted, *LENGTHS.drawn(points).legend()]
+    figure, grid = layout.grid(page, len(ROWS), len(titles), 1.1, legend=[legend], sharey="row", between_rows=0.16)
     points = points.assign(thousands=points["iteration"] / 1000)  # short labels, which fit in four columns
-    panels.log_iterations(grid[0, 0], points, label_room=0.05 * len(cells), x="thousands", unit=1000)
+    panels.iterations_axis(grid[0, 0], points, log=page.log, x="thousands")
     for metric, row in zip(ROWS, grid, strict=True):
         here = points[points["metric"] == metric]
-        panels.linear_values(row[0], here.assign(value=here["value"].clip(LOWEST, 1)), 0, LEAST)
-        low, high = row[0].get_ylim()
-        row[0].set_ylim(low, high + 0.2 * (high - low))  # room for labels at the end of the highest curve
-        for (dataset, method), axes in zip(cells, row, strict=True):
+        panels.centred_axis(row[0], here.assign(value=here["value"].clip(LOWEST, 1)), 0, LEAST)
+        for panel, axes in zip(titles, row, strict=True):
             axes.axhline(0, color=style.FAINT, **style.DOTTED)
-            mine = here[(here["dataset"] == dataset) & (here["method"] == method)]
-            corner = "upper left" if metric == next(iter(ROWS)) else ""
-            style.label_ends(axes, panels.draw_curves(axes, mine, LENGTHS, note=corner, x="thousands"))
-    for (dataset, method), axes in zip(cells, grid[0], strict=True):
-        name = f"{DATASETS[dataset]}, {RECURRENT_METHODS[method]}"
-        axes.set_title(name, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
+            panels.draw_curves(axes, here[here["panel"] == panel], LENGTHS, x="thousands")
+    for title, axes in zip(titles.values(), grid[0], strict=True):
+        axes.set_title(title, loc="left", fontweight="bold", fontsize=style.SMALL, pad=4)
     layout.label_axes(grid, "thousand iterations", *ROWS.values())
     for axes in grid[:, 0]:
         axes.yaxis.label.set_size(style.SMALL)

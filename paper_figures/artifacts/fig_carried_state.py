@@ -12,6 +12,7 @@ from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "our ablation: Copy and Repeat Copy with the core's state carried from one sequence to the next"
 OUTPUT = "figures/fig_carried_state.pdf"
+SHOWN = curriculum_figure.SHOWN
 EXPERIMENT = "carried_state"
 ABOUT = (
     "Here the core keeps its state from one sequence to the next. In fig_copy_progress, this suite's default, each "

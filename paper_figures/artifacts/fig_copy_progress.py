@@ -9,6 +9,7 @@ from paper_figures.provenance.stamps import USUAL, Request
 
 TITLE = "Copy and Repeat Copy: longest task solved against data consumed"
 OUTPUT = "figures/fig_copy_progress.pdf"
+SHOWN = curriculum_figure.SHOWN
 EXPERIMENT = "recurrent"
 
 

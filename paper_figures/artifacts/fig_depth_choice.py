@@ -15,12 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures.drawing import layout, panels, style
-from paper_figures.drawing.curve_points import NUMBERS, mean_and_interval
+from paper_figures.drawing import layout, notes, panels, style
+from paper_figures.drawing.curve_points import NUMBERS, REPLICAS, numbers
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import FRAMEWORKS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import Run, select_runs, shown_runs
 
 TITLE = "our ablation: test error with the depth of M chosen by test or by validation error"
 OUTPUT = "figures/fig_depth_choice.pdf"
@@ -28,23 +29,24 @@ EXPERIMENT = "linear_dni"
 
 NET_DEPTHS = panels.Family("depth", style.DEPTHS, "{} layers")
 MODEL_DEPTHS = (0, 1, 2)
+SHOWN: Shown = {"dataset": ["mnist"], "model": ["fcn"], "method": ["dni"], "depth": NET_DEPTHS.colours}
 # By the split used for the choice: name, shift along the x axis, fill colour of the dot.
 CHOICES = {
     "test": ("depth of M chosen by test error", -0.13, "white"),
     "valid": ("chosen by validation error", 0.13, style.INK),
 }
-NO_VALIDATION = "validation error was not recorded"
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = select_runs(read_runs(results, EXPERIMENT), dataset="mnist", model="fcn", method="dni")
+    runs = shown_runs(results, EXPERIMENT, SHOWN)
     rows = []
     for framework in FRAMEWORKS:
         for depth in NET_DEPTHS.colours:
             tried = [run for run in select_runs(runs, depth=depth) if run.record.framework == framework]
             rows += [[depth, framework, "run", *choice] for choice in _choices(tried)]
     columns = ["depth", "source", "obtained", "chosen_on", "chosen", "trainings", "trainings_diverged", *NUMBERS]
+    points = pd.DataFrame(rows, columns=columns)
     held_out = sorted({f"{run.record.spec.get('validation_examples', 0):,}" for run in runs})
     sentences = [
         replicas_sentence(runs, "mean test error at the end of training"),
@@ -55,8 +57,8 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         "A choice by test error reports the lowest of three test errors, which is optimistic. A choice by validation "
         "error avoids this. The difference between the two dots, which is never negative, is this optimism. The paper "
         "chose by test error.",
+        *_notes(points),
     ]
-    points = pd.DataFrame(rows, columns=columns)
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, addition=True)
 
 
@@ -85,8 +87,8 @@ def _choices(runs: list[Run]) -> list[list]:
         chosen = errors(split).dropna(how="all").idxmin(axis=1)  # a training that diverged is not chosen
         values = pd.Series({seed: test.loc[seed, depth] for seed, depth in chosen.items()}, dtype=float)
         if not errors(split).empty:
-            numbers = [iteration, *mean_and_interval(values.reindex(test.index).to_numpy())]
-            rows.append([split, _most_common(list(chosen)), test.size, test.isna().sum().sum(), *numbers])
+            found = [iteration, *numbers(values.reindex(test.index).to_numpy())]
+            rows.append([split, _most_common(list(chosen)), test.size, test.isna().sum().sum(), *found])
     return rows
 
 
@@ -97,19 +99,22 @@ def _most_common(depths: list[int]) -> str:
     return f"{depth}" if count == len(depths) else f"{depth} ({count}/{len(depths)})"
 
 
-def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
+def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
     dot: style.Look = {"linestyle": "none", **style.DOT}
-    legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, _, inside in CHOICES.values()]
-    figure, grid = layout.grid(head, 1, len(FRAMEWORKS), 2.6, legend=[legend])
+    found = set(points["chosen_on"])
+    choices = [(name, inside) for split, (name, _, inside) in CHOICES.items() if split in found]
+    legend = [Line2D([], [], label=name, color=style.INK, mfc=inside, **dot) for name, inside in choices]
+    frameworks = notes.frameworks_of(points)
+    figure, grid = layout.grid(page, 1, len(frameworks), 2.3, legend=[legend])
     first = grid[0, 0]
     first.set_xticks(list(NET_DEPTHS.colours))
     first.set_xlim(min(NET_DEPTHS.colours) - 0.5, max(NET_DEPTHS.colours) + 0.5)
-    # Intervals are considered up to twice the highest and half the lowest value. `footroom` makes room for a note.
+    # Intervals are considered up to twice the highest and half the lowest value.
     least, most = points["value"].min() / 2, points["value"].max() * 2
-    intervals = [points.assign(value=points[end].clip(least, most)) for end in ("value", "low", "high")]
-    panels.log_values(first, pd.concat(intervals), headroom=math.inf, footroom=0.2 if head.columns == 1 else 0.6)
-    for axes, (framework, name) in zip(grid.flat, FRAMEWORKS.items(), strict=True):
-        axes.set_title(name, loc="left", fontweight="bold", pad=4)
+    intervals = [points.assign(value=points[end].clip(least, most)) for end in ("value", "low", "high", *REPLICAS)]
+    panels.values_axis(first, pd.concat(intervals), log=page.log, headroom=math.inf)
+    for axes, framework in zip(grid.flat, frameworks, strict=True):
+        axes.set_title(FRAMEWORKS[framework], loc="left", fontweight="bold", pad=4)
         _panel(axes, points[points["source"] == framework])
     layout.label_axes(grid, "layers of the net (at the dots: hidden layers of M)", "test error (%)")
     return figure
@@ -123,16 +128,39 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
             _, shift, inside = CHOICES[row["chosen_on"]]
             panels.draw_dot(axes, depth + shift, row, color=style.INK, mfc=inside, **style.DOT)
             # In a pair, the choice by test error is never the higher dot, so its label is below the dot.
-            end, va, gap = (row["low"], "top", -3) if row["chosen_on"] == "test" else (row["high"], "bottom", 3)
-            low, high = axes.get_ylim()
-            room = (high / low) ** 0.07  # keeps a label inside the panel if its interval is not
-            end = np.clip(row["value"] if np.isnan(end) else end, low * room, high / room)
+            below = row["chosen_on"] == "test"
+            va, gap = ("top", -4) if below else ("bottom", 4)
+            few = [row[name] for name in REPLICAS if np.isfinite(row[name])]
+            end = (min if below else max)(few or [row["low"] if below else row["high"]])
+            end = np.clip(end, *_inside(axes))
             style.write_beside(axes, row["chosen"], (depth + shift, end), (0, gap), ha="center", va=va)
-    missing = [depth for depth in NET_DEPTHS.colours if depth not in set(points["depth"])]
-    diverged: dict[str, list[int]] = {}
-    for row in points[points["trainings_diverged"] > 0].drop_duplicates("depth").itertuples():
-        diverged.setdefault(f" ({row.trainings_diverged} of {row.trainings} trainings)", []).append(row.depth)
-    notes = [f"× diverged: {NET_DEPTHS.grouped(diverged)}"] if diverged else []
-    notes += [NO_VALIDATION] if len(points) and "valid" not in set(points["chosen_on"]) else []
-    notes += [f"missing: {NET_DEPTHS.listed(missing)} (all M or some)"] if missing else []
-    panels.write_note(axes, notes, "lower right")
+
+
+def _inside(axes: Axes) -> tuple[float, float]:
+    """The lowest and the highest place of a label that leaves room for it in the panel."""
+    to_data = axes.transLimits.inverted() + axes.transScale.inverted()
+    low, high = (float(to_data.transform((0, share))[1]) for share in (0.08, 0.92))
+    return low, high
+
+
+def _notes(points: pd.DataFrame) -> list[str]:
+    """Sentences about nets without all three trainings, trainings that diverged, and runs without validation."""
+    ran = notes.frameworks_of(points)
+    if not ran:
+        return ["No run of one net with all three depths of M."]
+    found: dict[str, notes.Found] = {notes.NO_RUN: {}, notes.DIVERGED: {}}
+    unvalidated = []
+    for framework in ran:
+        mine = points[points["source"] == framework]
+        for depth in NET_DEPTHS.colours:
+            rows = mine[mine["depth"] == depth]
+            if rows.empty:
+                found[notes.NO_RUN].setdefault(framework, {}).setdefault(" (of all M or some)", []).append(depth)
+            elif gone := rows["trainings_diverged"].iloc[0]:
+                remark = f" ({gone} of {rows['trainings'].iloc[0]} trainings)"
+                found[notes.DIVERGED].setdefault(framework, {}).setdefault(remark, []).append(depth)
+        if "valid" not in set(mine["chosen_on"]):
+            unvalidated.append(FRAMEWORKS[framework])
+    texts = (notes.sentence(word, {"": notes.in_words(by, NET_DEPTHS, ran)}) for word, by in found.items())
+    unrecorded = [f"Validation error was not recorded: {', '.join(unvalidated)}."] if unvalidated else []
+    return [*notes.absent_frameworks(ran), *filter(None, texts), *unrecorded]

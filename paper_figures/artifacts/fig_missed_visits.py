@@ -12,13 +12,14 @@ from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import p_update_figure
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import shown_runs
 
 TITLE = "our ablation: sparse updates of cDNI, and what Adam does with a layer that is not visited"
 OUTPUT = "figures/fig_missed_visits.pdf"
 EXPERIMENT = "missed_visits"
 
-NET = {"dataset": "mnist", "model": "fcn", "depth": 4, "method": "cdni", "unlock": "sparse"}
+SHOWN: Shown = p_update_figure.SHOWN | {"method": ["cdni"], "unlock": ["sparse"]}
 SETTINGS = {
     "frozen": {"unvisited": "frozen", "synthetic_gradient_depth": 0},
     "zero gradient": {"unvisited": "zero_gradient", "synthetic_gradient_depth": 0},
@@ -36,12 +37,11 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"] == "fig_sparse_updates"]
-    runs = select_runs(read_runs(results, EXPERIMENT), **NET)
-    ran = [title for title, fields in SETTINGS.items() if select_runs(runs, **fields)]
-    rows = {title: {"method": "cdni", **SETTINGS[title]} for title in ran or SETTINGS}
+    runs = shown_runs(results, EXPERIMENT, SHOWN)
+    rows = {title: {"method": "cdni", **fields} for title, fields in SETTINGS.items()}
     points = p_update_figure.figure_points(runs, claims, rows)
     if p_update_figure.at_paper_scale(runs):
         points = points[points["snapshot"] <= LAST]
     draw = partial(p_update_figure.figure, runs=runs, rows=rows)
-    sentences = [ABOUT, *p_update_figure.sentences(runs)]
+    sentences = [ABOUT, *p_update_figure.sentences(runs, points, rows)]
     return figure_files(__file__, TITLE, results, request, runs, points, sentences, draw, addition=True)

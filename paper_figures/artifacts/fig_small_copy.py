@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -14,16 +15,18 @@ from matplotlib.lines import Line2D
 from impls.errors import UserError
 from paper_figures.claims.measures import MEASURES, data_per_iteration
 from paper_figures.drawing import layout, panels, style
-from paper_figures.drawing.curve_points import NUMBERS, drawn_range, mean_and_interval
+from paper_figures.drawing.curve_points import NUMBERS, REPLICAS, numbers
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
 from paper_figures.names import RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import Run, shown_runs
 
 TITLE = "Copy in minutes (our addition): task lengths solved against data consumed, one choice changed at a time"
 OUTPUT = "figures/fig_small_copy.pdf"
 EXPERIMENT = "small_copy"
 
+SHOWN: Shown = {"dataset": ["copy"], "model": ["lstm"]}
 SOLVED = MEASURES["max_solved_task_length"]
 CELL = ["method", "truncation_length", "change"]
 COLUMNS = [*CELL, "source", "obtained", "metric", "event", "seed", "data", *NUMBERS]
@@ -41,18 +44,18 @@ LOWEST = -0.5  # lowest value shown on the right; an explained variance has no l
 SHADES = LinearSegmentedColormap.from_list("task lengths", style.SEVEN_SHADES[1:])
 END: style.Look = {
     "marker": "|",
-    "markersize": 4,
+    "markersize": style.MARK,
     "color": style.FAINT,
     "linestyle": "none",
     "label": "end of training",
 }
 CROSS: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "color": style.INK, "label": "diverged"}
-HEIGHT, NAMES, NUMBER = 0.25, 1.8, 0.16  # inches: height of a row, width of its name, distance between numbers
+HEIGHT, NAMES, NUMBER = 0.29, 1.85, 0.16  # inches: height of a row, width of its name, distance between numbers
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = select_runs(read_runs(results, EXPERIMENT), dataset="copy", model="lstm")
+    runs = shown_runs(results, EXPERIMENT, SHOWN)
     points = pd.DataFrame([row for run in runs for row in _rows(run)], columns=COLUMNS).astype(WHOLE)
     sentences = [
         "Left: a line for each replica until the end of its training, with a dot at each task that it solved. Dots are "
@@ -83,25 +86,27 @@ def _rows(run: Run) -> list[dict]:
         late = run.curve("batch", metric).loc[math.ceil(reached / 2) :]
         # A value of 0 means that no sequence of the batch is in this phase, as happens if all are in step.
         means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
-        numbers = dict(zip(NUMBERS, (reached, *mean_and_interval(means)), strict=True))
-        rows += [{"metric": metric, "event": "second half", **numbers}] if len(late) else []
+        found = dict(zip(NUMBERS, (reached, *numbers(means)), strict=True))
+        rows += [{"metric": metric, "event": "second half", **found}] if len(late) else []
     named = {name: run.cell[name] for name in CELL} | {"source": run.record.framework, "obtained": "run"}
     return [{**named, **row, "data": row["iteration"] * data_per_iteration(run)} for row in rows]
 
 
-def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
+def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
     cells, order = list(points[CELL].itertuples(index=False, name=None)), {name: n for n, name in enumerate(CHANGES)}
     rows = sorted(set(cells), key=lambda cell: (order.get(cell[2], len(order)), cell[2], *cell[:2]))
     points = points.assign(y=[rows.index(cell) for cell in cells], millions=points["data"].astype(float) / 1e6)
-    if head.columns == 1:
+    if page.columns == 1:
         raise UserError("the names of the rows and the two panels do not fit in one column; omit --columns.")
     by_replica, shown = points[points["metric"] == SOLVED.metric], max(len(rows), 4)
-    legend = [*layout.dots_legend(style.REPLICA_DOTS), Line2D([], [], **END), Line2D([], [], **CROSS)]
-    legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour, _ in PHASES.values()]
-    figure, ((left, right),) = layout.grid(head, 1, 2, HEIGHT * shown, legend=[legend], sharex=False)
+    events, metrics = set(by_replica["event"]), set(points["metric"])
+    legend = layout.frameworks_legend(points, style.REPLICA_DOTS)
+    legend += [Line2D([], [], **look) for event, look in {"end": END, "diverged": CROSS}.items() if event in events]
+    phases = [(name, colour) for metric, (name, colour, _) in PHASES.items() if metric in metrics]
+    legend += [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in phases]
+    figure, ((left, right),) = layout.grid(page, 1, 2, HEIGHT * shown, legend=[legend], sharex=False, left=NAMES)
     left.get_gridspec().set_width_ratios((3.2, 1))
-    figure.subplots_adjust(left=NAMES / head.width)
-    panels.log_iterations(left, by_replica, label_room=0.03, x="millions", unit=1000)
+    panels.iterations_axis(left, by_replica, log=True, x="millions")
     left.set(xlabel="data consumed (million time steps × batch)", ylim=(shown - 0.5, -0.5))
     right.set(xlabel="explained variance", xlim=(LOWEST, 1), xticks=[LOWEST, 0, 0.5, 1])
     words = [(RECURRENT_METHODS[row[0]], f"T = {row[1]}", CHANGES.get(row[2], row[2])) for row in rows]
@@ -116,7 +121,8 @@ def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
     for row in late.sort_values("source", ascending=False, kind="stable").itertuples():  # PyTorch below JAX
         _, colour, shift = PHASES[row.metric]
         look = {**style.FRAMEWORK_DOTS[row.source], "color": colour, "marker": "o" if row.value >= LOWEST else "<"}
-        low, high = drawn_range(pd.Series(row._asdict()))
+        few = [getattr(row, name) for name in REPLICAS]
+        low, high = (row.low, row.high) if np.isnan(few).all() else (np.nanmin(few), np.nanmax(few))
         right.hlines(row.y + shift, low, high, colour, lw=look["markersize"] / 4, alpha=look.get("alpha"))
         right.plot(max(row.value, LOWEST), row.y + shift, clip_on=False, zorder=3, **look)
     return figure

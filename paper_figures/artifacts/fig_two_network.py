@@ -6,7 +6,6 @@ paper.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,28 +17,31 @@ from paper_figures.claims.measures import constant_guess
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.drawing.notes import curve_notes
 from paper_figures.provenance.stamps import USUAL, Request
-from paper_figures.runs import Run, read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import Run, select_runs, shown_runs
 
 TITLE = "two networks at two rates: test error of both against the digits consumed"
 OUTPUT = "figures/fig_two_network.pdf"
 EXPERIMENT = "two_network"
 
-CELL = {"dataset": "mnist", "model": "lstm", "period": 4}
+SHOWN: Shown = {"dataset": ["mnist"], "model": ["lstm"], "period": [4]}
 TITLES = {
     "error_a": "Network A: how many of the last 4 digits are odd",
     "error_b": "Network B: how many of the last 16 digits are threes",
 }
 NAMES = {"bprop": "joint backprop", "dni": "decoupled with DNI", "no_bprop": "decoupled without DNI"}
 COLOURS = dict(zip(NAMES, style.THREE_SHADES, strict=True))
-METHODS = panels.Family("method", COLOURS, names={"bprop": "joint", "dni": "DNI", "no_bprop": "without"})
+METHODS = panels.Family("method", COLOURS, names=NAMES)
 CLOCKS = ("digits", "updates_of_a")
 GUESS: style.Look = {"color": style.FAINT, **style.DOTTED}
 
 
 def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
-    runs = select_runs(read_runs(results, EXPERIMENT), **CELL)
+    runs = shown_runs(results, EXPERIMENT, SHOWN)
+    points = _points(runs)
     sentences = [
         replicas_sentence(runs, "mean test error"),
         "An iteration is a block of T x T digits of every stream. In joint backprop, A is updated once per block, with "
@@ -48,8 +50,9 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         *_updates_sentence(runs),
         "Dotted: the error of the best constant guess, made without reading any digit.",
         "The paper shows its curves without numbers, so none are drawn.",
+        *curve_notes(points, METHODS),
     ]
-    return figure_files(__file__, TITLE, results, request, runs, _points(runs), sentences, _draw, length_stated=False)
+    return figure_files(__file__, TITLE, results, request, runs, points, sentences, _draw, length_stated=False)
 
 
 def _points(runs: list[Run]) -> pd.DataFrame:
@@ -78,27 +81,26 @@ def _updates_sentence(runs: list[Run]) -> list[str]:
     return [f"Updates of A up to the ends of the curves: {'; '.join(counts)}."] if counts else []
 
 
-def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
+def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
     guess = Line2D([], [], label="best constant guess", **GUESS)
-    legend = [[*layout.frameworks_legend(), guess], replace(METHODS, names=NAMES).legend()]
-    figure, grid = layout.grid(head, len(TITLES), 1, 2.1, legend=legend, sharey=False)
+    legend = [[*layout.frameworks_legend(points), guess], METHODS.drawn(points).legend()]
+    figure, grid = layout.grid(page, len(TITLES), 1, 1.8, legend=legend, sharey=False)
     points = points.assign(millions=points["digits"] / 1e6)
-    panels.log_iterations(grid[0, 0], points, label_room=0.12, x="millions", unit=250)
+    panels.iterations_axis(grid[0, 0], points, log=page.log, x="millions")
     for axes, (metric, title) in zip(grid.flat, TITLES.items(), strict=True):
         axes.set_title(title, loc="left", fontweight="bold", pad=4)
-        _panel(axes, points[points["metric"] == metric])
+        _panel(axes, points[points["metric"] == metric], log=page.log)
     layout.label_axes(grid, "digits consumed (millions)", "test error (%)")
     return figure
 
 
-def _panel(axes: Axes, points: pd.DataFrame) -> None:
+def _panel(axes: Axes, points: pd.DataFrame, *, log: bool) -> None:
     guesses = sorted(set(points["constant_guess"]))
-    panels.log_values(axes, points[["method", "source", *NUMBERS]], headroom=2)
-    low, high = axes.get_ylim()
-    axes.set_ylim(min([low, *(guess / 1.3 for guess in guesses)]), max([high, *(guess * 1.3 for guess in guesses)]))
-    panels.plain_ticks(axes.yaxis)
-    left, end = axes.get_xlim()[0], points["millions"].max()
-    for guess in guesses:
-        axes.plot([left, end], [guess, guess], **GUESS)
-    ends = panels.draw_curves(axes, points, METHODS, x="millions")
-    style.label_ends(axes, [*ends, *((end, guess, f"guess {guess:.1f}%", style.FAINT) for guess in guesses)])
+    curves = points[["method", "source", "obtained", *NUMBERS]]
+    guess = curves.iloc[:1].assign(method="guess", iteration=1)  # the axis spans the guesses too
+    levels = [guess.assign(value=level, source=str(level)) for level in guesses]
+    panels.values_axis(axes, pd.concat([curves, *levels]), log=log, headroom=1.3)
+    left, end = axes.get_xlim()
+    for level in guesses:
+        axes.plot([left, end], [level, level], **GUESS)
+    panels.draw_curves(axes, points, METHODS, x="millions")

@@ -10,7 +10,7 @@ import pandas as pd
 from paper_figures.artifacts.fig_small_copy import CELL, CHANGES, EXPERIMENT, SOLVED
 from paper_figures.claims.measures import data_per_iteration
 from paper_figures.drawing import captions, latex
-from paper_figures.drawing.curve_points import NUMBERS, mean_and_interval
+from paper_figures.drawing.curve_points import NUMBERS, numbers
 from paper_figures.drawing.figure_files import ADDITION, NO_RUNS
 from paper_figures.drawing.table_files import markdown, table_contents
 from paper_figures.files import table_csv
@@ -94,9 +94,7 @@ def _rows(run: Run) -> list[dict]:
         if len(late):
             # A value of 0 means that no sequence of the batch is in this phase.
             means = late.mask(late == 0).mean().fillna(0).mask(late.isna().any())
-            rows.append(
-                named | {"metric": metric} | dict(zip(NUMBERS, (reached, *mean_and_interval(means)), strict=True))
-            )
+            rows.append(named | {"metric": metric} | dict(zip(NUMBERS, (reached, *numbers(means)), strict=True)))
     return rows
 
 

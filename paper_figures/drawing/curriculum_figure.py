@@ -6,6 +6,7 @@ promotion. The y axis shows curriculum steps, labelled with their task lengths. 
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -18,17 +19,22 @@ from matplotlib.lines import Line2D
 from paper_figures.claims.curriculum import LADDERS, to_steps
 from paper_figures.claims.matching import cell_of, read_claims
 from paper_figures.claims.measures import MEASURES, data_per_iteration
-from paper_figures.drawing import layout, panels, style
+from paper_figures.drawing import layout, notes, panels, style
+from paper_figures.drawing.curve_points import ours
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import DATASETS, FRAMEWORKS, RECURRENT_METHODS
 from paper_figures.provenance.stamps import Request
-from paper_figures.runs import Run, read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import Run, shown_runs
 
 METRIC = "max_solved_task_length"
 TASKS = ("copy", "repeat_copy")
+SHOWN: Shown = {"dataset": TASKS, "model": ["lstm"]}
 METHODS = panels.Family(
     "method", dict(zip(RECURRENT_METHODS, style.THREE_SHADES, strict=True)), names=RECURRENT_METHODS
 )
+DIAMONDS = "Diamonds: the paper's table; their position along the data axis has no meaning."
+NO_DIAMONDS = "The paper's lengths are not shown: these runs have characters of fewer bits."
 SHIFT = dict(zip(METHODS.colours, (-0.16, 0.0, 0.16), strict=True))  # in steps; separates lines at the same step
 CELL = ["dataset", "method", "truncation_length"]
 COLUMNS = [*CELL, "source", "obtained", "seed", "event", "iteration", "data", "value"]
@@ -47,20 +53,21 @@ def make(
     """The contents of a figure's .pdf, .svg, .png, .csv and .json files, by suffix; its caption begins with `about`."""
     claims = read_claims()
     claims = claims[(claims["metric"] == METRIC) & claims["dataset"].isin(TASKS)]
-    runs = select_runs(read_runs(results, experiment), model="lstm")
-    runs = [run for run in runs if run.cell["dataset"] in TASKS]
+    runs = shown_runs(results, experiment, SHOWN)
     rows = [row for run in runs for row in replica_rows(run)]
-    points = pd.DataFrame([*rows, *paper_rows(claims)], columns=COLUMNS)
+    papers = paper_rows(claims) if have_the_papers_task(runs) else []
+    points = pd.DataFrame([*rows, *papers], columns=COLUMNS)
     points = points.astype({"seed": "Int64", "iteration": "Int64"})
     counts = sorted({len(run.record.seeds) for run in runs})
     sentences = [
         about,
         f"Ours: one line per replica ({' or '.join(map(str, counts)) or 'none'}). A dot marks each promotion to the "
-        "next task of the curriculum, at the length of the task just solved. All curriculum steps have the same "
-        "height. Methods are shifted slightly so that lines at the same height are all visible.",
-        "Data: iterations x truncation length T x batch size. Diamonds: the paper's table; their position along the "
-        "data axis has no meaning.",
-        "Only truncation lengths with a run have panels." if runs else "",
+        "next task of the curriculum, at the length of the task just solved. The y axis counts the tasks of the "
+        "curriculum, so its steps have the same height though the lengths grow unevenly. Methods are shifted slightly "
+        "so that lines at the same height are all visible.",
+        "Data: iterations x truncation length T x batch size.",
+        DIAMONDS if papers else NO_DIAMONDS,
+        *notes_on_replicas(points, titles_of(points)),
     ]
     return figure_files(
         module_file, title, results, request, runs, points, sentences, _draw, addition=addition, length_stated=False
@@ -93,24 +100,67 @@ def paper_rows(claims: pd.DataFrame) -> list[list]:
     ]
 
 
-def _draw(points: pd.DataFrame, head: style.Head) -> Figure:
-    ours = points[points["obtained"] == "run"]
-    lengths = sorted(set(ours["truncation_length"])) or sorted(set(points["truncation_length"]))
-    points = points[points["truncation_length"].isin(lengths)]
-    ours = ours.assign(millions=ours["data"] / 1e6)
+def have_the_papers_task(runs: list[Run]) -> bool:
+    """Whether a run has characters of as many bits as the paper's, so that its lengths can be compared."""
+    changes = [" ".join(run.record.differs_from_paper + run.record.changed_choices) for run in runs]
+    return any("character_bits" not in text for text in changes)
+
+
+def titles_of(points: pd.DataFrame) -> dict[tuple[str, int], str]:
+    """By task and truncation length that have a run, the name of the panel."""
+    ran = ours(points)
+    found = set(zip(ran["dataset"], ran["truncation_length"], strict=True))
+    lengths = sorted({length for _, length in found})
+    return {
+        (dataset, length): f"{DATASETS[dataset]}, T = {length}"
+        for length in lengths
+        for dataset in TASKS
+        if (dataset, length) in found
+    }
+
+
+def notes_on_replicas(points: pd.DataFrame, titles: dict[tuple[str, int], str]) -> list[str]:
+    """Sentences about methods without a run, and about replicas that diverged."""
+    ran = notes.frameworks_of(ours(points))
+    found: dict[str, dict[str, notes.Found]] = {notes.NO_RUN: {}, notes.DIVERGED: {}}
+    for (dataset, length), title in titles.items():
+        for framework, method in itertools.product(ran, METHODS.colours):
+            place = {"dataset": dataset, "truncation_length": length, "method": method, "source": framework}
+            mine = points[(points[list(place)] == list(place.values())).all(axis=1)]
+            diverged = int((mine["event"] == "diverged").sum())
+            word = notes.NO_RUN if mine.empty else notes.DIVERGED if diverged else ""
+            remark = notes.count_in_brackets(diverged, mine["seed"].nunique()) if diverged else ""
+            if word:
+                found[word].setdefault(title, {}).setdefault(framework, {}).setdefault(remark, []).append(method)
+    sentences = [
+        notes.sentence(word, {title: notes.in_words(by, METHODS, ran) for title, by in by_title.items()})
+        for word, by_title in found.items()
+    ]
+    return [*notes.absent_frameworks(ran), *filter(None, sentences)]
+
+
+def legend_of(points: pd.DataFrame) -> list[Line2D]:
+    """The frameworks, the paper's diamond and the methods that are drawn."""
     diamond = Line2D([], [], label="paper's table", color=style.INK, **style.PAPER_MARK)
+    papers = [diamond] if (points["source"] == "paper").any() else []
+    return [*layout.frameworks_legend(points, style.REPLICA_LINES), *papers, *METHODS.drawn(points).legend()]
+
+
+def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
+    titles = titles_of(points)
+    tasks = [dataset for dataset in TASKS if any(dataset == task for task, _ in titles)]
+    lengths = list(dict.fromkeys(length for _, length in titles))
+    points = points[points["truncation_length"].isin(lengths) & points["dataset"].isin(tasks)]
     height = 1.55 if len(lengths) > 2 else 2.2
-    legend = [*layout.frameworks_legend(), diamond, *METHODS.legend()]
     figure, grid = layout.grid(
-        head, len(lengths), len(TASKS), height, legend=[legend], sharey="col", between_columns=0.65
+        page, len(lengths), len(tasks), height, legend=[legend_of(points)], sharey="col", between_columns=0.65
     )
-    panels.log_iterations(grid[0, 0], ours, x="millions", unit=1000)
-    for dataset, column in zip(TASKS, grid.T, strict=True):
+    panels.iterations_axis(grid[0, 0], points.assign(millions=points["data"] / 1e6), log=page.log, x="millions")
+    for dataset, column in zip(tasks, grid.T, strict=True):
         here = points[points["dataset"] == dataset]
         curriculum_axis(column[0], dataset, here["value"].max(), height)
         for length, axes in zip(lengths, column, strict=True):
-            title = f"{DATASETS[dataset]}, T = {length}"
-            axes.set_title(title, loc="left", fontweight="bold", pad=4)
+            axes.set_title(f"{DATASETS[dataset]}, T = {length}", loc="left", fontweight="bold", pad=4)
             panel(axes, dataset, here[here["truncation_length"] == length])
     layout.label_axes(grid, "data consumed (million time steps × batch)", "task length solved")
     return figure
@@ -129,15 +179,11 @@ def curriculum_axis(axes: Axes, dataset: str, longest: float, height: float) -> 
 def panel(axes: Axes, dataset: str, points: pd.DataFrame) -> None:
     """Draws the replicas of every method in steps of the curriculum, and the paper's diamonds on the right."""
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
-    missing: panels.Found = {}
-    diverged: panels.Found = {}
     left, right = axes.get_xlim()
-    labels = []
     for method, colour in METHODS.colours.items():
         rows = points[points["method"] == method]
-        for framework, name in FRAMEWORKS.items():
-            ours = rows[rows["source"] == framework]
-            for _, curve in ours.groupby("seed"):
+        for framework in FRAMEWORKS:
+            for _, curve in rows[rows["source"] == framework].groupby("seed"):
                 x = (curve["data"] / 1e6).clip(lower=left)  # iteration 0 cannot be shown on a log scale
                 y = to_steps(dataset, curve["value"]) + SHIFT[method]
                 axes.plot(x, y, drawstyle="steps-post", color=colour, **style.REPLICA_LINES[framework])
@@ -145,15 +191,6 @@ def panel(axes: Axes, dataset: str, points: pd.DataFrame) -> None:
                 axes.plot(x[promoted], y[promoted], linestyle="none", color=colour, **style.REPLICA_DOTS[framework])
                 if curve["event"].iloc[-1] == "diverged":
                     axes.plot(x.iloc[-1], y[-1], color=colour, **style.DIVERGED_MARK)
-            n_diverged = int((ours["event"] == "diverged").sum())
-            if ours.empty:
-                missing.setdefault(name, {}).setdefault("", []).append(method)
-            elif n_diverged:
-                count = panels.count_in_brackets(n_diverged, ours["seed"].nunique())
-                diverged.setdefault(name, {}).setdefault(count, []).append(method)
         for value in rows.loc[rows["source"] == "paper", "value"]:
             height = to_steps(dataset, value) + SHIFT[method]
             axes.plot(right, height, color=colour, clip_on=False, **{**style.PAPER_MARK, "zorder": 5})
-            labels.append((right, height, f"{value:.0f}", colour))
-    panels.write_failures(axes, missing, diverged, METHODS, "upper left")
-    style.label_ends(axes, labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,15 @@ from paper_figures.claims.estimates import mean_of
 from paper_figures.claims.matching import read_claims
 from paper_figures.runs import Run
 
-NUMBERS = ["iteration", "value", "low", "high", "n", "n_diverged"]
-FEW = 2  # replicas; the interval is then too wide to be useful
-T_OF_TWO = mean_of([-1.0, 1.0]).interval()[1]  # length of two replicas' interval over their distance
+FEW = 3  # replicas; their interval is so wide that their values say more
+REPLICAS = [f"replica_{number}" for number in range(1, FEW + 1)]  # the values, in the order of the seeds
+NUMBERS = ["iteration", "value", "low", "high", "n", "n_diverged", *REPLICAS]
 
 
 def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metric: str = "error") -> pd.DataFrame:
-    """Mean and 95% t interval over replicas at every evaluation. Diverged replicas are counted, but not averaged.
+    """Mean and 95% t interval over replicas at every evaluation, and the values of three replicas or fewer.
+
+    Diverged replicas are counted, but not averaged.
 
     Args:
         fields: fields of the cell that become columns.
@@ -33,28 +34,18 @@ def our_points(runs: list[Run], fields: Sequence[str], split: str = "test", metr
         labels = [*(cell[field] for field in fields), run.record.framework, "run", split, metric]
         curve = run.curve(split, metric.format(**cell))
         for iteration, values in zip(curve.index, curve.to_numpy(), strict=True):
-            rows.append([*labels, iteration, *mean_and_interval(values)])
+            rows.append([*labels, iteration, *numbers(values)])
     return pd.DataFrame(rows, columns=columns)
 
 
-def mean_and_interval(values: Sequence[float]) -> tuple[float, float, float, int, int]:
-    """(mean, low, high, n, n_diverged), as in `NUMBERS`, of values that are one per replica."""
-    found = mean_of(values)
-    low, high = found.interval()
-    return found.mean, low, high, found.n, found.n_diverged
+def numbers(values: Sequence[float]) -> tuple[float, ...]:
+    """`NUMBERS` after the iteration, of values that are one per replica: mean, low, high, n, n_diverged, replicas.
 
-
-def drawn_range(points: pd.DataFrame | pd.Series) -> tuple[Any, Any]:
-    """(low, high) of the range drawn around a mean: the 95% interval, or for two replicas, their two values.
-
-    Both are numbers for one point (a row), and columns for several points.
-
-    The interval of two replicas is 13 times as long as the distance between them. It would fill panels without adding
-    information.
+    The replicas are NaN if there are more than `FEW`.
     """
-    share = np.where(points["n"] == FEW, 1 / T_OF_TWO, 1.0)
-    value = points["value"]
-    return value - share * (value - points["low"]), value + share * (points["high"] - value)
+    found = mean_of(values)
+    few = list(values) if len(values) <= FEW else []
+    return (found.mean, *found.interval(), found.n, found.n_diverged, *few, *[np.nan] * (FEW - len(few)))
 
 
 def at_the_end(points: pd.DataFrame) -> pd.DataFrame:
@@ -73,6 +64,11 @@ def paper_points(claims: pd.DataFrame) -> pd.DataFrame:
     points = points.astype({"depth": int, "iteration": int})
     points = points.assign(source="paper", split="test", metric="error")
     return points.sort_values(["method", "depth", "obtained", "iteration"])
+
+
+def ours(points: pd.DataFrame) -> pd.DataFrame:
+    """The points of our runs after the start of training, where there are no results yet."""
+    return points[(points["obtained"] == "run") & (points["iteration"] > 0)]
 
 
 def paper_iterations() -> int:

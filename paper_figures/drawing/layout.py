@@ -1,4 +1,4 @@
-"""The layout of a figure: its grid of panels, the head and the legends around the grid, and the axis labels."""
+"""The layout of a figure: its grid of panels, the legends below the grid, and the axis labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,7 +19,8 @@ from paper_figures.names import FRAMEWORKS
 Sharing = bool | Literal["none", "all", "row", "col"]  # which panels share an axis
 
 # Inches.
-LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.3, 0.42, 0.17
+LEFT, RIGHT, BOTTOM, LEGEND_LINE = 0.6, 0.25, 0.45, 0.17
+WIDEST = 4.0  # of a panel; with one panel alone, a figure is narrower than its page
 HANDLE, SPACING = 2.6, 1.4  # length of a legend's handles and space between its entries, in font sizes
 # In a one-column figure, MANY panels side by side are stacked, and the height of two or more is multiplied by LOWER.
 MANY, LOWER = 3, 0.72
@@ -26,7 +28,7 @@ BETWEEN_COLUMNS, BETWEEN_ROWS = 0.3, 0.34
 
 
 def grid(
-    head: style.Head,
+    page: style.Page,
     rows: int,
     columns: int,
     row_height: float,
@@ -36,41 +38,44 @@ def grid(
     sharey: Sharing = True,
     between_rows: float = BETWEEN_ROWS,
     between_columns: float = BETWEEN_COLUMNS,
+    left: float = LEFT,
 ) -> tuple[Figure, np.ndarray]:
-    """A figure with its head, its legend and empty panels [rows, columns] of `row_height` inches.
+    """A figure with its legend and empty panels [rows, columns] of `row_height` inches.
 
     In a one-column figure, a single row of three panels is stacked, and two or more panels per row are lower.
 
     Args:
-        head: also has the width of the figure.
         legend: the lines of the legend, each a list of handles. Lines that are too long for the figure are wrapped.
         between_rows, between_columns: inches between panels; more if the labels of the panels need it.
+        left: inches left of the panels, for the labels there.
 
     Raises:
         UserError: the panels do not fit in one column.
     """
-    narrow = head.columns == 1
-    legend = [part for line in legend for part in _wrapped_handles(line, head.width)]
+    narrow = page.columns == 1
     stacked = narrow and columns == MANY
     if narrow:
         if columns > MANY or (stacked and rows > 1):
             raise UserError(f"{columns} panels side by side do not fit in one column; omit --columns.")
         row_height *= LOWER if columns > 1 else 1
     down, across = (columns, 1) if stacked else (rows, columns)
-    above = style.head_height(head)
+    gaps = left + RIGHT + (across - 1) * between_columns
+    total = min(page.width, gaps + across * WIDEST)
+    legend = [part for line in legend for part in _wrapped_handles(line, total)]
     below = BOTTOM + LEGEND_LINE * len(legend)
-    height = above + below + down * row_height + (down - 1) * between_rows
-    figure = style.new_figure(head.width, height)
-    width = (head.width - LEFT - RIGHT - (across - 1) * between_columns) / across
+    height = page.above_panels + below + down * row_height + (down - 1) * between_rows
+    figure = style.new_figure(total, height)
     panels = figure.subplots(down, across, sharex=sharex, sharey=sharey, squeeze=False).reshape(rows, columns)
     figure.subplots_adjust(
-        left=LEFT / head.width,
-        right=1 - RIGHT / head.width,
+        left=left / total,
+        right=1 - RIGHT / total,
         bottom=below / height,
-        wspace=between_columns / width,
+        top=1 - page.above_panels / height,
+        wspace=between_columns * across / (total - gaps),
         hspace=between_rows / row_height,
     )
-    style.write_head(figure, head)
+    if page.stand_in:
+        style.name_stand_in(figure)
     for number, handles in enumerate(reversed(legend)):
         place: style.Look = {"loc": "lower center", "bbox_to_anchor": (0.5, (0.02 + number * LEGEND_LINE) / height)}
         layout: style.Look = {"ncols": len(handles), "columnspacing": SPACING, "handlelength": HANDLE}
@@ -79,27 +84,36 @@ def grid(
     return figure, panels
 
 
-def frameworks_legend() -> list[Line2D]:
-    """One line for each framework, in drawing order."""
-    return [
-        Line2D([], [], label=name, color=style.INK, **style.FRAMEWORK_LINES[key]) for key, name in FRAMEWORKS.items()
-    ]
+def no_run(page: style.Page) -> Figure:
+    """A figure without panels, which says that there is no run to draw."""
+    figure = style.new_figure(page.width, 0.6)
+    figure.text(0.5, 0.5, "no run to draw yet", ha="center", va="center", color=style.FAINT)
+    return figure
 
 
-def dots_legend(looks: dict[str, dict], colour: str = style.INK) -> list[Line2D]:
-    """One dot for each framework; `looks` are its styles, by framework."""
-    return [
-        Line2D([], [], label=FRAMEWORKS[key], color=colour, linestyle="none", **look) for key, look in looks.items()
+def frameworks_legend(points: pd.DataFrame, looks: dict[str, dict] = style.FRAMEWORK_LINES) -> list[Line2D]:
+    """A line for each framework that has a run among `points`, in drawing order.
+
+    Args:
+        looks: styles by framework; those of lines, or `style.FRAMEWORK_DOTS` or `style.REPLICA_DOTS`.
+    """
+    ran = set(points["source"])
+    entries: list[tuple[str, style.Look]] = [
+        (FRAMEWORKS[key], {"linestyle": "none" if "marker" in look else "-", **look})
+        for key, look in looks.items()
+        if key in ran
     ]
+    return [Line2D([], [], label=name, color=style.INK, **look) for name, look in entries]
 
 
 def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
     """Labels the outer axes of a grid. There is one y label for all rows, or one for each."""
     narrow = style.is_narrow(grid[0, 0].figure)
     stacked = grid.shape[1] > 1 and grid[0, 0].get_subplotspec().get_geometry()[1] == 1
-    for axes in grid[-1, -1:] if stacked else grid[-1, :1] if narrow else grid[-1]:
+    together = (narrow or grid.shape[1] > MANY) and not stacked
+    for axes in grid[-1, -1:] if stacked else grid[-1, :1] if together else grid[-1]:
         axes.set_xlabel(x_label)
-    if narrow and not stacked:  # one label for all panels of the row, below their middle
+    if together:  # one label for all panels of the row, below their middle
         left, right = (axes.get_position() for axes in grid[-1, [0, -1]])
         grid[-1, 0].xaxis.label.set_x((right.x1 - left.x0) / 2 / left.width)
     for row, label in zip(grid, y_labels if len(y_labels) > 1 else y_labels * len(grid), strict=True):
@@ -113,7 +127,13 @@ def label_axes(grid: np.ndarray, x_label: str, *y_labels: str) -> None:
 
 
 def _wrapped_handles(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
-    """The handles of a legend's line, split into lines that fit a figure of `width` inches."""
+    """The handles of a legend's line, split into as few lines as fit `width` inches, all about as long."""
+    fewest = _split(handles, width)
+    shorter = (_split(handles, share * width) for share in np.linspace(0.3, 1, 15))
+    return next((lines for lines in shorter if len(lines) == len(fewest)), fewest)
+
+
+def _split(handles: Sequence[Line2D], width: float) -> list[list[Line2D]]:
     lines: list[list[Line2D]] = [[]]
     room = 0.0
     for handle in handles:

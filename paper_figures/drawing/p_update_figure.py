@@ -7,6 +7,7 @@ through our dots, which is drawn where there are enough of them.
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures.claims.estimates import LEAST_TO_FIT, curve_at
-from paper_figures.claims.matching import bin_of, fits, read_claims
+from paper_figures.claims.matching import bin_of, read_claims
 from paper_figures.claims.measures import MEASURES, NEAR
-from paper_figures.drawing import layout, panels, style
+from paper_figures.drawing import layout, notes, panels, style
 from paper_figures.drawing.curve_points import paper_iterations
 from paper_figures.drawing.figure_files import figure_files
 from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.provenance.stamps import Request
-from paper_figures.runs import Run, read_runs, select_runs
+from paper_figures.registry import Shown
+from paper_figures.runs import Run, select_runs
 
 # Titles of the rows, and the fields of their cells.
 Rows = dict[str, dict[str, Any]]
 METHODS: Rows = {FEEDFORWARD_METHODS[method]: {"method": method} for method in ("dni", "cdni")}
+SHOWN: Shown = {"dataset": ["mnist"], "model": ["fcn"], "depth": [4], "method": ["dni", "cdni"]}
 SNAPSHOTS = (5_000, 12_000, 25_000, 250_000, 500_000)  # the paper's, in iterations
 # In shortened runs, the greatest distance of an evaluation from its snapshot, as a fraction of the snapshot. It can be
 # large because such runs are not compared with the paper.
@@ -60,16 +63,13 @@ FIT_LINE: dict[str, style.Look] = {"torch": {"linewidth": 1.6, "alpha": 0.4}, "j
 DIVERGED_DOT: style.Look = {**style.DIVERGED_MARK, "markersize": 5, "zorder": 8}
 
 
-def make(module_file: str, title: str, results: Path, request: Request) -> dict[str, bytes]:
-    """The contents of a figure's .pdf, .svg, .png, .csv and .json files, by suffix. Its claims select the runs."""
+def make(module_file: str, title: str, runs: list[Run], results: Path, request: Request) -> dict[str, bytes]:
+    """The contents of a figure's .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     claims = claims[claims["artifact"] == Path(module_file).stem]
-    kinds = claims.drop_duplicates("method").to_dict("records")
-    runs = read_runs(results, claims["experiment"].iloc[0])
-    runs = [run for run in runs if any(fits(kind, run) for kind in kinds)]
     points = figure_points(runs, claims, METHODS)
     draw = partial(figure, runs=runs, rows=METHODS)
-    return figure_files(module_file, title, results, request, runs, points, sentences(runs), draw)
+    return figure_files(module_file, title, results, request, runs, points, sentences(runs, points, METHODS), draw)
 
 
 def figure_points(runs: list[Run], claims: pd.DataFrame, rows: Rows) -> pd.DataFrame:
@@ -89,13 +89,13 @@ def at_paper_scale(runs: list[Run]) -> bool:
 
 
 def _our_points(runs: list[Run], fields: dict[str, Any]) -> pd.DataFrame:
-    """A row per replica and snapshot; a single row with a `note` if a run is missing or has no evaluation there."""
+    """A row per replica and snapshot; a single row with a `note` if a run has no evaluation there."""
     scaled = not at_paper_scale(runs)
     rows = []
     for framework in FRAMEWORKS:
         found = [run for run in select_runs(runs, **fields) if run.record.framework == framework]
-        for snapshot in SNAPSHOTS:
-            points = _snapshot(found[0], snapshot, scaled) if found else [{"note": "missing"}]
+        for snapshot in SNAPSHOTS if found else ():
+            points = _snapshot(found[0], snapshot, scaled)
             named = {"source": framework, "obtained": "run", "snapshot": snapshot}
             rows += [{**named, **point} for point in [*points, *_fit(points)]]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "iteration": "Int64"})
@@ -141,7 +141,7 @@ def _paper_points(claims: pd.DataFrame) -> pd.DataFrame:
     return points.assign(**ends, iteration=claims["iteration"].astype("Int64"))
 
 
-def sentences(runs: list[Run]) -> list[str]:
+def sentences(runs: list[Run], points: pd.DataFrame, rows: Rows) -> list[str]:
     """The caption."""
     replicas = sorted({len(run.record.seeds) for run in runs})
     count = " or ".join(str(n) for n in replicas) if replicas else "no"
@@ -151,6 +151,7 @@ def sentences(runs: list[Run]) -> list[str]:
         "paper.",
         "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points. No "
         "medians were read for panels without bars.",
+        *_notes(points, rows),
     ]
     if not at_paper_scale(runs):
         found.append(
@@ -161,18 +162,48 @@ def sentences(runs: list[Run]) -> list[str]:
     return found
 
 
-def figure(points: pd.DataFrame, head: style.Head, *, runs: list[Run], rows: Rows) -> Figure:
-    """The panels of the snapshots that `points` have."""
-    snapshots = sorted(points["snapshot"].unique())
-    dots = layout.dots_legend(style.REPLICA_DOTS, COLOUR)
-    bars = Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)
-    drawn, grid = layout.grid(head, len(rows), len(snapshots), 1.4, legend=[[*dots, bars]], between_rows=0.2)
+def _notes(points: pd.DataFrame, rows: Rows) -> list[str]:
+    """Sentences about rows and snapshots without dots, and about replicas that diverged."""
+    ran = notes.frameworks_of(points)
+    found: dict[str, dict[str, str]] = {notes.NO_RUN: {}, notes.DIVERGED: {}, "No dots": {}}
+    for (title, fields), framework in itertools.product(rows.items(), ran):
+        mine = _of_row(points[points["source"] == framework], fields)
+        name = f"{title} in {FRAMEWORKS[framework]}"
+        if mine.empty:
+            found[notes.NO_RUN][name] = "all"
+            continue
+        dots = mine[mine["obtained"] != FIT]
+        gone, all_of = (dots[dots["note"] == DIVERGED], dots.dropna(subset="seed"))
+        if len(gone):
+            found[notes.DIVERGED][name] = f"{gone['seed'].nunique()} of {all_of['seed'].nunique()}"
+        remarks = dots["note"].dropna()
+        found["No dots"][name] = "; ".join(dict.fromkeys(remarks[remarks != DIVERGED]))
+    texts = (notes.sentence(word, by_name) for word, by_name in found.items())
+    return [*notes.absent_frameworks(ran), *filter(None, texts)]
+
+
+def figure(points: pd.DataFrame, page: style.Page, *, runs: list[Run], rows: Rows) -> Figure:
+    """A row of panels for each of `rows`, and a column for each snapshot, that have dots."""
+    dots = points[(points["obtained"] == "run") & points["p_update"].notna()]
+    rows = {title: fields for title, fields in rows.items() if len(_of_row(dots, fields))}
+    snapshots = sorted(dots["snapshot"].unique())
+    points = points[points["snapshot"].isin(snapshots)]
+    points = pd.concat([_of_row(points, fields) for fields in rows.values()])
+    bars = [Line2D([], [], label="paper: median of its dots in a bin", **PAPER_BAR)]
+    bars = bars if (points["source"] == "paper").any() else []
+    legend = [*layout.frameworks_legend(dots, style.REPLICA_DOTS), *bars]
+    drawn, grid = layout.grid(page, len(rows), len(snapshots), 1.4, legend=[legend], between_rows=0.2)
     values = points["value"][points["value"] > 0]
-    limits = values.min() * 0.8, values.max() * 1.25
-    grid[0, 0].set(yscale="log", ylim=limits, xlim=(-0.04, 1.04), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
-    panels.plain_ticks(grid[0, 0].yaxis)
+    first = grid[0, 0]
+    first.set(xlim=(-0.04, 1.04), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
+    if page.log:
+        first.set(yscale="log", ylim=(values.min() * 0.8, values.max() * 1.25))
+        panels.log_ticks(first.yaxis)
+    else:
+        first.set(ylim=(0, values.max() * 1.05))
+        panels.linear_ticks(first.yaxis)
     for panels_of_row, fields in zip(grid, rows.values(), strict=True):
-        here = points[(points[list(fields)] == list(fields.values())).all(axis=1)]
+        here = _of_row(points, fields)
         for axes, snapshot in zip(panels_of_row, snapshots, strict=True):
             _panel(axes, here[here["snapshot"] == snapshot])
     for axes, snapshot in zip(grid[0], snapshots, strict=True):
@@ -182,20 +213,23 @@ def figure(points: pd.DataFrame, head: style.Head, *, runs: list[Run], rows: Row
     return drawn
 
 
+def _of_row(points: pd.DataFrame, fields: dict[str, Any]) -> pd.DataFrame:
+    return points[(points[list(fields)] == list(fields.values())).all(axis=1)]
+
+
 def _panel_title(snapshot: int, points: pd.DataFrame, paper_scale: bool) -> str:
     if paper_scale:
         return f"{snapshot:,} iterations"
     share = f"{100 * snapshot / paper_iterations():g}%"
     at = points["iteration"][points["obtained"] == "run"].dropna().unique()
-    return f"{share}: iteration {at[0]:,}" if len(at) == 1 else f"{share} of a run"
+    return f"at {at[0]:,} ({share})" if len(at) == 1 else f"{share} of a run"
 
 
 def _panel(axes: Axes, points: pd.DataFrame) -> None:
     axes.grid(axis="y", color=style.GRID, linewidth=0.5)
     paper = points[points["source"] == "paper"]
     axes.hlines(paper["value"], paper["p_low"], paper["p_high"], zorder=3, capstyle="butt", **PAPER_BAR)
-    notes: dict[str, str] = {}
-    for framework, name in FRAMEWORKS.items():
+    for framework in FRAMEWORKS:
         ours = points[(points["source"] == framework) & (points["obtained"] != FIT)]
         fit = points[(points["source"] == framework) & (points["obtained"] == FIT)]
         # An error of zero cannot be shown on a log scale. Its dot is drawn on the x axis.
@@ -205,11 +239,3 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         on_top = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": COLOUR, **DIVERGED_DOT}
         axes.plot(diverged, np.ones(len(diverged)), **on_top)
         axes.plot(fit["p_update"], fit["value"], color=COLOUR, zorder=1, **FIT_LINE[framework])
-        remarks = [note for note in ours["note"].dropna().unique() if note != DIVERGED]
-        remarks += [f"× diverged: {len(diverged)} of {len(ours)}"] if len(diverged) else []
-        if remarks:
-            notes[name] = "; ".join(remarks)
-    all_equal = len(notes) == len(FRAMEWORKS) and len(set(notes.values())) == 1
-    lines = list(notes.values())[:1] if all_equal else [f"{name}: {note}" for name, note in notes.items()]
-    has_crosses = any("×" in note for note in notes.values())
-    panels.write_note(axes, [*([""] if has_crosses else []), *lines], "upper right")  # below the crosses

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from paper_figures.runs import ROOT, Run
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "pillow")
 CLAIMS = CLAIMS_FILE.relative_to(ROOT).as_posix()
-ONE_COLUMN = " --columns 1"  # at the end of the command for a figure as wide as one column of a page
+OPTION = re.compile(r" --(?P<name>columns|axes|font) (?P<value>[12]|linear|log|sans|serif)$")  # the last of a command
 
 Stamp = dict[str, Any]
 
@@ -47,8 +48,8 @@ def module_sources(module: str) -> list[str]:
     return with_imports([PACKAGE / module, CLAIMS_FILE.resolve(), CLAIMS_DATES.resolve()], ("paper_figures", "impls"))
 
 
-def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> Stamp:
-    """Everything that a drawing of `artifact` is made from.
+def stamp(artifact: str, results: Path, runs: list[Run], options: str = "") -> Stamp:
+    """Everything that a drawing of `artifact` is made from; `options` are those of `Request`.
 
     `git_commit` is the last commit that changed this package (None outside git) and `git_dirty` whether it was edited
     since, so that a later commit elsewhere does not change a committed figure. `data` has the checksums of the files
@@ -59,7 +60,7 @@ def stamp(artifact: str, results: Path, runs: list[Run], columns: int = 2) -> St
     commit, dirty = _git_state()
     contents = {
         "artifact": artifact,
-        "command": f"python -m paper_figures {artifact} --results {portable(results)}{ONE_COLUMN * (columns == 1)}",
+        "command": f"python -m paper_figures {artifact} --results {portable(results)}{options}",
         "git_commit": commit,
         "git_dirty": dirty,
         "sources_sha256": _hash(files),
@@ -78,23 +79,38 @@ class Request:
 
     Attributes:
         columns: width of a figure in columns of a page, 1 or 2. Letters have the same size in both.
+        axes: "linear" or "log", for iterations and errors; empty: as the figure is.
+        font: "sans" or "serif".
         stamped_by: takes the arguments of `stamp`, and returns the stamp for the files.
     """
 
     columns: int = 2
-    stamped_by: Callable[[str, Path, list[Run], int], Stamp] = stamp
+    axes: str = ""
+    font: str = "sans"
+    stamped_by: Callable[[str, Path, list[Run], str], Stamp] = stamp
+
+    @property
+    def options(self) -> str:
+        """The end of the command that makes such files: " --columns 1", or nothing for what is usual."""
+        values = {"columns": self.columns, "axes": self.axes, "font": self.font}
+        return "".join(f" --{name} {value}" for name, value in values.items() if value != getattr(USUAL, name))
 
     def stamp(self, artifact: str, results: Path, runs: list[Run]) -> Stamp:
         """The stamp for the files of an artifact that is made from these runs."""
-        return self.stamped_by(artifact, results, runs, self.columns)
+        return self.stamped_by(artifact, results, runs, self.options)
 
 
 USUAL = Request()
 
 
-def columns_of(stamp: Stamp) -> int:
-    """The width of the figure with this stamp, in columns of a page."""
-    return 1 if stamp["command"].endswith(ONE_COLUMN) else 2
+def requested(stamp: Stamp) -> tuple[str, Request]:
+    """The results folder in the command of a stamp, and the request that its options are."""
+    folder = stamp["command"].partition(" --results ")[2]
+    given = {}
+    while option := OPTION.search(folder):
+        folder = folder[: option.start()]
+        given[option["name"]] = option["value"]
+    return folder, Request(int(given.get("columns", 2)), given.get("axes", ""), given.get("font", "sans"))
 
 
 def is_whole(stamp: Stamp) -> bool:

@@ -11,7 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,8 @@ def _redraw(artifact: str, results: Path, stamp: Stamp | None) -> Redrawing:
         current.append(stamps.stamp(*subject))
         return stamp or current[0]
 
-    request = stamps.Request(stamps.columns_of(stamp) if stamp else 2, same_stamp)
+    _, request = stamps.requested(stamp) if stamp else ("", stamps.USUAL)
+    request = replace(request, stamped_by=same_stamp)
     return Redrawing(registry.module(artifact).make(results, request), current[0])
 
 
@@ -250,7 +251,7 @@ def _results(artifact: str, stamp: Stamp | None, path: Path, record: Record | No
         return base
     if not stamp:
         raise UserError(f"the folder of its runs is not known: give it, --results results/quick ({artifact})")
-    folder = Path(stamp["command"].partition(" --results ")[2].removesuffix(stamps.ONE_COLUMN))
+    folder = Path(stamps.requested(stamp)[0])
     if not (ROOT / folder).is_dir():
         raise UserError(f"its runs were in {folder}, which is not here: give their folder, --results DIR")
     return ROOT / folder

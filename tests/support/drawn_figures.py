@@ -20,9 +20,9 @@ def collected_figures():
         yield figures
 
 
-def draw_figure(artifact, results, columns=2):
-    """The figure, as wide as so many columns of a page, its points (the .csv) and its caption."""
+def draw_figure(artifact, results, **request):
+    """The figure, printed as `Request` has it, its points (the .csv) and its caption."""
     with collected_figures() as figures:
-        written = registry.module(artifact).make(results, Request(columns))
+        written = registry.module(artifact).make(results, Request(**request))
     (figure,) = figures
     return figure, pd.read_csv(io.BytesIO(written[".csv"])), json.loads(written[".json"])["caption"]

@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+from paper_figures.drawing import style
+
 
 def assert_nothing_overlaps(figure):
     """No text of the figure overlaps another text or the edge."""
@@ -25,10 +27,21 @@ def assert_nothing_overlaps(figure):
         assert width <= 0 or height <= 0.5 * min(box.height, other_box.height), (one, other)
 
 
-def notes(axes):
-    """The notes in a panel (its texts with a colon, which labels do not have), joined to one line."""
-    texts = [text.get_text().replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ") for text in axes.texts]
-    return " ".join(text for text in texts if ":" in text)
+def titles(figure):
+    """The titles of the panels that have one."""
+    return [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+
+
+def legend(figure):
+    """The names in the legends."""
+    return [text.get_text() for legend in reversed(figure.legends) for text in legend.get_texts()]
+
+
+def assert_words_are_in_the_caption(figure, stand_in):
+    """Above the panels stands only whether the data are not the paper's, and in a figure without a run, that."""
+    words = ["STAND-IN DATA"] if stand_in else [] if figure.axes else ["no run to draw yet"]
+    assert [text.get_text() for text in figure.texts] == words
+    assert not stand_in or figure.texts[0].get_color() == style.ALARM
 
 
 def assert_legible(figure):

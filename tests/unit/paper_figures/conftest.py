@@ -14,10 +14,10 @@ def drawn():
 
 @pytest.fixture
 def draw(tmp_path):
-    """draw(artifact[, results]) -> (figure, points, caption), by default of tmp_path; no image files are written."""
+    """draw(artifact[, results], **request) -> (figure, points, caption), of tmp_path; no image files are written."""
 
-    def drawing(artifact, results=tmp_path):
-        return draw_figure(artifact, results)
+    def drawing(artifact, results=tmp_path, **request):
+        return draw_figure(artifact, results, **request)
 
     return drawing
 

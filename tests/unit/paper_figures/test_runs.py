@@ -8,6 +8,8 @@ import pytest
 
 from impls.errors import UserError
 from impls.experiments.unlock.spec import Spec as Unlock
+from impls.presets import cells, load_preset
+from impls.registry import spec_class
 from paper_figures import registry
 from paper_figures.cli import main
 from paper_figures.files import write_together
@@ -146,3 +148,22 @@ def test_an_old_run_is_judged_by_todays_defaults(tmp_path, monkeypatch):
     edit_record(folder, spec=spec | {"learning_rate": -1})
     with pytest.raises(UserError, match=r"run\.json: spec\.learning_rate: .* greater than 0 \(given: -1\)"):
         read_runs(tmp_path, "unlock")
+
+
+def test_a_figure_is_drawn_where_a_cell_of_its_own_has_a_run():
+    """The fields may be those of a preset or parts of a path."""
+    cnn = {"dataset": "cifar10", "model": "cnn", "depth": 3, "method": "dni"}
+    assert registry.shows_any("fig_underfitting", [{**cnn, "dataset": "mnist"}, cnn])
+    assert not registry.shows_any("fig_underfitting", [{**cnn, "method": "no_bprop"}, {**cnn, "model": "fcn"}])
+    fcn = {"dataset": "mnist", "model": "fcn", "depth": "4", "method": "dni"}
+    assert registry.shows_any("fig_feedforward_curves", [fcn])
+    assert not registry.shows_any("fig_feedforward_curves", [{**fcn, "depth": "21"}])
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if name.startswith("fig_")])
+def test_every_figure_shows_cells_that_its_experiment_has(name):
+    module = registry.module(name)
+    fields = spec_class(module.EXPERIMENT).cell_fields
+    assert set(module.SHOWN) <= set(fields), name
+    preset = load_preset(ROOT / "config/paper.yaml")
+    assert registry.shows_any(name, cells(preset, module.EXPERIMENT))

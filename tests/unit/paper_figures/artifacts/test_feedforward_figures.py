@@ -15,7 +15,7 @@ from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import layout, panels, style
 from paper_figures.runs import ROOT
 from tests.support.feedforward_runs import ARTIFACTS, cells, quality, write_cells
-from tests.support.figure_assertions import assert_legible, lightness, notes
+from tests.support.figure_assertions import assert_legible, assert_words_are_in_the_caption, legend, lightness, titles
 from tests.support.runs_on_disk import write_run
 
 
@@ -68,26 +68,20 @@ def test_every_figure_is_legible_and_says_what_is_behind_it(tmp_path, draw, arti
     scene(tmp_path, artifact)
     figure, _, caption = draw(artifact)
     assert_legible(figure)
-    assert figure.get_figwidth() == 7.0
-
-    data, settings = figure.texts[0], figure.texts[1].get_text()
-    assert caption.startswith(data.get_text().replace("\n", " "))
+    assert figure.get_figwidth() <= style.WIDTHS[2]
     stand_ins = (stand_in, smoke, diverged_at_once)
-    assert (data.get_color() == style.ALARM) == data.get_text().startswith("STAND-IN") == (scene in stand_ins)
-    assert ("hidden_units = 64 (paper: 256)" in settings) == (scene is stand_in)
-    assert ("1 of " in settings and "unfinished" in settings) == (scene is missing)
-    assert ("Not in the paper" in settings) == (artifact in ADDITIONS)
-    said = " ".join(notes(axes) for axes in figure.axes)
-    # fig_depth_choice shows pairs of cells, of which `diverged_at_once` has none.
+    # fig_depth_choice shows pairs of cells, of which two scenes have none.
+    if (scene, artifact) not in itertools.product((smoke, diverged_at_once), ["fig_depth_choice"]):
+        assert_words_are_in_the_caption(figure, scene in stand_ins)
+    assert caption.startswith("STAND-IN") == (scene in stand_ins)
+    assert ("hidden_units = 64 (paper: 256)" in caption) == (scene is stand_in)
+    assert ("1 of " in caption and "unfinished" in caption) == (scene is missing)
+    assert ("Not in the paper" in caption) == (artifact in ADDITIONS)
     has_diverged = scene is diverged or (scene is diverged_at_once and artifact != "fig_depth_choice")
-    assert ("× diverged: " in said) == has_diverged
-    assert ("missing: " in said) == (scene in (missing, smoke, diverged_at_once, nothing))
+    assert ("Replicas that diverged (crosses): " in caption) == has_diverged
+    assert ("No run" in caption) == (scene in (missing, smoke, diverged_at_once, nothing))
     if scene is nothing:
-        shown = "only the paper's numbers are shown" if artifact == "fig_feedforward_curves" else "the panels are empty"
-        assert data.get_text() == f"No runs found: {shown}."
-        assert said.count("missing: all") == len(figure.axes) - {"fig_gradient_quality": 4, "fig_bp_lambda": 2}.get(
-            artifact, 0
-        )
+        assert caption.startswith("No runs found.") and not figure.axes
 
 
 @pytest.mark.slow("writes three figures in every format, twice")
@@ -135,8 +129,9 @@ def test_underfitting_shows_training_and_test_error_of_cifar_cnns(tmp_path, draw
     ends = points[points["iteration"] == 500_000].set_index("split")["value"]
     assert ends.to_dict() == {"train": 10, "test": 21}
     assert "due to underfitting" in caption
-    lines = {line.get_linestyle(): line.get_ydata()[-1] for line in figure.axes[1].lines}
-    assert (lines["-"], lines[":"] if ":" in lines else lines["--"]) == (10, 21)
+    assert titles(figure) == ["DNI"]
+    mean, dotted = (line for line in figure.axes[0].lines if line.get_linewidth() >= 1)
+    assert {mean.get_ydata()[-1], dotted.get_ydata()[-1]} == {10, 21}
 
 
 def test_a_training_error_of_zero_is_below_the_panel_and_breaks_nothing(tmp_path, draw):
@@ -145,7 +140,7 @@ def test_a_training_error_of_zero_is_below_the_panel_and_breaks_nothing(tmp_path
     write_run(tmp_path, method="dni", metrics=falling, **cell)
     write_run(tmp_path, method="dni", metrics={("train", "error"): 3}, **{**cell, "depth": 4})
     write_run(tmp_path, method="cdni", metrics={("train", "error"): lambda *_: 0}, **cell)
-    figure, points, _ = draw("fig_underfitting")
+    figure, points, _ = draw("fig_underfitting", axes="log")
     assert (points["value"] == 0).any()
     low, high = figure.axes[0].get_ylim()
     assert 0 < low < 0.2 and high > 1
@@ -163,20 +158,19 @@ def test_gradient_quality_takes_the_metrics_of_the_cut(tmp_path, draw):
     assert set(points["metric"]) == {"l2_error", "true_norm", "cosine_similarity", "sign_error"}
     start = points[(points["iteration"] == 0) & (points["metric"] == "l2_error")].set_index("cut_after")["value"]
     assert start.to_dict() == pytest.approx({1: 0.2 * 1.3 * 1.004, 4: 0.05 * 1.3 * 1.004}, rel=1e-4)
-    panels_by_row = np.reshape(figure.axes, (3, 2))
+    panels_by_row = np.reshape(figure.axes, (3, 1))  # there is no run of cDNI
     # The length of the true gradient, and the values of a useless gradient: cosine 0, half of the signs wrong.
     levels = [{round(float(line.get_ydata()[0]), 4) for line in axes.lines} for axes in panels_by_row[:, 0]]
     norm = points[(points["metric"] == "true_norm") & (points["iteration"] == 5000)]["value"].round(4)
     assert set(norm) <= levels[0] and 0 in levels[1] and 50 in levels[2]
-    assert notes(panels_by_row[0, 0]) and not any(map(notes, panels_by_row[1:].flat))
 
 
 def test_linear_dni_has_a_panel_for_each_depth_of_the_net(tmp_path, draw):
     write_run(tmp_path, experiment="linear_dni", depth=5, cell={"synthetic_gradient_depth": 0}, final=[3, 3, 3])
-    figure, points, _ = draw("fig_linear_dni")
-    assert [bool(axes.lines) for axes in figure.axes] == [False, False, True, False]
+    figure, points, caption = draw("fig_linear_dni")
+    assert titles(figure) == ["Net of 5 layers"]
     assert points["value"].iloc[-1] == 3
-    assert notes(figure.axes[2]) == "missing: PyTorch M of 1, 2 hidden layers; JAX all"
+    assert "Net of 5 layers (M of 1, 2 hidden layers)" in caption
 
 
 def write_search(results, test, valid, depth=3, **settings):
@@ -219,17 +213,16 @@ def test_a_training_that_diverged_is_not_chosen(tmp_path, draw):
     curves = pd.read_parquet(run)
     curves.loc[(curves["seed"] == 1) & (curves["iteration"] > 0), "value"] = math.nan
     curves.to_parquet(run)
-    figure, points, _ = draw("fig_depth_choice")
+    _, points, caption = draw("fig_depth_choice")
     assert points["value"].tolist() == pytest.approx([4 / 3] * 2, rel=1e-5) and set(points["n_diverged"]) == {0}
-    assert notes(figure.axes[0]).startswith("× diverged: 3 layers (1 of 9 trainings)")
+    assert "Replicas that diverged (crosses): 3 layers (1 of 9 trainings)." in caption
 
 
 def test_without_validation_error_the_figure_says_so(tmp_path, draw):
     write_search(tmp_path, [[1.0] * 3, [2.0] * 3, [3.0] * 3], None)
-    figure, points, _ = draw("fig_depth_choice")
+    figure, points, caption = draw("fig_depth_choice")
     assert list(points["chosen_on"]) == ["test"]
-    assert "validation error was not recorded" in notes(figure.axes[0])
-    assert "validation" not in notes(figure.axes[1])
+    assert "Validation error was not recorded: PyTorch." in caption
     assert_legible(figure)
 
 
@@ -237,8 +230,8 @@ def test_without_validation_error_the_figure_says_so(tmp_path, draw):
 def test_a_run_of_another_net_is_not_drawn_into_a_curve(tmp_path, draw, artifact):
     cell = next(iter(cells(artifact)))
     write_run(tmp_path, experiment=registry.module(artifact).EXPERIMENT, **{**cell, "model": "cnn"})
-    figure, points, _ = draw(artifact)
-    assert points.empty and notes(figure.axes[0] if artifact != "fig_bp_lambda" else figure.axes[2]) == "missing: all"
+    figure, points, caption = draw(artifact)
+    assert points.empty and not figure.axes and caption.startswith("No runs found.")
 
 
 def test_bp_lambda_shows_the_ends_above_the_curves(tmp_path, draw):
@@ -246,38 +239,61 @@ def test_bp_lambda_shows_the_ends_above_the_curves(tmp_path, draw):
         at = {"method": "dni", "cell": {"bp_lambda": bp_lambda}, "final": final}
         write_run(tmp_path, "jax", experiment="bp_lambda", diverged=bp_lambda == 0.5, **at)
     figure, _, caption = draw("fig_bp_lambda")
-    above, _, below, _ = figure.axes
+    above, _ = figure.axes  # there is no run of cDNI
     dots = {line.get_xdata()[0]: line.get_ydata()[0] for line in above.lines if line.get_marker() == "o"}
     assert dots == pytest.approx({0: 3.2, 0.5: 2, 1: 1})
-    bars = {line.get_xdata()[0]: line.get_ydata() for line in above.lines if len(line.get_xdata()) == 2}
-    assert list(bars[0]) == pytest.approx([3.2 - 4.302653 * 0.2 / math.sqrt(3), 3.2 + 4.302653 * 0.2 / math.sqrt(3)])
+    ticks = {line.get_xdata()[0]: list(line.get_ydata()) for line in above.lines if line.get_marker() == "_"}
+    assert ticks[0] == pytest.approx([3.0, 3.2, 3.4])
     assert [line.get_xdata()[0] for line in above.lines if line.get_marker() == "X"] == [0.5]
-    said = notes(below)
-    assert "× diverged: JAX λ = 0.5 (1 of 3)" in said and "missing: PyTorch all; JAX λ = 0.25, 0.75" in said
+    assert "Replicas that diverged (crosses): DNI (λ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.5 (1 of 3))." in caption
+    assert "No run: DNI (λ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.25, 0.75), cDNI (all)." in caption
     assert "λ = 1 is backpropagation and λ = 0 is DNI" in caption and "publishes no numbers" in caption
 
 
 def test_target_scale_has_a_panel_for_dni_where_it_was_run(tmp_path, draw):
     complete(tmp_path, "fig_target_scale")
     figure, points, caption = draw("fig_target_scale")
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["cDNI"]
+    assert titles(figure) == ["cDNI"]
     ends = points[(points["iteration"] == 100_000) & (points["source"] == "jax")].set_index("setting")["value"]
     assert ends.idxmax() == "batch mean (ε = 1e-8)" and len(ends) == 3
     assert "does not state the scale" in caption
     cell = {"target_scale": "batch_mean", "adam_epsilon": 1e-12}
     write_run(tmp_path, experiment="target_scale", method="dni", cell=cell)
-    figure, _, _ = draw("fig_target_scale")
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["DNI", "cDNI"]
-    assert notes(figure.axes[0]).startswith("missing: PyTorch one example (ε = 1e-8), batch mean (ε = 1e-8); JAX all")
+    figure, _, caption = draw("fig_target_scale")
+    assert titles(figure) == ["DNI", "cDNI"]
+    assert "No run: DNI (PyTorch one example (ε = 1e-8), batch mean (ε = 1e-8); JAX all)." in caption
     assert_legible(figure)
 
 
-def test_a_long_head_makes_the_figure_taller_and_no_panel_smaller():
-    def heights(*head):
-        figure, grid = layout.grid(style.Head(*head), 2, 3, 1.5, legend=[layout.frameworks_legend()])
+def test_a_figure_from_stand_in_data_is_taller_and_no_panel_smaller():
+    def heights(page):
+        figure, grid = layout.grid(page, 2, 3, 1.5, legend=[])
         return {round(axes.get_position().height * figure.get_figheight(), 6) for axes in grid.flat}
 
-    assert heights("Data.", "") == heights("STAND-IN DATA: " + "digits " * 40, "changed; " * 60) == {1.5}
+    assert heights(style.Page()) == heights(style.Page(stand_in=True)) == {1.5}
+
+
+def test_only_what_has_a_run_has_a_panel_a_colour_and_a_place_in_the_legend(tmp_path, draw):
+    """What has none is named in the caption."""
+    write_run(tmp_path, "jax", method="cdni", depth=3)
+    write_run(tmp_path, "jax", method="cdni", depth=6)
+    figure, _, caption = draw("fig_feedforward_curves")
+    assert titles(figure) == ["cDNI"]
+    assert legend(figure) == [
+        "JAX",
+        "paper's plot",
+        "paper's table",
+        "3",
+        "4",
+        "5",
+        "6 layers",
+    ]  # the paper has all four
+    assert "No run in PyTorch." in caption
+    assert "No run: No backprop (all), Backprop (all), DNI (all), cDNI (4, 5 layers)." in caption
+    write_run(tmp_path, "jax", experiment="linear_dni", depth=5, cell={"synthetic_gradient_depth": 0})
+    figure, *_ = draw("fig_linear_dni")
+    assert titles(figure) == ["Net of 5 layers"] and legend(figure) == ["JAX", "M of 0 hidden layers"]
+    assert figure.get_figwidth() < style.WIDTHS[2]  # one panel is no wider than half a page needs
 
 
 def test_shades_are_told_apart_in_grey():

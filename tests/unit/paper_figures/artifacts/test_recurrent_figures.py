@@ -9,7 +9,7 @@ import pytest
 from paper_figures import registry
 from paper_figures.drawing import style
 from paper_figures.names import RECURRENT_METHODS
-from tests.support.figure_assertions import assert_legible, notes
+from tests.support.figure_assertions import assert_legible, assert_words_are_in_the_caption, legend, titles
 from tests.support.recurrent_runs import (
     ENTROPY_RATE,
     FIGURES,
@@ -77,30 +77,24 @@ SCENES = [complete, proof, stand_in, smoke, nothing]
 def test_every_figure_is_legible_and_says_what_is_behind_it(folder_of, draw, artifact, scene):
     figure, _, caption = draw(artifact, folder_of(scene))
     assert_legible(figure)
-    assert figure.get_figwidth() == 7.0
-    data, settings = figure.texts[0], figure.texts[1].get_text()
-    assert caption.startswith(data.get_text().replace("\n", " "))
+    assert figure.get_figwidth() <= style.WIDTHS[2]
     labelled = artifact == "fig_ptb_curves" and scene in (stand_in, smoke)
-    assert (data.get_color() == style.ALARM) == data.get_text().startswith("STAND-IN") == labelled
-    assert ("hidden_units = 32 (paper: 256)" in settings) == (scene in (stand_in, smoke))
-    assert ("Not in the paper" in settings) == (artifact == "fig_boundary_quality")
-    assert "(paper: 500,000)" not in settings
-    said = " ".join(notes(axes) for axes in figure.axes)
-    assert ("× diverged: " in said) == (scene is proof and artifact != "fig_ptb_curves")
-    assert ("missing: all" in said) == (scene is nothing or (scene, artifact) in MISSING)
-    if scene is nothing:
-        shown = "the panels are empty" if artifact == "fig_boundary_quality" else "only the paper's numbers are shown"
-        assert data.get_text() == f"No runs found: {shown}."
-
-
-# Panels without any run: other methods and truncation lengths, and the other task.
-MISSING = {(proof, "fig_ptb_curves"), (smoke, "fig_ptb_curves"), (smoke, "fig_copy_progress")}
+    assert_words_are_in_the_caption(figure, labelled)
+    assert caption.startswith("STAND-IN") == labelled
+    assert ("hidden_units = 32 (paper: 256)" in caption) == (scene in (stand_in, smoke))
+    assert ("Not in the paper" in caption) == (artifact == "fig_boundary_quality")
+    assert "(paper: 500,000)" not in caption
+    assert ("Replicas that diverged (crosses): " in caption) == (scene is proof and artifact != "fig_ptb_curves")
+    # Of the quick preset's one truncation length, all methods have run.
+    assert ("No run" in caption) == (scene is not complete and (scene, artifact) != (stand_in, "fig_copy_progress"))
+    assert caption.startswith("No runs found.") == (not figure.axes) == (scene is nothing)
 
 
 def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
     write_copy(tmp_path, "jax", "repeat_copy", "dni_aux", 4, [12, 33], iterations=900, seeds=(3, 4))
     figure, points, caption = draw("fig_copy_progress")
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Copy, T = 4", "Repeat Copy, T = 4"]
+    assert titles(figure) == ["Repeat Copy, T = 4"]
+    assert legend(figure) == ["JAX", "paper's table", "BPTT", "DNI", "DNI + Aux"]
     ours = points[points["obtained"] == "run"]
     assert ours["event"].value_counts().to_dict() == {"promotion": 5 + 10, "start": 2, "end": 2}
     assert (ours["data"] == ours["iteration"] * 4 * 256).all()
@@ -110,9 +104,8 @@ def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
         assert list(zip(mine["iteration"], mine["value"], strict=True)) == climb
         (end,) = ours[(ours["seed"] == seed) & (ours["event"] == "end")].to_dict("records")
         assert (end["iteration"], end["value"]) == (900, climb[-1][1])
-    steps = [line for line in figure.axes[1].lines if line.get_drawstyle() == "steps-post"]
-    dots = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
-    assert not [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    steps = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     for seed, line, marks in zip(climbs, steps, dots, strict=True):
         millions = [iteration * 4 * 256 / 1e6 for iteration, _ in climbs[seed]]
         assert list(marks.get_xdata()) == pytest.approx(millions)
@@ -122,7 +115,7 @@ def test_progress_shows_every_promotion_at_its_data(tmp_path, draw):
         assert (
             line.get_xdata()[-1] == pytest.approx(900 * 4 * 256 / 1e6) and line.get_ydata()[-1] == marks.get_ydata()[-1]
         )
-    assert "Only truncation lengths with a run" in caption
+    assert "its steps have the same height though the lengths grow unevenly" in caption
 
 
 def test_carried_states_have_a_figure_of_their_own(tmp_path, draw):
@@ -139,9 +132,9 @@ def test_carried_states_have_a_figure_of_their_own(tmp_path, draw):
 def test_choices_about_repeat_copy_have_a_panel_each(tmp_path, draw):
     """Only where a setting ran, in the order of the changes, each with the paper's lengths."""
     figure, _, caption = draw("fig_repeat_copy_choices")
-    assert len(figure.axes) == 1 and "No runs found" in caption
+    assert not figure.axes and "No runs found" in caption
     module = registry.module("fig_repeat_copy_choices")
-    for title, solved in (("and sizes drawn", 12), ("repeats one step later", 5)):
+    for title, solved in (("sizes drawn", 12), ("read one step later", 5)):
         choices = module.SETTINGS[title]
         for method in ("bptt", "dni"):
             write_copy(
@@ -150,38 +143,45 @@ def test_choices_about_repeat_copy_have_a_panel_each(tmp_path, draw):
             )
     figure, points, caption = draw("fig_repeat_copy_choices")
     assert_legible(figure)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["repeats one step later", "and sizes drawn"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["read one step later", "sizes drawn"]
     ours = points[points["obtained"] == "run"]
-    assert ours.groupby("setting")["value"].max().to_dict() == {"and sizes drawn": 12, "repeats one step later": 5}
+    assert ours.groupby("setting")["value"].max().to_dict() == {"sizes drawn": 12, "read one step later": 5}
     assert points[points["obtained"] == "table"].groupby("setting")["value"].apply(sorted).to_dict() == {
-        title: [5, 33, 59] for title in ("and sizes drawn", "repeats one step later")
+        title: [5, 33, 59] for title in ("sizes drawn", "read one step later")
     }
     assert "Not in the paper" in caption
 
 
 def test_the_papers_lengths_stand_at_the_right_edge(tmp_path, draw):
+    for dataset in RUNGS:
+        write_copy(tmp_path, "jax", dataset, "bptt", 3, [5, 5], seeds=(0, 1))
     figure, points, _ = draw("fig_copy_progress")
-    assert len(figure.axes) == 8 and len(points) == 24
-    copy, repeat_copy = figure.axes[2:4]  # T = 3
+    assert len(points[points["source"] == "paper"]) == 24
+    copy, repeat_copy = figure.axes
     for axes, dataset, published in ((copy, "copy", [8, 14, 17]), (repeat_copy, "repeat_copy", [5, 33, 59])):
         marks = [line for line in axes.lines if line.get_marker() == "D"]
         assert [round(line.get_ydata()[0]) for line in marks] == [RUNGS[dataset].index(value) for value in published]
         assert {line.get_xdata()[0] for line in marks} == {axes.get_xlim()[1]}
-        assert [text.get_text() for text in axes.texts if text.get_text().isdigit()] == [str(n) for n in published]
     labels = [label.get_text() for label in repeat_copy.get_yticklabels()]
     assert labels[0] == "none" and labels[1] in map(str, RUNGS["repeat_copy"])
 
 
 def test_a_climb_ends_where_its_replica_diverged(tmp_path, draw):
     write_copy(tmp_path, diverged={1: 500_000}, seeds=(5, 6, 7))
-    figure, points, _ = draw("fig_copy_progress")
+    figure, points, caption = draw("fig_copy_progress")
     last = points[points["event"].isin(["end", "diverged"]) & (points["obtained"] == "run")].set_index("seed")
     assert last["event"].to_dict() == {5: "end", 6: "diverged", 7: "end"}
     assert last["iteration"].to_dict() == {5: 2_500_000, 6: 500_000, 7: 2_500_000}
     (cross,) = [line for line in figure.axes[0].lines if line.get_marker() == "X"]
     assert cross.get_xdata()[0] == pytest.approx(500_000 * 3 * 256 / 1e6)
-    assert "× diverged: PyTorch DNI (1 of 3)" in notes(figure.axes[0])
-    assert "missing: PyTorch BPTT, DNI + Aux; JAX all" in notes(figure.axes[0])
+    assert "Replicas that diverged (crosses): Copy, T = 3 (DNI (1 of 3))." in caption
+    assert "No run in JAX. No run: Copy, T = 3 (BPTT, DNI + Aux)." in caption
+
+
+def test_the_papers_lengths_are_not_shown_beside_characters_of_fewer_bits(tmp_path, draw):
+    write_copy(tmp_path, changed_choices=["character_bits = 2 (default: 8)"])
+    _, points, caption = draw("fig_copy_progress")
+    assert set(points["obtained"]) == {"run"} and "characters of fewer bits" in caption
 
 
 def test_other_cores_are_in_none_of_the_figures(tmp_path, draw):
@@ -193,20 +193,26 @@ def test_other_cores_are_in_none_of_the_figures(tmp_path, draw):
 
 
 def test_ptb_curves_are_over_the_papers_at_iterations_times_t(tmp_path, draw):
-    write_ptb(tmp_path, "jax", "bptt", 20)
+    for method, length in (("bptt", 20), ("dni", 8)):
+        write_ptb(tmp_path, "jax", method, length)
     figure, points, caption = draw("fig_ptb_curves")
     assert (points["time_steps"] == points["iteration"] * points["truncation_length"]).all()
-    bptt, dni, aux = figure.axes
+    assert titles(figure) == ["BPTT", "DNI"]
+    bptt, dni = figure.axes
     dashed = {axes: [line for line in axes.lines if line.get_marker() == "s"] for axes in figure.axes}
-    assert [len(dashed[axes]) for axes in (bptt, dni, aux)] == [3, 1, 0]
+    assert [len(dashed[axes]) for axes in (bptt, dni)] == [3, 1]
     assert list(dashed[dni][0].get_xdata())[:2] == [160_000, 200_000]
     assert list(dashed[dni][0].get_ydata())[:2] == [1.444, 1.412]
-    (ours,) = [line for line in bptt.lines if line.get_marker() == "o"]
+    (ours,) = [
+        line
+        for line in bptt.lines
+        if line.get_linewidth() == style.FRAMEWORK_LINES["jax"]["linewidth"] and line.get_linestyle() == "-"
+    ]
     assert list(ours.get_xdata()) == [5000 * 20 * k for k in range(1, 20)]
     low, high = bptt.get_ylim()
-    assert 1.3 < low < 1.34 and 1.45 < high < 1.6  # so narrow that the ends of the curves can be told apart
+    assert 1.3 < low < 1.34 and 1.6 < high < 1.8  # so narrow that the ends of the curves can be told apart
     assert "Dashed: the paper's curves" in caption and "entropy" not in caption
-    assert "missing: all" in notes(aux)
+    assert "DNI + Aux (all)" in caption
 
 
 def test_a_stand_in_text_shows_its_limit_and_no_curve_of_another_text(tmp_path, draw):
@@ -218,8 +224,7 @@ def test_a_stand_in_text_shows_its_limit_and_no_curve_of_another_text(tmp_path, 
         assert len(limits) == 1 and not [line for line in axes.lines if line.get_marker() == "s"]
         low, high = axes.get_ylim()
         assert 2.1 < low < ENTROPY_RATE and high > points["value"].min() + 0.15
-    legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert "limit: the stand-in's entropy rate (2.31 bits)" in legend and "paper's plot" not in legend
+    assert "limit: the stand-in's entropy rate (2.31 bits)" in legend(figure) and "paper's plot" not in legend(figure)
     assert "2.310 bits, the entropy rate of the stand-in text" in caption and "not shown" in caption
 
 

@@ -6,14 +6,12 @@ import json
 import math
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from paper_figures.artifacts import fig_feedforward_curves, table_feedforward
 from paper_figures.drawing import latex, style
-from paper_figures.drawing.style import spread
 from paper_figures.provenance import stamps
 from paper_figures.runs import read_runs
 from tests.support.figure_assertions import assert_nothing_overlaps, lightness
@@ -123,15 +121,6 @@ def test_the_figures_numbers_are_those_of_the_runs(tmp_path, drawn):
     assert list(ours["value"]) == pytest.approx(list(curve.mean(axis=1)), rel=1e-5)
     assert ours.loc[1000, "low"] == pytest.approx(2.2 - 4.302653 * 0.2 / math.sqrt(3), rel=1e-5)
     assert (points["source"] == "paper").sum() == 80
-
-
-def test_labels_are_spread_and_otherwise_stay():
-    assert spread([1.0, 5.0], 1.0) == [1.0, 5.0]
-    assert spread([2.0, 2.0, 9.0, 2.0], 1.0) == [1.0, 2.0, 9.0, 3.0]
-    positions = np.random.default_rng(0).uniform(0, 10, 12)
-    placed = np.array(spread(positions, 0.7))
-    assert np.diff(placed[np.argsort(positions)]).min() > 0.7 - 1e-9
-    assert placed.mean() == pytest.approx(positions.mean())
 
 
 def test_depths_are_told_apart_in_grey():

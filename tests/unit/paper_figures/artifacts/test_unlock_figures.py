@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from paper_figures import registry
 from paper_figures.claims.estimates import curve_at
 from paper_figures.drawing.p_update_figure import FIT_AT, SNAPSHOTS
-from tests.support.figure_assertions import assert_nothing_overlaps
+from tests.support.figure_assertions import assert_nothing_overlaps, assert_words_are_in_the_caption, legend
 from tests.support.runs_on_disk import edit_curves
 from tests.support.unlock_runs import value, write_unlock
 
@@ -64,10 +65,8 @@ def points_of(results, name=SPARSE):
     return pd.read_csv(io.BytesIO(registry.module(name).make(results)[".csv"]))
 
 
-def panel_texts(figure):
-    """The small print of each panel, [rows][columns]."""
-    texts = [" ".join(" ".join(text.get_text() for text in axes.texts).split()) for axes in figure.axes]
-    return [texts[:5], texts[5:]]
+def caption_of(results, name=SPARSE):
+    return json.loads(registry.module(name).make(results)[".json"])["caption"]
 
 
 @pytest.mark.slow("draws two figures from six sets of runs each")
@@ -78,8 +77,7 @@ def test_nothing_overlaps_or_is_clipped(tmp_path, drawn, scene, name):
     registry.module(name).make(tmp_path)
     (figure,) = drawn
     assert_nothing_overlaps(figure)
-    head = " ".join(text.get_text() for text in figure.texts)
-    assert ("STAND-IN DATA" in head) == (scene in (quick, smoke))
+    assert_words_are_in_the_caption(figure, stand_in=scene in (quick, smoke))
 
 
 def test_dots_are_the_replicas_at_the_papers_snapshots(tmp_path, drawn):
@@ -98,7 +96,8 @@ def test_dots_are_the_replicas_at_the_papers_snapshots(tmp_path, drawn):
         for dots in axes.lines[::3]:
             assert list(dots.get_xdata()) == pytest.approx([i / 19 for i in range(20)])
             assert list(dots.get_ydata()) == pytest.approx([value(i, SNAPSHOTS[number % 5]) for i in range(20)])
-    assert panel_texts(figure) == [[""] * 5] * 2
+    assert legend(figure) == ["PyTorch", "JAX", "paper: median of its dots in a bin"]
+    assert not re.search("No run|diverged|No dots", caption_of(tmp_path))
 
 
 def test_the_curve_is_the_one_that_is_judged(tmp_path, drawn):
@@ -135,6 +134,7 @@ def test_missed_visits_have_a_row_for_each_setting_that_ran(tmp_path, drawn):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_papers_medians_stand_in_their_bins(tmp_path, drawn, name):
+    complete(tmp_path, KINDS[name])
     points = points_of(tmp_path, name)
     paper = points[points["source"] == "paper"]
     assert len(paper) == PUBLISHED[name] and (paper["p_low"] < paper["p_high"]).all()
@@ -160,20 +160,18 @@ def test_the_papers_medians_stand_in_their_bins(tmp_path, drawn, name):
 def test_each_figure_has_its_own_runs(tmp_path, drawn):
     write_unlock(tmp_path, unlock="complete")
     sparse = points_of(tmp_path, "fig_sparse_updates")
-    assert set(sparse.loc[sparse["obtained"] == "run", "note"]) == {"missing"}
+    assert "run" not in set(sparse["obtained"])
     both = points_of(tmp_path, "fig_complete_unlock")
     assert both.loc[(both["source"] == "torch") & (both["method"] == "dni"), "value"].notna().all()
 
 
 def test_a_snapshot_that_a_run_has_not_reached_says_so(tmp_path, drawn):
     unfinished(tmp_path, "sparse")
-    points = points_of(tmp_path)
-    (figure,) = drawn
-    dni, cdni = panel_texts(figure)
-    assert dni[:3] == ["", "", ""]
-    assert dni[3] == "PyTorch: not reached (30,000 of 250,000)"
-    assert dni[4] == ("PyTorch: not reached (30,000 of 500,000) JAX: not reached (260,000 of 500,000)")
-    assert cdni[0] == "PyTorch: missing" and cdni[4] == "PyTorch: missing JAX: × diverged: 20 of 20"
+    points, caption = points_of(tmp_path), caption_of(tmp_path)
+    not_reached = "DNI in PyTorch (not reached (30,000 of 250,000); not reached (30,000 of 500,000))"
+    assert f"No dots: {not_reached}, DNI in JAX (not reached (260,000 of 500,000))." in caption
+    assert "No run: cDNI in PyTorch (all)." in caption
+    assert "Replicas that diverged (crosses): cDNI in JAX (20 of 20)." in caption
     note = points[(points["source"] == "torch") & (points["snapshot"] == 250_000) & (points["method"] == "dni")]
     assert list(note["note"]) == ["not reached (30,000 of 250,000)"] and note["value"].isna().all()
 
@@ -182,9 +180,10 @@ def test_diverged_replicas_are_crossed_at_the_top(tmp_path, drawn):
     proof(tmp_path, "sparse")
     registry.module(SPARSE).make(tmp_path)
     (figure,) = drawn
-    crosses = figure.axes[7].lines[4]  # cdni at 12,000: JAX
+    crosses = figure.axes[1].lines[4]  # cdni at 12,000: JAX; no other snapshot and no DNI has a panel
     assert crosses.get_marker() == "X" and list(crosses.get_xdata()) == pytest.approx([0, 1 / 19])
-    assert panel_texts(figure)[1][2] == "JAX: × diverged: 2 of 20"
+    assert [axes.get_title(loc="left")[:6] for axes in figure.axes] == ["5,000 ", "12,000", "25,000"]
+    assert "Replicas that diverged (crosses): cDNI in JAX (2 of 20)." in caption_of(tmp_path)
 
 
 def test_a_shortened_run_is_shown_at_the_same_fractions_and_labelled_so(tmp_path, drawn):
@@ -197,11 +196,11 @@ def test_a_shortened_run_is_shown_at_the_same_fractions_and_labelled_so(tmp_path
     (figure,) = drawn
     titles = [axes.get_title(loc="left") for axes in figure.axes[:5]]
     assert titles == [
-        "1%: iteration 20",
-        "2.4%: iteration 40",
-        "5%: iteration 100",
-        "50%: iteration 1,000",
-        "100%: iteration 2,000",
+        "at 20 (1%)",
+        "at 40 (2.4%)",
+        "at 100 (5%)",
+        "at 1,000 (50%)",
+        "at 2,000 (100%)",
     ]
     assert "the same fraction of the run" in json.loads(written[".json"])["caption"]
 
@@ -214,7 +213,7 @@ def test_a_fraction_far_from_every_evaluation_is_left_out(tmp_path, drawn):
     notes = ours.drop_duplicates("snapshot")["note"].fillna("").tolist()
     assert notes == [f"not evaluated at {wanted}; the nearest is 200" for wanted in (20, 48, 100)] + ["", ""]
     (figure,) = drawn
-    assert figure.axes[0].get_title(loc="left") == "1% of a run"
+    assert figure.axes[0].get_title(loc="left") == "at 1,000 (50%)"
 
 
 def test_runs_past_the_papers_first_snapshot_are_held_to_it(tmp_path, drawn):
