@@ -78,6 +78,14 @@ class Run:
         return any(entry.source == "stand-in" for entry in self.record.data)
 
 
+def can_be_compared(runs: Iterable[Run]) -> bool:
+    """Whether any run has the paper's data and settings, if not its length: a figure then shows the paper's numbers."""
+    return any(
+        not run.stand_in and all(change.startswith("iterations = ") for change in run.record.differs_from_paper)
+        for run in runs
+    )
+
+
 def read_runs(results: Path, experiment: str) -> list[Run]:
     """All runs of an experiment under `results`, sorted by path; an empty list if there are none yet.
 

@@ -15,12 +15,12 @@ from matplotlib.lines import Line2D
 from paper_figures.claims.matching import read_claims
 from paper_figures.drawing import captions, layout, panels, style
 from paper_figures.drawing.curve_points import our_points, ours, paper_points
-from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.drawing.figure_files import NOT_COMPARABLE, figure_files, replicas_sentence
 from paper_figures.drawing.notes import curve_notes
 from paper_figures.names import FEEDFORWARD_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.registry import Shown
-from paper_figures.runs import shown_runs
+from paper_figures.runs import can_be_compared, shown_runs
 
 TITLE = "feed-forward nets with a DNI between every two layers: test error against iterations"
 OUTPUT = "figures/fig_feedforward_curves.pdf"
@@ -37,10 +37,14 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     claims = read_claims()
     claims = claims[claims["artifact"].isin(ARTIFACTS) & (claims[list(NET)] == list(NET.values())).all(axis=1)]
     runs = shown_runs(results, EXPERIMENT, SHOWN)
-    points = pd.concat([our_points(runs, ["method", "depth"]), paper_points(claims)], ignore_index=True)
+    comparable = can_be_compared(runs)
+    papers = [paper_points(claims)] if comparable else []
+    points = pd.concat([our_points(runs, ["method", "depth"]), *papers], ignore_index=True)
     sentences = [
         replicas_sentence(runs, "mean test error"),
-        "Dashed: the paper's curves, read off its plots to 0.1 percentage points. Diamonds: its table.",
+        "Dashed: the paper's curves, read off its plots to 0.1 percentage points. Diamonds: its table."
+        if comparable
+        else NOT_COMPARABLE,
         *curve_notes(points, DEPTHS, "method", FEEDFORWARD_METHODS),
         captions.DEPTH_CHOSEN_ON_TEST,
     ]

@@ -19,12 +19,12 @@ from matplotlib.ticker import MaxNLocator
 from paper_figures.claims.matching import cell_of, read_claims
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import at_the_end, our_points, ours
-from paper_figures.drawing.figure_files import figure_files, replicas_sentence
+from paper_figures.drawing.figure_files import NOT_COMPARABLE, figure_files, replicas_sentence
 from paper_figures.drawing.notes import curve_notes
 from paper_figures.names import RECURRENT_METHODS
 from paper_figures.provenance.stamps import USUAL, Request
 from paper_figures.registry import Shown
-from paper_figures.runs import Run, shown_runs
+from paper_figures.runs import Run, can_be_compared, shown_runs
 
 TITLE = "Penn Treebank: test bits per character against iterations times truncation length"
 OUTPUT = "figures/fig_ptb_curves.pdf"
@@ -41,7 +41,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
     """The contents of the .pdf, .svg, .png, .csv and .json files, by suffix."""
     claims = read_claims()
     runs = shown_runs(results, EXPERIMENT, SHOWN)
-    comparable = any(not run.stand_in and not run.record.differs_from_paper for run in runs)
+    comparable = can_be_compared(runs)
     points = [our_points(runs, ["method", "truncation_length"], metric=METRIC)]
     points += [] if not comparable else [_paper_points(claims[claims["artifact"] == Path(__file__).stem])]
     points = pd.concat(points, ignore_index=True)
@@ -57,7 +57,7 @@ def make(results: Path, request: Request = USUAL) -> dict[str, bytes]:
         ),
         "Dashed: the paper's curves, read off its plot to 0.001 bits. Panels without them: none were read."
         if comparable
-        else "The paper's curves are not shown: no run here is of its text with its net.",
+        else NOT_COMPARABLE,
         *_notes(points),
     ]
     draw = partial(_draw, limits=limits)

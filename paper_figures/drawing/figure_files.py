@@ -22,6 +22,7 @@ from paper_figures.provenance.stamps import Request
 from paper_figures.runs import Run
 
 NO_RUNS = "No runs found."
+NOT_COMPARABLE = "The paper's numbers are not shown: no run here has its data and its settings."
 ADDITION = "Not in the paper: an addition of this suite. "
 
 

@@ -24,11 +24,11 @@ from paper_figures.claims.matching import bin_of, read_claims
 from paper_figures.claims.measures import MEASURES, NEAR
 from paper_figures.drawing import layout, notes, panels, style
 from paper_figures.drawing.curve_points import paper_iterations
-from paper_figures.drawing.figure_files import figure_files
+from paper_figures.drawing.figure_files import NOT_COMPARABLE, figure_files
 from paper_figures.names import FEEDFORWARD_METHODS, FRAMEWORKS
 from paper_figures.provenance.stamps import Request
 from paper_figures.registry import Shown
-from paper_figures.runs import Run, select_runs
+from paper_figures.runs import Run, can_be_compared, select_runs
 
 # Titles of the rows, and the fields of their cells.
 Rows = dict[str, dict[str, Any]]
@@ -76,7 +76,11 @@ def figure_points(runs: list[Run], claims: pd.DataFrame, rows: Rows) -> pd.DataF
     """The dots and curves of `runs` and the paper's medians in `claims`, with the fields of their row."""
     fields = list(next(iter(rows.values())))
     found = [_our_points(runs, row).assign(**row) for row in rows.values()]
-    found += [_paper_points(claims[claims["method"] == row["method"]]).assign(**row) for row in rows.values()]
+    found += (
+        []
+        if not can_be_compared(runs)
+        else [_paper_points(claims[claims["method"] == row["method"]]).assign(**row) for row in rows.values()]
+    )
     return pd.concat(found, ignore_index=True)[[*fields, *COLUMNS]]
 
 
@@ -150,14 +154,15 @@ def sentences(runs: list[Run], points: pd.DataFrame, rows: Rows) -> list[str]:
         "Lines: one curve through the replicas (log error, cubic in log p_update), which is what is compared with the "
         "paper.",
         "Black bars: medians of the paper's dots in bins of p_update, read off its figure to 0.1 percentage points. No "
-        "medians were read for panels without bars.",
+        "medians were read for panels without bars."
+        if can_be_compared(runs)
+        else NOT_COMPARABLE,
         *_notes(points, rows),
     ]
     if not at_paper_scale(runs):
         found.append(
             "These runs end before the paper's first snapshot. Each panel shows the same fraction of the run as the "
-            f"paper's panel does of its {paper_iterations():,} iterations, at the nearest evaluation. The bars are the "
-            "paper's, at its own iterations."
+            f"paper's panel does of its {paper_iterations():,} iterations, at the nearest evaluation."
         )
     return found
 

@@ -1,5 +1,6 @@
 """The notebook runs from its first cell to its last, as on a machine that has the packages."""
 
+import os
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.slow("trains a cell in both frameworks")
 
-# Runs the cells of docs/one-cell.ipynb; Jupyter is not needed for that, only a place for what it would show.
+# Runs the cells of the notebook, for fewer iterations; Jupyter is only needed for what it would show.
 PROGRAM = """
 import sys, types
 import nbformat
@@ -19,7 +20,8 @@ sys.modules |= {"IPython": types.ModuleType("IPython"), "IPython.display": displ
 cells = [cell for cell in nbformat.read("docs/one-cell.ipynb", as_version=4).cells if cell.cell_type == "code"]
 names = {}
 for cell in cells:
-    exec(cell.source, names)
+    source = cell.source.replace('DATA = "original"', f'DATA = "{sys.argv[1]}"')
+    exec(source.replace('"--iterations", 1000', '"--iterations", 300'), names)
 print("shown", *shown)
 print("difference", names["table"]["torch"].sub(names["table"]["jax"]).abs().iloc[-1].max())
 print("learns", names["table"].iloc[-1].max())
@@ -30,8 +32,10 @@ def test_the_notebook_trains_in_both_frameworks_and_draws(checkout):
     notebook = nbformat.read(checkout / "docs/one-cell.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.get("outputs") for cell in notebook.cells), "results do not belong into the repository"
-    ran = subprocess.run([sys.executable, "-c", PROGRAM], cwd=checkout, capture_output=True, text=True)
+    assert 'DATA = "original"' in notebook.cells[3].source
+    data = "original" if os.environ.get("DNI_DATA_DIR") else "embedded"  # not from the network
+    ran = subprocess.run([sys.executable, "-c", PROGRAM, data], cwd=checkout, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
     said = dict(line.split(" ", 1) for line in ran.stdout.splitlines() if line.startswith(("shown", "diff", "learns")))
     assert (checkout / said["shown"]).read_bytes().startswith(b"\x89PNG")
-    assert float(said["difference"]) < 3 and float(said["learns"]) < 20  # percent, of 297 test digits
+    assert float(said["difference"]) < 3 and float(said["learns"]) < 40  # percent, of 297 test digits

@@ -119,6 +119,21 @@ def test_feedforward_curves_show_mnist_fcn_of_the_papers_depths_alone(tmp_path, 
     )
 
 
+@pytest.mark.parametrize(
+    "changed", [{"source": "stand-in"}, {"differs": ["hidden_units = 64 (paper: 256)"]}, {"differs": []}]
+)
+def test_the_papers_curves_are_only_shown_beside_its_net_on_its_data(tmp_path, draw, changed):
+    """A run may be shorter, and one that can be compared is enough."""
+    shorter = ["iterations = 2000 (paper: 500000)"]
+    write_run(tmp_path, iterations=2000, **{**changed, "differs": [*shorter, *changed.get("differs", [])]})
+    comparable = changed == {"differs": []}
+    _, points, caption = draw("fig_feedforward_curves")
+    assert ("paper" in set(points["source"])) == ("Diamonds: its table" in caption) == comparable
+    assert ("The paper's numbers are not shown" in caption) != comparable
+    write_run(tmp_path, method="cdni")
+    assert "paper" in set(draw("fig_feedforward_curves")[1]["source"])
+
+
 def test_underfitting_shows_training_and_test_error_of_cifar_cnns(tmp_path, draw):
     write_run(tmp_path, depth=3, model="cnn", metrics={("train", "error"): 1})  # MNIST
     cell = {"dataset": "cifar10", "model": "cnn", "depth": 3, "method": "dni"}

@@ -202,7 +202,9 @@ def test_a_shortened_run_is_shown_at_the_same_fractions_and_labelled_so(tmp_path
         "at 1,000 (50%)",
         "at 2,000 (100%)",
     ]
-    assert "the same fraction of the run" in json.loads(written[".json"])["caption"]
+    caption = json.loads(written[".json"])["caption"]
+    assert "the same fraction of the run" in caption
+    assert "The paper's numbers are not shown" in caption and "paper" not in set(points["source"])
 
 
 def test_a_fraction_far_from_every_evaluation_is_left_out(tmp_path, drawn):
