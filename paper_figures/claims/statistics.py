@@ -141,8 +141,10 @@ def _against_number(
             return "inconclusive", f"prediction interval ±{half:.3g} is {half / margin:.2g} margins wide"
         if estimate.n < FEWEST:
             return "inconclusive", f"{estimate.n} replicas: 'consistent' needs {FEWEST}"
+        is_inside = prediction_low <= published <= prediction_high
+        where = "lies in" if is_inside else f"± {reading_error:g}, its reading error, reaches into"
         return "consistent", (
-            f"{published:g} lies in the 95% prediction interval {prediction_low:.4g} to {prediction_high:.4g}"
+            f"{published:g} {where} the 95% prediction interval {prediction_low:.4g} to {prediction_high:.4g}"
         )
     interval = f"the 95% interval {low:.4g} to {high:.4g}"
     if low > published + margin or high < published - margin:

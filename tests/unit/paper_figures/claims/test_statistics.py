@@ -91,6 +91,15 @@ def test_consistent_needs_three_replicas_and_a_narrow_prediction():
         assert (result.word, result.resolves) == (word, pytest.approx(half / margin, rel=1e-5))
 
 
+def test_a_number_that_only_its_reading_error_makes_consistent_is_said_to_be_one():
+    """Three replicas, whose prediction interval is 1.603 to 2.597."""
+    three = [2.0, 2.1, 2.2]
+    within, beyond = judged(three, 2.5, 0.45), judged(three, 2.62, 0.45, reading_error=0.1)
+    assert (within.word, within.why) == ("consistent", "2.5 lies in the 95% prediction interval 1.603 to 2.597")
+    assert beyond.word == "consistent"
+    assert beyond.why == "2.62 ± 0.1, its reading error, reaches into the 95% prediction interval 1.603 to 2.597"
+
+
 @pytest.mark.parametrize(
     ("values", "word"),
     [
