@@ -148,19 +148,18 @@ def _notes(points: pd.DataFrame) -> list[str]:
     ran = notes.frameworks_of(points)
     if not ran:
         return ["No run of one net with all three depths of M."]
-    found: dict[str, notes.Found] = {notes.NO_RUN: {}, notes.DIVERGED: {}}
+    found = notes.Notes(NET_DEPTHS, ran)
     unvalidated = []
     for framework in ran:
         mine = points[points["source"] == framework]
         for depth in NET_DEPTHS.colours:
             rows = mine[mine["depth"] == depth]
             if rows.empty:
-                found[notes.NO_RUN].setdefault(framework, {}).setdefault(" (of all M or some)", []).append(depth)
+                found.add(notes.NO_RUN, " (of all M or some)", "", framework, depth)
             elif gone := rows["trainings_diverged"].iloc[0]:
                 remark = f" ({gone} of {rows['trainings'].iloc[0]} trainings)"
-                found[notes.DIVERGED].setdefault(framework, {}).setdefault(remark, []).append(depth)
+                found.add(notes.DIVERGED, remark, "", framework, depth)
         if "valid" not in set(mine["chosen_on"]):
             unvalidated.append(FRAMEWORKS[framework])
-    texts = (notes.sentence(word, {"": notes.in_words(by, NET_DEPTHS, ran)}) for word, by in found.items())
     unrecorded = [f"Validation error was not recorded: {', '.join(unvalidated)}."] if unvalidated else []
-    return [*notes.absent_frameworks(ran), *filter(None, texts), *unrecorded]
+    return [*found.sentences((notes.NO_RUN, notes.DIVERGED)), *unrecorded]

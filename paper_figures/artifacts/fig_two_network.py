@@ -96,10 +96,8 @@ def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
 
 def _panel(axes: Axes, points: pd.DataFrame, *, log: bool) -> None:
     guesses = sorted(set(points["constant_guess"]))
-    curves = points[["method", "source", "obtained", *NUMBERS]]
-    guess = curves.iloc[:1].assign(method="guess", iteration=1)  # the axis spans the guesses too
-    levels = [guess.assign(value=level, source=str(level)) for level in guesses]
-    panels.values_axis(axes, pd.concat([curves, *levels]), log=log, headroom=1.3)
+    curves = points[["method", "source", *NUMBERS]]
+    panels.values_axis(axes, curves, log=log, headroom=1.3, also=guesses)
     left, end = axes.get_xlim()
     for level in guesses:
         axes.plot([left, end], [level, level], **GUESS)

@@ -130,22 +130,18 @@ def _notes(points: pd.DataFrame) -> list[str]:
     ran = notes.frameworks_of(points)
     if not ran:
         return ["No run of DNI together with joint backprop."]
-    found: dict[str, dict[str, notes.Found]] = {"Not reached (crosses)": {}, "No goal": {}, notes.NO_RUN: {}}
+    found = notes.Notes(PERIODS, ran)
     words = {"n_never": "Not reached (crosses)", "n_no_goal": "No goal"}
     digits = points[points["clock"] == "digits"]
     for (network, title), framework in itertools.product(NETWORKS.items(), ran):
         rows = digits[(digits["network"] == network) & (digits["source"] == framework)].set_index("period")
         for period in PERIODS.colours:
             if period not in rows.index:
-                found[notes.NO_RUN].setdefault(title, {}).setdefault(framework, {}).setdefault("", []).append(period)
+                found.add(notes.NO_RUN, "", title, framework, period)
                 continue
             row = rows.loc[period]
             for count, word in words.items():
                 if row[count]:
                     remark = notes.count_in_brackets(row[count], row[COUNTS].sum())
-                    found[word].setdefault(title, {}).setdefault(framework, {}).setdefault(remark, []).append(period)
-    texts = (
-        notes.sentence(word, {title: notes.in_words(by, PERIODS, ran) for title, by in by_title.items()})
-        for word, by_title in found.items()
-    )
-    return [*notes.absent_frameworks(ran), *filter(None, texts)]
+                    found.add(word, remark, title, framework, period)
+    return found.sentences((*words.values(), notes.NO_RUN))

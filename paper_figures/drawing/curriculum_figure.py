@@ -66,7 +66,7 @@ def make(
         "curriculum, so its steps have the same height though the lengths grow unevenly. Methods are shifted slightly "
         "so that lines at the same height are all visible.",
         "Data: iterations x truncation length T x batch size.",
-        DIAMONDS if papers else NO_DIAMONDS,
+        DIAMONDS if papers else NO_DIAMONDS if runs else "",
         *notes_on_replicas(points, titles_of(points)),
     ]
     return figure_files(
@@ -121,22 +121,18 @@ def titles_of(points: pd.DataFrame) -> dict[tuple[str, int], str]:
 
 def notes_on_replicas(points: pd.DataFrame, titles: dict[tuple[str, int], str]) -> list[str]:
     """Sentences about methods without a run, and about replicas that diverged."""
-    ran = notes.frameworks_of(ours(points))
-    found: dict[str, dict[str, notes.Found]] = {notes.NO_RUN: {}, notes.DIVERGED: {}}
+    found = notes.Notes(METHODS, notes.frameworks_of(ours(points)))
     for (dataset, length), title in titles.items():
-        for framework, method in itertools.product(ran, METHODS.colours):
+        for framework, method in itertools.product(found.ran, METHODS.colours):
             place = {"dataset": dataset, "truncation_length": length, "method": method, "source": framework}
             mine = points[(points[list(place)] == list(place.values())).all(axis=1)]
             diverged = int((mine["event"] == "diverged").sum())
-            word = notes.NO_RUN if mine.empty else notes.DIVERGED if diverged else ""
-            remark = notes.count_in_brackets(diverged, mine["seed"].nunique()) if diverged else ""
-            if word:
-                found[word].setdefault(title, {}).setdefault(framework, {}).setdefault(remark, []).append(method)
-    sentences = [
-        notes.sentence(word, {title: notes.in_words(by, METHODS, ran) for title, by in by_title.items()})
-        for word, by_title in found.items()
-    ]
-    return [*notes.absent_frameworks(ran), *filter(None, sentences)]
+            if mine.empty:
+                found.add(notes.NO_RUN, "", title, framework, method)
+            elif diverged:
+                remark = notes.count_in_brackets(diverged, mine["seed"].nunique())
+                found.add(notes.DIVERGED, remark, title, framework, method)
+    return found.sentences((notes.NO_RUN, notes.DIVERGED))
 
 
 def legend_of(points: pd.DataFrame) -> list[Line2D]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -25,21 +26,44 @@ def curve_notes(
         titles: by value of `panel`, the names of the panels; none if there is one panel.
     """
     points = ours(points)
-    found: dict[str, dict[str, Found]] = {NO_RUN: {}, DIVERGED: {}, SINGLE: {}}
+    ran = frameworks_of(points)
+    notes = Notes(family, ran)
     for value, title in (titles or {None: ""}).items():
         here = points[points[panel] == value] if titles else points
-        for framework in frameworks_of(points):
+        for framework in ran:
             for key in family.colours:
-                curve = here[(here["source"] == framework) & (here[family.field] == key)]
-                word, remark = _remark(curve)
-                if word:
-                    found[word].setdefault(title, {}).setdefault(framework, {}).setdefault(remark, []).append(key)
-    ran = frameworks_of(points)
-    sentences = [
-        sentence(word, {title: in_words(by, family, ran) for title, by in by_title.items()})
-        for word, by_title in found.items()
-    ]
-    return [*absent_frameworks(ran), *filter(None, sentences)]
+                notes.add(
+                    *_remark(here[(here["source"] == framework) & (here[family.field] == key)]), title, framework, key
+                )
+    return notes.sentences((NO_RUN, DIVERGED, SINGLE))
+
+
+@dataclass
+class Notes:
+    """Collects what holds for values of a family, and says it in one sentence for each kind of note.
+
+    Attributes:
+        ran: the frameworks with a run.
+    """
+
+    family: Family
+    ran: list[str]
+    _found: dict[str, dict[str, Found]] = field(default_factory=dict)
+
+    def add(self, word: str, remark: str, title: str, framework: str, value: Any) -> None:
+        """Adds a note of the kind `word` (if empty, nothing) about a value in the panel `title`."""
+        if word:
+            by_title = self._found.setdefault(word, {})
+            by_title.setdefault(title, {}).setdefault(framework, {}).setdefault(remark, []).append(value)
+
+    def sentences(self, words: Iterable[str]) -> list[str]:
+        """A sentence about a framework that has no run, then one for each of these kinds that has a note."""
+        found = {word: self._found.get(word, {}) for word in words}
+        texts = (
+            sentence(word, {title: in_words(by, self.family, self.ran) for title, by in by_title.items()})
+            for word, by_title in found.items()
+        )
+        return [*absent_frameworks(self.ran), *filter(None, texts)]
 
 
 def _remark(curve: pd.DataFrame) -> tuple[str, str]:

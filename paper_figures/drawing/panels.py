@@ -88,18 +88,27 @@ def below_top(axes: Axes, points: pd.DataFrame) -> pd.DataFrame:
     return points[~(points["value"] > axes.get_ylim()[1])]
 
 
-def values_axis(axes: Axes, points: pd.DataFrame, *, log: bool, headroom: float = 1.4, footroom: float = 0.8) -> None:
+def values_axis(
+    axes: Axes,
+    points: pd.DataFrame,
+    *,
+    log: bool,
+    headroom: float = 1.4,
+    footroom: float = 0.8,
+    also: Sequence[float] = (),
+) -> None:
     """Sets a y axis from zero, or if logarithmic from `footroom` times the lowest value, to `headroom` times the
     highest final value.
 
     Higher values, such as those at the start of training, are cut off; infinite headroom shows them all. A value of
-    zero is below any logarithmic axis: its line leaves the panel.
+    zero is below any logarithmic axis: its line leaves the panel. The axis also spans the values in `also`.
     """
     shown = points[(points["iteration"] > 0) & (points["value"] > 0)]
-    low, high = 1, 100
+    low, high = 1.0, 100.0
     if len(shown):
         ends = at_the_end(shown)["value"]
         low, high = shown["value"].min() * footroom, min(shown["value"].max() * 1.25, ends.max() * headroom)
+    low, high = min([low, *(value * footroom for value in also)]), max([high, *(value * 1.1 for value in also)])
     if log:
         axes.set_yscale("log")
         axes.set_ylim(low, high)
