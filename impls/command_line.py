@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
@@ -29,6 +30,8 @@ ADVICE = {
     errno.ENAMETOOLONG: "Choose a shorter path.",
     errno.EMFILE: "Raise the limit of open files: ulimit -n 4096.",
 }
+
+_for_programmers = warnings.formatwarning
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,6 +97,7 @@ def run_program(main: Callable[[], int] | str) -> NoReturn:
     _occupy_standard_files()
     streams = [_Lasting(sys.stdout), _Lasting(sys.stderr)]
     sys.stdout, sys.stderr = streams
+    warnings.formatwarning = _warning_in_words
     before = signal.getsignal(signal.SIGINT)
     if isinstance(main, str):
         if before is signal.default_int_handler:
@@ -114,6 +118,15 @@ def run_program(main: Callable[[], int] | str) -> NoReturn:
         print(f"error: the output could not be written: {in_words(lost)}", file=sys.stderr)
         code = code or MISTAKE
     sys.exit(code)
+
+
+def _warning_in_words(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """One line, without the place in the code, which helps only with warnings for programmers."""
+    if category is UserWarning:
+        return f"warning: {message}\n"
+    return _for_programmers(message, category, filename, lineno, line)
 
 
 def _occupy_standard_files() -> None:

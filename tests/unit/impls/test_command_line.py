@@ -17,9 +17,11 @@ from impls.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
-import sys
+import sys, warnings
 from impls.command_line import run_program
 def main():
+    warnings.warn('a long way')
+    warnings.warn('going away', DeprecationWarning)
     for line in range(20000):
         print("a line of text", line)
         if line % 1000 == 0:
@@ -44,6 +46,12 @@ def test_work_goes_on_after_its_reader_has_gone(tmp_path, shell):
     found = run(tmp_path / "done", shell)
     assert (found.returncode, (tmp_path / "done").exists()) == (0, True)
     assert "Traceback" not in found.stderr
+
+
+def test_a_warning_for_users_is_one_line(tmp_path):
+    lines = run(tmp_path / "done", "RUN").stderr.splitlines()
+    assert [line for line in lines if "a long way" in line] == ["warning: a long way"]
+    assert any(line.endswith("DeprecationWarning: going away") for line in lines)  # says where, as usual
 
 
 @pytest.mark.parametrize("shell", ["RUN 2>&-", "RUN >&- 2>&-", "RUN <&- >&- 2>&-"])
