@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
+# Empty, it lets pip install the newest versions that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
 PYTEST_ARGS ?=
 SNAKEMAKE_ARGS ?=
 
@@ -65,7 +67,7 @@ clean: ## remove .venv and caches; results/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv whose Python does not start (incomplete, or moved here from elsewhere) is made again.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 			echo "error: Python 3.11 or newer is needed, and '$(PYTHON)' is `$(PYTHON) --version 2>&1 || true`." >&2; \
@@ -73,5 +75,5 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "making .venv with `$(PYTHON) --version`"; \
 		$(PYTHON) -m venv --clear .venv || { \
 			echo "error: $(PYTHON) cannot make virtual environments (on Debian: install python3-venv)." >&2; exit 1; }; }
-	$(VENV_PYTHON) -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(VENV_PYTHON) -m pip install $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[$(EXTRAS)]'
 	@touch $@

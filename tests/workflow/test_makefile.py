@@ -82,6 +82,11 @@ def test_changed_requirements_are_installed_into_the_same_environment(make, tmp_
         os.utime(tmp_path / name, (1, 1))
 
 
+def test_without_constraints_the_newest_versions_are_installed(make):
+    assert INSTALL.replace("--constraint constraints.txt ", "") in make("make", "test", "CONSTRAINTS=")[1]
+    assert make("make", "test", "CONSTRAINTS=")[1] == [PYTEST]
+
+
 @pytest.mark.parametrize("broken", ["-m venv", "-m pip install"])
 def test_an_interrupted_set_up_is_taken_up_again(make, broken: str):
     result, calls = make("make", "test", broken=broken)

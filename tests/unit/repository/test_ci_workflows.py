@@ -39,7 +39,7 @@ RIGHTS = {
 
 
 def test_every_recipe_is_there_and_explained(root):
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "gpu.yml", "release.yml"]
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "gpu.yml", "nightly.yml", "release.yml"]
     page = (root / "docs" / "ci.md").read_text()
     assert all(path.name in page for path in WORKFLOWS)
 
@@ -96,6 +96,7 @@ def test_every_command_exists(path, root):
         "ci.yml": {"lint", "test", "reproduce"},
         "docs.yml": {"docs"},
         "gpu.yml": {".venv/installed-cuda", "gpu-check", "compare"},
+        "nightly.yml": {".venv/installed-cpu", "test"},
         "release.yml": {".venv/installed-cpu"},
     }
     assert set(seen) == wanted[path.name]
