@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
 from pathlib import Path
+
+import yaml
 
 PYTHON_OF_DEBIAN = {"bookworm": (3, 11), "trixie": (3, 13)}
 
@@ -49,3 +52,17 @@ def test_the_python_of_the_image_is_supported(root: Path):
     base = re.fullmatch(r"debian:(\w+)-slim", next(words[1] for words in instructions(root) if words[0] == "FROM"))[1]
     required = tomllib.loads((root / "pyproject.toml").read_text())["project"]["requires-python"]
     assert PYTHON_OF_DEBIAN[base] >= tuple(map(int, required.removeprefix(">=").split(".")))
+
+
+def test_the_image_is_used_where_it_puts_the_suite(root: Path):
+    """By the recipe for CI with the arguments that it has, and by the development container."""
+    (folder,) = [words[1] for words in instructions(root) if words[0] == "WORKDIR"]
+    text = (root / ".devcontainer" / "devcontainer.json").read_text()
+    container = json.loads(re.sub(r"^ *//.*", "", text, flags=re.MULTILINE))
+    assert container["workspaceFolder"] == folder
+    assert (root / ".devcontainer" / container["build"]["dockerfile"]).resolve() == root / "Dockerfile"
+
+    job = yaml.safe_load((root / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["image"]
+    build = next(step["run"] for step in job["steps"] if "docker build" in step.get("run", ""))
+    arguments = {words[1].split("=")[0] for words in instructions(root) if words[0] == "ARG"}
+    assert set(re.findall(r"--build-arg (\w+)", build)) <= arguments
