@@ -27,8 +27,9 @@ if not workflow.overwrite_configfiles:
 report: "workflows/report/description.rst"
 
 
-# A container in which `make reproduce` works. Jobs use it only with --software-deployment-method apptainer.
-container: "docker://python:3.12"
+# The image of Dockerfile as a file of Apptainer: docs/image.md says how to make it; none is published. Jobs use it only
+# with --software-deployment-method apptainer. Snakemake's linter requires that the workflow names one.
+container: "dni.sif"
 
 
 include: "workflows/common.smk"

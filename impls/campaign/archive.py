@@ -102,7 +102,7 @@ def unpack(file: Path, out: Path) -> None:
             count = 0
             for member in archive:
                 if member.isfile() and Path(member.name).name in (RECORD, CURVES, CHECKPOINT):
-                    archive.extract(member, temporary, filter="data")
+                    _extract(archive, member, temporary)
                     count += 1
                 elif member.name == COUNT:
                     last = archive.extractfile(member)
@@ -144,6 +144,21 @@ def _write(file: Path, content: bytes, file_bytes: int) -> int:
     for path in {file, *file.parent.glob(f"{file.name}.*-of-*")} - set(names):  # of an earlier pack
         path.unlink(missing_ok=True)
     return len(names)
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a file of an archive into the folder. (The filters of `tarfile` need Python 3.11.4; Debian 12 has 3.11.2.)
+
+    Raises:
+        tarfile.ReadError: the file's name leads out of the folder, or it has no content.
+    """
+    place = folder / member.name
+    content = archive.extractfile(member)
+    if content is None or not place.resolve().is_relative_to(folder.resolve()):
+        raise tarfile.ReadError(f"{member.name} is not a file of a pack")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with content, place.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _read(file: Path) -> bytes:

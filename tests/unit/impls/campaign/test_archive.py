@@ -140,3 +140,14 @@ def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path, out, jobs):
         else:
             assert contents(tmp_path / str(i)) == contents(tmp_path / "whole")
     assert refused > 0.95 * len(range(0, len(packed), 400))
+
+
+@pytest.mark.parametrize("folder", ["..", "/", "a/../.."], ids=["above", "absolute", "by a detour"])
+def test_a_file_that_leads_out_of_the_folder_is_refused(tmp_path, folder):
+    if folder == "/":
+        folder = str(tmp_path)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo(f"{folder}/run.json"))
+    with pytest.raises(UserError):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "new")
+    assert not list(tmp_path.rglob("run.json"))
