@@ -48,6 +48,10 @@ include: "workflows/publish.smk"
 include: "workflows/report.smk"
 
 
+# On a cluster only trainings are jobs of its own: the others take seconds, and only this machine may have a network.
+workflow.localrules(*(rule.name for rule in workflow.rules if not rule.name.startswith("train_")))
+
+
 rule all:
     """Train every cell of the preset, draw its tables and figures, judge its claims, make the report (default)."""
     default_target: True

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from impls.campaign.options import CampaignOptions
-from impls.command_line import Parser, run_command
+from impls.command_line import UNFINISHED, Parser, run_command
 from impls.data import names as data_names
 from impls.engine.options import Options
 from impls.engine.spec import CellSpec
@@ -50,7 +50,8 @@ exit codes: 0 as planned (everything is done, or the time is over), 1 a cell fai
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit code.
 
-    0 done, 1 a cell of a campaign failed, 2 something must be changed, 130 stopped.
+    0 done, 1 a cell of a campaign failed, 2 something must be changed, 75 a training reached its --max-minutes, 130
+    stopped.
     """
     watch_parent()
     parsed = build_parser().parse_args(arguments)
@@ -110,6 +111,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fields(data_parser, Options, only="data")
     data_parser.add_argument("--output", type=Path, help="file for the manifest, as JSON")
     data_parser.set_defaults(run=_data)
+
+    makespan_parser = commands.add_parser(
+        "makespan", help="estimate how long a preset takes on several devices, such as the GPUs of a cluster"
+    )
+    makespan_parser.add_argument("--configfile", type=Path, default=Path("config/paper.yaml"), help="(%(default)s)")
+    makespan_parser.add_argument(
+        "--devices", type=int, nargs="+", default=[1, 8, 64], metavar="N", help="numbers of devices (default: 1 8 64)"
+    )
+    makespan_parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda", help="their kind (%(default)s)")
+    makespan_parser.set_defaults(run=_makespan)
 
     sources_parser = commands.add_parser("sources", help="list the source files that a training job depends on")
     sources_parser.add_argument("experiment", choices=experiments())
@@ -171,7 +182,7 @@ def _in_words(error: ErrorDetails) -> str:
     return f"--{str(error['loc'][0]).replace('_', '-')}: {message} (given: {error['input']})"
 
 
-def _train(parsed: argparse.Namespace) -> None:
+def _train(parsed: argparse.Namespace) -> int:
     spec = _from_flags(spec_class(parsed.experiment), parsed)
     options = _from_flags(Options, parsed)
     assert isinstance(spec, CellSpec)
@@ -183,6 +194,7 @@ def _train(parsed: argparse.Namespace) -> None:
     if record.diverged_seeds:
         print(f"diverged, with values that are not finite: seeds {', '.join(map(str, record.diverged_seeds))}")
     print(f"{record.status} at iteration {record.iteration_reached} of {record.iterations}, {rate}")
+    return 0 if record.status == "complete" else UNFINISHED
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:
@@ -212,6 +224,16 @@ def _list(parsed: argparse.Namespace) -> None:
     from impls.presets import describe_cells
 
     for line in describe_cells(parsed.configfile):
+        print(line)
+
+
+def _makespan(parsed: argparse.Namespace) -> None:
+    from impls.makespan import describe
+    from impls.presets import load_preset
+
+    if min(parsed.devices) < 1:
+        raise UserError("--devices: each number must be 1 or more")
+    for line in describe(load_preset(parsed.configfile).model_copy(update={"device": parsed.device}), parsed.devices):
         print(line)
 
 

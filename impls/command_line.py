@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn
 from impls.errors import UserError, nearest
 
 MISTAKE = 2  # exit code: something outside the code must be changed
+UNFINISHED = 75  # exit code: a training reached its time limit before its end; the same command goes on
 STOPPED = 130  # exit code after a stop signal, as a shell has it after Ctrl-C
 ADVICE = {
     errno.EACCES: "Check its permissions, or choose another place.",

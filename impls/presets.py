@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PrivateAttr, ValidationError, field_validator
 
 from impls.engine.machine import finds_gpu
 from impls.engine.options import flags
@@ -47,7 +47,10 @@ class Preset(ClosedModel):
     first_seed: FirstSeed = Field(0, description="seed of the first replica; the others count up from it")
     precision: Precision = Field("fp32", description="arithmetic of training")
     max_minutes: PositiveFloat | None = Field(
-        None, description="stop each cell at a checkpoint after this many minutes"
+        None, description="stop each cell at a checkpoint after this many minutes; the same command goes on"
+    )
+    checkpoint_minutes: NonNegativeFloat = Field(
+        5.0, description="minutes between checkpoints, the most that a kill loses; 0: at every launch"
     )
     experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
     _listed: dict[str, dict] = PrivateAttr(default_factory=dict)  # see `_cells_and_blocks`
@@ -176,7 +179,7 @@ def train_command(
 ) -> str:
     """The shell command that trains one cell of `cells(preset, experiment)`, with every flag that decides its result.
 
-    The caller adds `--max-minutes`, `--threads` and `--resume`. `output` replaces the preset's folder.
+    The caller adds `--resume`, `--threads` and the limits (`limits`). `output` replaces the preset's folder.
     """
     values = {
         "framework": framework,
@@ -190,6 +193,11 @@ def train_command(
         "output": output or result_directory(preset, experiment, cell, framework),
     }
     return shlex.join(["python", "-m", "impls", "train", experiment, *flags(values)])
+
+
+def limits(preset: Preset) -> str:
+    """The flags that say when a training saves and stops, and that change no result."""
+    return shlex.join(flags({"checkpoint_minutes": preset.checkpoint_minutes, "max_minutes": preset.max_minutes}))
 
 
 def uses_gpu(preset: Preset) -> bool:

@@ -22,7 +22,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from impls.durations import duration
-from impls.training_logs import Bar, last_bar, last_lines
+from impls.training_logs import Bar, is_unfinished, last_bar, last_lines
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -51,7 +51,8 @@ class Terminal(logging.Handler):
         self.running: dict[int, float] = {}  # job -> its start
         self.seconds: dict[str, list[float]] = {}  # of the finished jobs of each rule
         self.most_at_once = 0
-        self.failed: Counter[str] = Counter()  # jobs by rule
+        self.failed: dict[int, str] = {}  # job -> its rule; not those that are tried again
+        self.unfinished: dict[int, str] = {}  # the same, of trainings that saved a checkpoint and stopped
         self.interrupted = False
         self.ended = threading.Event()
         self.events = {
@@ -87,9 +88,10 @@ class Terminal(logging.Handler):
 
     def line(self) -> str:
         """How far the workflow is."""
-        minutes, failed, left = (time.monotonic() - self.started) / 60, self.failed.total(), self.seconds_left()
+        minutes, left = (time.monotonic() - self.started) / 60, self.seconds_left()
         parts = [f"{duration(minutes)}: {self._done()} of {self.total.total()} jobs done"]
-        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{len(self.unfinished)} stopped before their end"] if self.unfinished else []
+        parts += [f"{len(self.failed)} failed"] if self.failed else []
         parts += [f"about {duration(left / 60)} left"] if left is not None else []
         running = "; ".join(_name(self.jobs[job]) + _bar_text(self.jobs[job]) for job in list(self.running))
         return _shortened(f"{', '.join(parts)}; running: {running or 'nothing'}")
@@ -116,7 +118,8 @@ class Terminal(logging.Handler):
                 return None
             mean = statistics.fmean(like) if like else 0.0
             of_rule = running.get(rule, [])
-            waiting = total - len(self.seconds.get(rule, [])) - self.failed[rule] - len(of_rule)
+            ended = [*self.failed.values(), *self.unfinished.values()].count(rule)
+            waiting = total - len(self.seconds.get(rule, [])) - ended - len(of_rule)
             all_left += mean * max(0, waiting)
             all_left += sum(max(0.0, mean - elapsed) if left is None else left for elapsed, left in of_rule)
         return all_left / max(1, self.most_at_once)
@@ -134,6 +137,8 @@ class Terminal(logging.Handler):
 
     def _on_job_info(self, record: Any) -> None:
         self.jobs[record.jobid] = vars(record)
+        self.failed.pop(record.jobid, None)
+        self.unfinished.pop(record.jobid, None)
         self.running[record.jobid] = time.monotonic()
         self.most_at_once = max(self.most_at_once, len(self.running))
 
@@ -145,7 +150,10 @@ class Terminal(logging.Handler):
         self.running.pop(record.jobid, None)
         if self.interrupted:
             return
-        self.failed[record.rule_name] += 1
+        if any(is_unfinished(Path(log)) for log in record.log):
+            self.unfinished[record.jobid] = record.rule_name
+            return
+        self.failed[record.jobid] = record.rule_name
         say(f"FAILED: {_name(self.jobs[record.jobid])}")
         for log in record.log:
             for line in last_lines(Path(log)):
@@ -170,9 +178,11 @@ class Terminal(logging.Handler):
         if self.interrupted:
             self.ended.set()
             say("Stopped. Nothing is lost: the same command goes on.")
-        elif self.failed:
-            jobs = f"{self.failed.total()} of {self.total.total()} jobs failed, {self._done()} are done"
-            say(f"{jobs}. The same command tries the rest again.")
+        elif self.failed or self.unfinished:
+            parts = [f"{self._done()} of {self.total.total()} jobs are done"]
+            parts += [f"{len(self.unfinished)} stopped before their end"] if self.unfinished else []
+            parts += [f"{len(self.failed)} failed"] if self.failed else []
+            say(f"{', '.join(parts)}. The same command goes on with the rest.")
         else:
             say(record.getMessage())
 

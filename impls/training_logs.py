@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOG_LINES = 8
+UNFINISHED_LINES = ("partial at iteration", "stopped at iteration")  # the last line of `train`, if it may go on
 BAR = re.compile(r"(\d+)%\|.*<([\d:?]+), [^,\]]*(?:, ([^,\]]*))?")  # the percentage, the time left, what it does
 
 
@@ -26,6 +27,11 @@ def last_bar(log: Path) -> Bar | None:
     percent, left, doing = bars[-1].groups()
     known = None if "?" in left else sum(int(part) * 60**power for power, part in enumerate(reversed(left.split(":"))))
     return Bar(int(percent), known, doing or "")
+
+
+def is_unfinished(log: Path) -> bool:
+    """Whether the log ends with a training that was stopped: by its time limit or by a signal."""
+    return any(line.startswith(UNFINISHED_LINES) for line in _lines(log)[-1:])
 
 
 def last_lines(log: Path) -> list[str]:

@@ -3,6 +3,7 @@ import re
 import shlex
 import sys
 import time
+from functools import cache
 from glob import glob
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
 from impls.errors import UserError
-from impls.presets import cells, check_name, load_preset, train_command, uses_gpu
+from impls.job_requests import memory_mb, minutes
+from impls.presets import cells, check_name, limits, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.staleness import needs_training
 from impls.terminal import show_in_terminal
@@ -52,10 +54,8 @@ NEWER = Path(".snakemake/newer-than-results")
 NEWER.parent.mkdir(exist_ok=True)
 NEWER.touch()
 
-# The number of GPUs that a training uses; the profile sets how many there are.
-GPUS = int(uses_gpu(PRESET))
-# A resource, not a part of the command, so that a change of the limit does not make finished cells stale.
-TIME_LIMIT = f"--max-minutes {PRESET.max_minutes:g}" if PRESET.max_minutes else ""
+# A resource, not a part of the command, so that a change of the limits does not make finished cells stale.
+LIMITS = limits(PRESET)
 
 # Every experiment's workflow file adds its experiment.
 EXPERIMENTS = []
@@ -124,6 +124,12 @@ class Experiment:
     def command(self, wildcards):
         return train_command(PRESET, self.name, self.cell(wildcards), wildcards.framework)
 
+    def memory_mb(self, wildcards, attempt):
+        return memory_mb(PRESET, self.name, self.cell(wildcards), attempt)
+
+    def minutes(self, wildcards, attempt):
+        return minutes(PRESET, self.name, self.cell(wildcards), wildcards.framework, attempt)
+
     def message(self):
         return f"{self.name}, {{wildcards.framework}}: " + ", ".join(f"{f} {{wildcards.{f}}}" for f in self.fields)
 
@@ -162,6 +168,17 @@ class Experiment:
 
     def drawings(self):
         return self.table_files() + self.figure_files()
+
+
+@cache
+def gpus():
+    """The number of GPUs that a training uses; the profile says how many there are."""
+    if workflow.non_local_exec and PRESET.device == "auto":
+        raise WorkflowError(
+            "device: auto looks for a GPU on this machine, but the jobs run on others. Say which device they use: "
+            "--config device=cuda or --config device=cpu"
+        )
+    return int(uses_gpu(PRESET))
 
 
 def runs_of(artifact, base):

@@ -15,11 +15,16 @@ for experiment in EXPERIMENTS:
             experiment.log(),
         threads: 1
         resources:
-            gpu=GPUS,
-            time_limit=TIME_LIMIT,
+            gpu=lambda wildcards: gpus(),
+            mem_mb=experiment.memory_mb,
+            runtime=experiment.minutes,
+            limits=LIMITS,
         params:
             command=experiment.command,
         message:
             experiment.message()
         shell:
-            "{params.command} --threads {threads} --resume {resources.time_limit} > {log:q} 2>&1"
+            # Snakemake removes the log before each attempt. Its second name keeps what it has.
+            "touch {log:q}.all && ln -f {log:q}.all {log:q} && "
+            # Without a shell in between, a signal reaches the training, which saves a checkpoint before it ends.
+            "exec {params.command} --threads {threads} --resume {resources.limits} >> {log:q} 2>&1"

@@ -16,7 +16,7 @@ from impls.campaign.job_state import record_of, state_of
 from impls.campaign.schedule import START_SECONDS, Entry
 from impls.campaign.time_estimates import Rates
 from impls.campaign.training_process import Child, Progress
-from impls.command_line import in_words
+from impls.command_line import UNFINISHED, in_words
 from impls.engine.launches import STEPS_PER_LAUNCH
 from impls.engine.run_folder import CHECKPOINT
 from impls.engine.stop_signals import handling
@@ -122,7 +122,7 @@ class Supervisor:
             self.start_seconds = max(self.start_seconds, time.monotonic() - child.started - done.seconds)
         if child.asked_at is not None:
             self.stop_factor = max(self.stop_factor, (time.monotonic() - child.asked_at) / self._stop_estimate(job))
-        stopped = code == 0 or (child.times_asked and code in (130, -signal.SIGTERM, -signal.SIGKILL))
+        stopped = code == UNFINISHED or (child.times_asked and code in (130, -signal.SIGTERM, -signal.SIGKILL))
         if now.done:
             diverged = record.diverged_seeds if record is not None else []
             text = f"diverged: seeds {', '.join(map(str, diverged))}" if diverged else ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from impls import cli as impls_cli
 from impls.campaign.archive import pack, unpack
 from impls.campaign.job_list import load_campaign
+from impls.command_line import UNFINISHED
 from impls.errors import UserError
 from paper_figures import cli as figures_cli
 from paper_figures.runs import all_runs
@@ -61,7 +62,8 @@ def results(place: Path) -> Path:
         out = folder / "feedforward/dataset~mnist/model~fcn/depth~3/method~cdni" / framework
         words = [*TRAIN, "--framework", framework, "--output", str(out)]
         words += ["--max-minutes", "0.00001"] if framework == "jax" else []
-        must(command(impls_cli.main, *words)[0] == 0, f"{words} failed")
+        expected = UNFINISHED if framework == "jax" else 0
+        must(command(impls_cli.main, *words)[0] == expected, f"{words} failed")
     return folder
 
 

@@ -96,8 +96,30 @@ def test_a_failure_shows_its_error_its_log_and_its_command(shown, capsys):
         "      looked at 29",
         f"    log: {shown.log}",
         "    command: python -m impls",
-        "1 of 5 jobs failed, 0 are done. The same command tries the rest again.",
+        "0 of 5 jobs are done, 1 failed. The same command goes on with the rest.",
     ]
+
+
+@pytest.mark.parametrize("last", ["partial at iteration 20 of 200", "stopped at iteration 20; --resume continues"])
+def test_a_training_that_was_stopped_is_no_failure(shown, capsys, last):
+    event(shown, "run_info", stats=TRAININGS)
+    start(shown, 1)
+    shown.log.write_text(f" 10%|#  | 20/200 [00:01<00:09, 1 model-steps/s]\n{last}\n")
+    event(shown, "job_error", jobid=1, rule_name="train_unlock", log=[str(shown.log)], shellcmd="python")
+    assert "1 stopped before their end" in shown.line()
+    event(shown, "error", "At least one job failed", exception="WorkflowError")
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "0 of 5 jobs are done, 1 stopped before their end. The same command goes on with the rest."
+    ]
+
+
+def test_a_job_that_is_tried_again_counts_as_running(shown):
+    event(shown, "run_info", stats=TRAININGS)
+    start(shown, 1)
+    event(shown, "job_error", jobid=1, rule_name="train_unlock", log=[], shellcmd="")
+    assert "1 failed" in shown.line()
+    start(shown, 1)
+    assert "failed" not in shown.line()
 
 
 def test_ctrl_c_is_answered_once_and_hides_what_it_causes(shown, capsys):

@@ -1,0 +1,78 @@
+"""What a training asks of a cluster: minutes and memory, estimated from its spec and the published rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+from impls.campaign.device import Device
+from impls.campaign.job_list import Job, Stage
+from impls.campaign.time_estimates import PUBLISHED, Rates
+from impls.engine.memory import estimated_bytes
+from impls.engine.record import RunRecord
+from impls.presets import Preset
+
+START_MINUTES = 5.0  # Python, the framework and its compiler, on a slow file system
+SAVING_MINUTES = 3.0  # to write the last checkpoint
+MARGIN = 2.0  # estimates are that rough
+# Floating-point operations per second of a matrix product: of one core, of a GPU such as the A100 in float32. Used as
+# long as no run on such a device is published.
+LIMITS = {"cpu": 5e10, "cuda": 2e13}
+
+
+class AnyDevice(Rates):
+    """Rates of runs on any device of a kind: where a job will run is not known."""
+
+    def _is_of_here(self, record: RunRecord) -> bool:
+        return (record.device["kind"], record.precision) == (self.device.kind, self.precision)
+
+    def _limit(self, framework: str) -> float:
+        return LIMITS[self.device.kind]
+
+
+def minutes(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str, attempt: int = 1) -> int:
+    """Minutes of a training: twice the estimate, and more at each attempt; `max_minutes` if that is less.
+
+    A training that meets the limit saves a checkpoint, from which the next attempt goes on.
+    """
+    needed = START_MINUTES + MARGIN * attempt * estimated_minutes(preset, experiment, cell, framework)
+    allowed = math.inf if preset.max_minutes is None else START_MINUTES + preset.max_minutes + SAVING_MINUTES
+    return math.ceil(min(needed, allowed))
+
+
+def estimated_minutes(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> float:
+    """Minutes of computing, without the start of a process and its compilation."""
+    job = _job(preset, experiment, cell, framework)
+    return _rates(preset).seconds(job, job.last_iteration) / 60
+
+
+def is_guess(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> bool:
+    """Whether no published run tells how fast a device of this kind is."""
+    return _rates(preset).rate(_job(preset, experiment, cell, framework)).basis == "guess"
+
+
+def memory_mb(preset: Preset, experiment: str, cell: Mapping[str, Any], attempt: int = 1) -> int:
+    """Megabytes of memory of a training, twice the estimate, and more at each attempt.
+
+    On a GPU most of it is the GPU's own memory, so this asks for too much rather than for too little.
+    """
+    job = _job(preset, experiment, cell, preset.frameworks[0])
+    return math.ceil(MARGIN * attempt * estimated_bytes(job.spec, job.replicas) / 1e6)
+
+
+@cache
+def published_rates(kind: Literal["cpu", "cuda"], precision: str) -> AnyDevice:
+    """The rates of all published runs on devices of a kind."""
+    rates = AnyDevice(Device(kind, "any", None), 1, precision)
+    rates.read_records([PUBLISHED])
+    return rates
+
+
+def _rates(preset: Preset) -> AnyDevice:
+    return published_rates("cuda" if preset.device == "cuda" else "cpu", preset.precision)
+
+
+def _job(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> Job:
+    return Job(Stage(title="preset", replicas=None, pause_at=None), preset, experiment, cell, framework, grows=False)

@@ -1,0 +1,64 @@
+"""What a training asks of a cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from impls import makespan
+from impls.job_requests import SAVING_MINUTES, START_MINUTES, estimated_minutes, memory_mb, minutes
+from impls.presets import cells, limits, load_preset
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def preset(request):
+    return load_preset("config/paper.yaml").model_copy(update={"device": request.param})
+
+
+def test_a_job_asks_for_twice_its_estimate_and_for_more_at_each_attempt(preset):
+    cell = cells(preset, "feedforward")[0]
+    once = estimated_minutes(preset, "feedforward", cell, "jax")
+    assert once > 10, "half a million iterations"
+    for attempt in (1, 2, 3):
+        asked = minutes(preset, "feedforward", cell, "jax", attempt)
+        assert asked == pytest.approx(START_MINUTES + 2 * attempt * once, abs=1)
+    assert memory_mb(preset, "feedforward", cell, 2) == pytest.approx(2 * memory_mb(preset, "feedforward", cell), abs=1)
+
+
+def test_more_work_asks_for_more(preset):
+    small, large = (
+        load_preset(
+            {
+                **dict(preset=name, data="embedded", device=preset.device, frameworks=["jax"], replicas=replicas),
+                "feedforward": [
+                    {
+                        "cells": {"dataset": ["mnist"], "model": ["fcn"], "depth": [depth], "method": ["cdni"]},
+                        "settings": {"iterations": 500_000},
+                    }
+                ],
+            }
+        )
+        for name, replicas, depth in (("small", 1, 3), ("large", 10, 6))
+    )
+    asked = [
+        (minutes(p, "feedforward", cell, "jax"), memory_mb(p, "feedforward", cell))
+        for p in (small, large)
+        for cell in cells(p, "feedforward")
+    ]
+    assert asked[0][0] < asked[1][0] and asked[0][1] < asked[1][1]
+
+
+def test_a_time_limit_of_the_preset_bounds_the_job(preset):
+    limited = preset.model_copy(update={"max_minutes": 60.0})
+    cell = cells(limited, "recurrent")[0]
+    assert minutes(limited, "recurrent", cell, "torch", 3) == START_MINUTES + 60 + SAVING_MINUTES
+    assert limits(limited) == "--checkpoint-minutes 5.0 --max-minutes 60.0"
+    assert limits(preset) == "--checkpoint-minutes 5.0"
+
+
+def test_more_devices_take_less_time_until_the_longest_training_bounds_it(preset):
+    lines = list(makespan.describe(preset, [1, 8, 10_000]))
+    assert lines[0].startswith("444 trainings, together ")
+    assert ("guess" in lines[1]) == (preset.device == "cuda"), "no run on a GPU is published yet"
+    longest = lines[-5].split(": ")[1].split(",")[0]
+    assert lines[-1].split()[0] == "10000" and longest in lines[-1]
+    assert [makespan.makespan([3, 1, 2, 2], devices) for devices in (1, 2, 3, 9)] == [8, 5, 3, 3]
