@@ -18,6 +18,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 # A smaller product (in multiply-adds) uses PyTorch's own library, which compiled code calls without Python.
 SMALL_PRODUCT = 300_000
+TRIES = 2
 
 
 def has_compiler() -> bool:
@@ -32,15 +33,21 @@ def can_be_compiled(program: fx.GraphModule) -> bool:
 
 
 def compiled(program: fx.GraphModule, arguments: tuple, otherwise: fx.GraphModule) -> Callable[..., None]:
-    """The program, recorded with `REPLACED`, compiled for these arguments and run once; `otherwise` if this fails."""
-    fast = torch.compile(program, fullgraph=True, dynamic=False)
-    try:
-        fast(*arguments)
-    except TorchDynamoException as error:
-        reason = str(error).strip().splitlines()[0]
-        warnings.warn(f"PyTorch's compiler failed, so this run continues without it, slower: {reason}", stacklevel=2)
-        return otherwise
-    return fast
+    """The program, recorded with `REPLACED`, compiled for these arguments and run once; `otherwise` if this fails.
+
+    It is tried twice: a stop signal to all processes of a job, as a cluster sends it, also ends the C++ compiler. The
+    steps before the stop would then be computed with other rounding.
+    """
+    for _ in range(TRIES):
+        fast = torch.compile(program, fullgraph=True, dynamic=False)
+        try:
+            fast(*arguments)
+        except TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+        else:
+            return fast
+    warnings.warn(f"PyTorch's compiler failed, so this run continues without it, slower: {reason}", stacklevel=2)
+    return otherwise
 
 
 def _product(a_MK: Tensor, b_NK: Tensor, bias_N: Tensor | None, *_unused: object) -> Tensor:

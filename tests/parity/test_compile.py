@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.backends.debugging import aot_eager
 
 from impls.engine import torch_compile
 from impls.registry import spec_class
@@ -70,6 +71,23 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(monkeypatch):
     plain, _ = advanced(experiment, spec, compiles=False)
     for name, value in plain.items():
         np.testing.assert_array_equal(compiled[name], value, err_msg=name)
+
+
+def test_a_compiler_that_was_ended_by_a_signal_is_tried_again(monkeypatch, recwarn):
+    tried = []
+
+    def fails_once(program, example_inputs):
+        tried.append(program)
+        if len(tried) == 1:
+            raise RuntimeError("C++ compile error")
+        return aot_eager(program, example_inputs)
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fails_once))
+    experiment, spec = ROWS[IDS.index(CELLS[0])]
+    run = runner(experiment, spec, "torch", captures=True, compiles=True)
+    run.advance(inputs_of(run, SEEDS, 0, 2))
+    assert (len(tried), run.execution) == (2, "compiled")
+    assert not [warning for warning in recwarn if "compiler failed" in str(warning.message)]
 
 
 def test_a_resumed_run_compiles_to_the_same_bits():
