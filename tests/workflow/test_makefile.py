@@ -25,7 +25,7 @@ FAKE_APT = """\
 #!/bin/sh
 echo "apt-get $@" >> "$CALLS"
 """
-BROWSER = ("chromium", "chromedriver")
+FOR_TESTS = ("chromium", "chromedriver", "slurmctld", "munged")
 PYTEST = "-m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder"
 INSTALL = "-m pip install --constraint constraints.txt --editable .[torch,jax,workflow,docs,dev]"
 SPHINX = "-m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs"
@@ -41,19 +41,19 @@ def make(root: Path, tmp_path: Path) -> Callable[..., tuple[subprocess.Completed
     programs.mkdir()
     # The system's programs, with a stand-in for the one that installs others.
     for program in {path.name: path for path in [*Path("/bin").iterdir(), *Path("/usr/bin").iterdir()]}.values():
-        if program.name not in (*BROWSER, "apt-get"):
+        if program.name not in (*FOR_TESTS, "apt-get"):
             (programs / program.name).symlink_to(program)
     for script, text in ((python, FAKE_PYTHON), (programs / "apt-get", FAKE_APT)):
         script.write_text(text)
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
 
     def run(
-        *command: str, broken: str = "no call at all", browser: bool = True
+        *command: str, broken: str = "no call at all", for_tests: bool = True
     ) -> tuple[subprocess.CompletedProcess, list[str]]:
         calls.write_text("")
-        for name in BROWSER:
+        for name in FOR_TESTS:
             (programs / name).unlink(missing_ok=True)
-            if browser:
+            if for_tests:
                 shutil.copy(programs / "apt-get", programs / name)
         ours = {"PYTHON": str(python), "CALLS": str(calls), "BROKEN": broken}
         # Started by `make test`, these tests must not hand on what that make was told.
@@ -152,13 +152,15 @@ def test_ci_lints_and_then_ends_with_the_tests(make):
     ]
 
 
-def test_ci_installs_the_browser_where_there_is_none(make):
+def test_ci_installs_the_browser_and_slurm_where_there_are_none(make):
     assert not any(call.startswith("apt-get") for call in make(".ci/run")[1])
-    result, calls = make(".ci/run", browser=False)
+    result, calls = make(".ci/run", for_tests=False)
     assert result.returncode == 0, result.stderr
-    assert calls[:2] == [
+    assert calls[:4] == [
         "apt-get update --quiet=2",
         "apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver",
+        "apt-get update --quiet=2",
+        "apt-get install --quiet=2 --yes --no-install-recommends slurm-wlm munge",
     ]
 
 

@@ -86,7 +86,8 @@ def test_every_command_exists(path, root):
             seen.append(words[1])
         if "-m" in words:
             module = words[words.index("-m") + 1]
-            assert importlib.util.find_spec(module), f"there is no module {module}"
+            # To look for pip would make setuptools replace a distutils that another test has imported.
+            assert module == "pip" or importlib.util.find_spec(module), f"there is no module {module}"
             if module == "benchmarks":
                 arguments = words[words.index("-m") + 2 :]
                 end = arguments.index("||") if "||" in arguments else len(arguments)
