@@ -1,4 +1,4 @@
-"""What a training asks of a cluster: minutes and memory, estimated from its spec and the published rates."""
+"""What a training requests from a cluster: minutes and memory, estimated from its spec and the published rates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAVING_MINUTES = 3.0  # to write the last checkpoint
 MARGIN = 2.0  # estimates are that rough
 # Floating-point operations per second of a matrix product: of one core, of a GPU such as the A100 in float32. Used as
 # long as no run on such a device is published.
-LIMITS = {"cpu": 5e10, "cuda": 2e13}
+ASSUMED_LIMITS = {"cpu": 5e10, "cuda": 2e13}
 
 
 class AnyDevice(Rates):
@@ -29,11 +29,11 @@ class AnyDevice(Rates):
         return (record.device["kind"], record.precision) == (self.device.kind, self.precision)
 
     def _limit(self, framework: str) -> float:
-        return LIMITS[self.device.kind]
+        return ASSUMED_LIMITS[self.device.kind]
 
 
 def minutes(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str, attempt: int = 1) -> int:
-    """Minutes of a training: twice the estimate, and more at each attempt; `max_minutes` if that is less.
+    """Minutes to request for a training: twice the estimate, and more at each attempt; `max_minutes` if that is less.
 
     A training that meets the limit saves a checkpoint, from which the next attempt goes on.
     """
@@ -49,14 +49,14 @@ def estimated_minutes(preset: Preset, experiment: str, cell: Mapping[str, Any], 
 
 
 def is_guess(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> bool:
-    """Whether no published run tells how fast a device of this kind is."""
+    """Whether the estimate is a guess, because no published run is like this one on such a device."""
     return _rates(preset).rate(_job(preset, experiment, cell, framework)).basis == "guess"
 
 
 def memory_mb(preset: Preset, experiment: str, cell: Mapping[str, Any], attempt: int = 1) -> int:
-    """Megabytes of memory of a training, twice the estimate, and more at each attempt.
+    """Megabytes to request for a training: twice the estimate, and more at each attempt.
 
-    On a GPU most of it is the GPU's own memory, so this asks for too much rather than for too little.
+    On a GPU most of this is needed on the GPU itself, so the request is too large rather than too small.
     """
     job = _job(preset, experiment, cell, preset.frameworks[0])
     return math.ceil(MARGIN * attempt * estimated_bytes(job.spec, job.replicas) / 1e6)

@@ -24,7 +24,7 @@ for experiment in EXPERIMENTS:
         message:
             experiment.message()
         shell:
-            # Snakemake removes the log before each attempt. Its second name keeps what it has.
-            "touch {log:q}.all && ln -f {log:q}.all {log:q} && "
+            # Snakemake removes the log before each attempt. A second name keeps its content, where a file can have two.
+            "touch {log:q}.all; ln -f {log:q}.all {log:q} || true; "
             # Without a shell in between, a signal reaches the training, which saves a checkpoint before it ends.
             "exec {params.command} --threads {threads} --resume {resources.limits} >> {log:q} 2>&1"

@@ -71,7 +71,7 @@ def running_job(framework: str) -> tuple[str, str] | None:
     return next(((line.split()[0], line.split()[1]) for line in lines if line.rstrip().endswith(framework)), None)
 
 
-def test_a_training_on_a_gpu_asks_for_one(place, preset):  # first, as long as the node with the GPU is there
+def test_a_training_on_a_gpu_requests_one(place, preset):  # first, as long as the node with the GPU is there
     target = "results/slurm/feedforward/dataset~mnist/model~fcn/depth~3/method~cdni/torch/run.json"
     workflow = command(
         preset, target.replace("slurm", "gpu"), "--config", "device=cuda", "preset=gpu", "--retries", "0"

@@ -1,4 +1,4 @@
-"""What a training asks of a cluster."""
+"""What a training requests from a cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def preset(request):
     return load_preset("config/paper.yaml").model_copy(update={"device": request.param})
 
 
-def test_a_job_asks_for_twice_its_estimate_and_for_more_at_each_attempt(preset):
+def test_a_job_requests_twice_its_estimate_and_more_at_each_attempt(preset):
     cell = cells(preset, "feedforward")[0]
     once = estimated_minutes(preset, "feedforward", cell, "jax")
     assert once > 10, "half a million iterations"
@@ -24,7 +24,7 @@ def test_a_job_asks_for_twice_its_estimate_and_for_more_at_each_attempt(preset):
     assert memory_mb(preset, "feedforward", cell, 2) == pytest.approx(2 * memory_mb(preset, "feedforward", cell), abs=1)
 
 
-def test_more_work_asks_for_more(preset):
+def test_more_work_requests_more(preset):
     small, large = (
         load_preset(
             {
