@@ -48,7 +48,7 @@ include: "workflows/publish.smk"
 include: "workflows/report.smk"
 
 
-# On a cluster only trainings are jobs of its own: the others take seconds, and only this machine may have a network.
+# Only trainings are jobs of a cluster: the other rules take seconds, and a compute node may have no network.
 workflow.localrules(*(rule.name for rule in workflow.rules if not rule.name.startswith("train_")))
 
 

@@ -30,6 +30,9 @@ EXAMPLES = """examples:
   the paper's 4-layer net with synthetic gradients, 3 replicas, stopped after an hour and continued later:
     python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --max-minutes 60
     python -m impls train feedforward --framework jax --method dni --data original --replicas 3 --resume
+
+exit codes: 0 done, 1 a cell of a campaign failed, 2 something must be changed, 75 a training reached its --max-minutes,
+130 stopped
 """
 
 CAMPAIGN = """\
@@ -48,11 +51,7 @@ exit codes: 0 as planned (everything is done, or the time is over), 1 a cell fai
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; returns the exit code.
-
-    0 done, 1 a cell of a campaign failed, 2 something must be changed, 75 a training reached its --max-minutes, 130
-    stopped.
-    """
+    """Run one subcommand; returns the exit code, as `EXAMPLES` lists them."""
     watch_parent()
     parsed = build_parser().parse_args(arguments)
     return run_command(lambda: parsed.run(parsed))

@@ -32,34 +32,37 @@ class AnyDevice(Rates):
         return ASSUMED_LIMITS[self.device.kind]
 
 
-def minutes(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str, attempt: int = 1) -> int:
+def job_of(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> Job:
+    """The training of a cell of `cells(preset, experiment)`."""
+    return Job(Stage(title="preset", replicas=None, pause_at=None), preset, experiment, cell, framework, grows=False)
+
+
+def minutes(job: Job, attempt: int = 1) -> int:
     """Minutes to request for a training: twice the estimate, and more at each attempt; `max_minutes` if that is less.
 
     A training that meets the limit saves a checkpoint, from which the next attempt goes on.
     """
-    needed = START_MINUTES + MARGIN * attempt * estimated_minutes(preset, experiment, cell, framework)
-    allowed = math.inf if preset.max_minutes is None else START_MINUTES + preset.max_minutes + SAVING_MINUTES
-    return math.ceil(min(needed, allowed))
+    needed = START_MINUTES + MARGIN * attempt * estimated_minutes(job)
+    most = job.preset.max_minutes
+    return math.ceil(needed if most is None else min(needed, START_MINUTES + most + SAVING_MINUTES))
 
 
-def estimated_minutes(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> float:
-    """Minutes of computing, without the start of a process and its compilation."""
-    job = _job(preset, experiment, cell, framework)
-    return _rates(preset).seconds(job, job.last_iteration) / 60
-
-
-def is_guess(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> bool:
-    """Whether the estimate is a guess, because no published run is like this one on such a device."""
-    return _rates(preset).rate(_job(preset, experiment, cell, framework)).basis == "guess"
-
-
-def memory_mb(preset: Preset, experiment: str, cell: Mapping[str, Any], attempt: int = 1) -> int:
+def memory_mb(job: Job, attempt: int = 1) -> int:
     """Megabytes to request for a training: twice the estimate, and more at each attempt.
 
     On a GPU most of this is needed on the GPU itself, so the request is too large rather than too small.
     """
-    job = _job(preset, experiment, cell, preset.frameworks[0])
     return math.ceil(MARGIN * attempt * estimated_bytes(job.spec, job.replicas) / 1e6)
+
+
+def estimated_minutes(job: Job) -> float:
+    """Minutes of computing, without the start of a process and its compilation."""
+    return _rates(job).seconds(job, job.last_iteration) / 60
+
+
+def is_guess(job: Job) -> bool:
+    """Whether the estimate is a guess, because no published run is like this one on such a device."""
+    return _rates(job).rate(job).basis == "guess"
 
 
 @cache
@@ -70,9 +73,5 @@ def published_rates(kind: Literal["cpu", "cuda"], precision: str) -> AnyDevice:
     return rates
 
 
-def _rates(preset: Preset) -> AnyDevice:
-    return published_rates("cuda" if preset.device == "cuda" else "cpu", preset.precision)
-
-
-def _job(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> Job:
-    return Job(Stage(title="preset", replicas=None, pause_at=None), preset, experiment, cell, framework, grows=False)
+def _rates(job: Job) -> AnyDevice:
+    return published_rates("cuda" if job.preset.device == "cuda" else "cpu", job.preset.precision)

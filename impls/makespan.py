@@ -6,29 +6,26 @@ import heapq
 import itertools
 from collections.abc import Iterable, Iterator
 
+from impls.campaign.schedule import START_SECONDS
 from impls.durations import duration
-from impls.job_requests import estimated_minutes, is_guess
+from impls.job_requests import estimated_minutes, is_guess, job_of
 from impls.presets import Preset, cells
-from impls.registry import spec_class
-
-START_MINUTES = 0.25  # of a job: Python, the framework and its compiler
 
 
 def describe(preset: Preset, at_once: Iterable[int]) -> Iterator[str]:
     """The sum of all trainings, the longest of them, and the time that they take with so many devices, as lines."""
     jobs = [
-        (experiment, cell, framework)
+        job_of(preset, experiment, cell, framework)
         for experiment in preset.experiments
         for cell, framework in itertools.product(cells(preset, experiment), preset.frameworks)
     ]
-    times = [START_MINUTES + estimated_minutes(preset, *job) for job in jobs]
-    guesses = sum(is_guess(preset, *job) for job in jobs)
-    experiment, cell, framework = jobs[times.index(max(times))]
-    name = " ".join([experiment, *map(str, spec_class(experiment)(**cell).cell().values()), f"({framework})"])
+    times = [START_SECONDS / 60 + estimated_minutes(job) for job in jobs]
+    guesses = sum(map(is_guess, jobs))
+    longest = jobs[times.index(max(times))]
     yield f"{len(times)} trainings, together {duration(sum(times))} of one device (estimated)"
     if guesses:
         yield f"{guesses} times are a guess: no run like these on such a device is published"
-    yield f"the longest, which no number of devices makes shorter: {duration(max(times))}, {name}"
+    yield f"the longest, which no number of devices makes shorter: {duration(max(times))}, {longest.label}"
     yield f"{'devices':>7} {'as listed':>12} {'longest first':>14} {'busy':>6}"
     for devices in at_once:
         listed, sorted_ = makespan(times, devices), makespan(sorted(times, reverse=True), devices)

@@ -90,8 +90,7 @@ class Terminal(logging.Handler):
         """How far the workflow is."""
         minutes, left = (time.monotonic() - self.started) / 60, self.seconds_left()
         parts = [f"{duration(minutes)}: {self._done()} of {self.total.total()} jobs done"]
-        parts += [f"{len(self.unfinished)} stopped before their end"] if self.unfinished else []
-        parts += [f"{len(self.failed)} failed"] if self.failed else []
+        parts += self._not_done()
         parts += [f"about {duration(left / 60)} left"] if left is not None else []
         running = "; ".join(_name(self.jobs[job]) + _bar_text(self.jobs[job]) for job in list(self.running))
         return _shortened(f"{', '.join(parts)}; running: {running or 'nothing'}")
@@ -179,15 +178,17 @@ class Terminal(logging.Handler):
             self.ended.set()
             say("Stopped. Nothing is lost: the same command goes on.")
         elif self.failed or self.unfinished:
-            parts = [f"{self._done()} of {self.total.total()} jobs are done"]
-            parts += [f"{len(self.unfinished)} stopped before their end"] if self.unfinished else []
-            parts += [f"{len(self.failed)} failed"] if self.failed else []
+            parts = [f"{self._done()} of {self.total.total()} jobs are done", *self._not_done()]
             say(f"{', '.join(parts)}. The same command goes on with the rest.")
         else:
             say(record.getMessage())
 
     def _done(self) -> int:
         return sum(map(len, self.seconds.values()))
+
+    def _not_done(self) -> list[str]:
+        counts = {"stopped before their end": len(self.unfinished), "failed": len(self.failed)}
+        return [f"{count} {what}" for what, count in counts.items() if count]
 
     def _print_lines(self) -> None:
         while not self.ended.wait(LINE_SECONDS):

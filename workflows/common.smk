@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
 from impls.errors import UserError
-from impls.job_requests import memory_mb, minutes
+from impls.job_requests import job_of, memory_mb, minutes
 from impls.presets import cells, check_name, limits, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.staleness import needs_training
@@ -124,11 +124,14 @@ class Experiment:
     def command(self, wildcards):
         return train_command(PRESET, self.name, self.cell(wildcards), wildcards.framework)
 
+    def job(self, wildcards):
+        return job_of(PRESET, self.name, self.cell(wildcards), wildcards.framework)
+
     def memory_mb(self, wildcards, attempt):
-        return memory_mb(PRESET, self.name, self.cell(wildcards), attempt)
+        return memory_mb(self.job(wildcards), attempt)
 
     def minutes(self, wildcards, attempt):
-        return minutes(PRESET, self.name, self.cell(wildcards), wildcards.framework, attempt)
+        return minutes(self.job(wildcards), attempt)
 
     def message(self):
         return f"{self.name}, {{wildcards.framework}}: " + ", ".join(f"{f} {{wildcards.{f}}}" for f in self.fields)

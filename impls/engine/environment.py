@@ -53,8 +53,7 @@ def program_directory(framework: str) -> Path:
         reason = "Permission denied"
     except OSError as error:
         reason = str(error.strerror)
-    # Once for both frameworks: Python shows the same text from the same line once.
-    warnings.warn(
+    warnings.warn(  # once for both frameworks: Python shows the same text from the same line once
         f"compiled programs cannot be kept in {cache_directory()} ({reason}), so each run compiles again: set "
         "DNI_CACHE_DIR to a folder that can be written",
         stacklevel=1,

@@ -107,6 +107,8 @@ def test_cancelled_jobs_and_lost_nodes_change_no_result(place, preset, tmp_path)
     finally:
         workflow.kill()
     assert workflow.returncode == 0, output[-4000:]
+    log = preset.parent / targets[0].replace("results/slurm/", "results/slurm/logs/").replace("/run.json", ".log")
+    assert "stopped at iteration" in log.read_text(), "the signal did not reach the training, which is told to save"
     for framework, folder in folders.items():
         record = read_record(folder / "run.json")
         assert (record.status, record.sessions > 1) == ("complete", True), f"{framework}: {record.sessions} sessions"

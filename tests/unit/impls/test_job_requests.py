@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impls import makespan
-from impls.job_requests import SAVING_MINUTES, START_MINUTES, estimated_minutes, memory_mb, minutes
+from impls.job_requests import SAVING_MINUTES, START_MINUTES, estimated_minutes, job_of, memory_mb, minutes
 from impls.presets import cells, limits, load_preset
 
 
@@ -15,13 +15,12 @@ def preset(request):
 
 
 def test_a_job_requests_twice_its_estimate_and_more_at_each_attempt(preset):
-    cell = cells(preset, "feedforward")[0]
-    once = estimated_minutes(preset, "feedforward", cell, "jax")
+    job = job_of(preset, "feedforward", cells(preset, "feedforward")[0], "jax")
+    once = estimated_minutes(job)
     assert once > 10, "half a million iterations"
     for attempt in (1, 2, 3):
-        asked = minutes(preset, "feedforward", cell, "jax", attempt)
-        assert asked == pytest.approx(START_MINUTES + 2 * attempt * once, abs=1)
-    assert memory_mb(preset, "feedforward", cell, 2) == pytest.approx(2 * memory_mb(preset, "feedforward", cell), abs=1)
+        assert minutes(job, attempt) == pytest.approx(START_MINUTES + 2 * attempt * once, abs=1)
+    assert memory_mb(job, 2) == pytest.approx(2 * memory_mb(job), abs=1)
 
 
 def test_more_work_requests_more(preset):
@@ -39,18 +38,14 @@ def test_more_work_requests_more(preset):
         )
         for name, replicas, depth in (("small", 1, 3), ("large", 10, 6))
     )
-    asked = [
-        (minutes(p, "feedforward", cell, "jax"), memory_mb(p, "feedforward", cell))
-        for p in (small, large)
-        for cell in cells(p, "feedforward")
-    ]
-    assert asked[0][0] < asked[1][0] and asked[0][1] < asked[1][1]
+    less, more = (job_of(p, "feedforward", cells(p, "feedforward")[0], "jax") for p in (small, large))
+    assert minutes(less) < minutes(more) and memory_mb(less) < memory_mb(more)
 
 
 def test_a_time_limit_of_the_preset_bounds_the_job(preset):
     limited = preset.model_copy(update={"max_minutes": 60.0})
-    cell = cells(limited, "recurrent")[0]
-    assert minutes(limited, "recurrent", cell, "torch", 3) == START_MINUTES + 60 + SAVING_MINUTES
+    job = job_of(limited, "recurrent", cells(limited, "recurrent")[0], "torch")
+    assert minutes(job, 3) == START_MINUTES + 60 + SAVING_MINUTES
     assert limits(limited) == "--checkpoint-minutes 5.0 --max-minutes 60.0"
     assert limits(preset) == "--checkpoint-minutes 5.0"
 
