@@ -38,4 +38,4 @@ def test_the_notebook_trains_in_both_frameworks_and_draws(checkout):
     assert ran.returncode == 0, ran.stderr[-3000:]
     said = dict(line.split(" ", 1) for line in ran.stdout.splitlines() if line.startswith(("shown", "diff", "learns")))
     assert (checkout / said["shown"]).read_bytes().startswith(b"\x89PNG")
-    assert float(said["difference"]) < 3 and float(said["learns"]) < 40  # percent, of 297 test digits
+    assert float(said["difference"]) < 3 and float(said["learns"]) < 20  # percent
