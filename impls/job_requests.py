@@ -11,25 +11,11 @@ from impls.campaign.device import Device
 from impls.campaign.job_list import Job, Stage
 from impls.campaign.time_estimates import PUBLISHED, Rates
 from impls.engine.memory import estimated_bytes
-from impls.engine.record import RunRecord
 from impls.presets import Preset
 
 START_MINUTES = 5.0  # Python, the framework and its compiler, on a slow file system
 SAVING_MINUTES = 3.0  # to write the last checkpoint
 MARGIN = 2.0  # estimates are that rough
-# Floating-point operations per second of a matrix product: of one core, of a GPU such as the A100 in float32. Used as
-# long as no run on such a device is published.
-ASSUMED_LIMITS = {"cpu": 5e10, "cuda": 2e13}
-
-
-class AnyDevice(Rates):
-    """Rates of runs on any device of a kind: where a job will run is not known."""
-
-    def _is_of_here(self, record: RunRecord) -> bool:
-        return (record.device["kind"], record.precision) == (self.device.kind, self.precision)
-
-    def _limit(self, framework: str) -> float:
-        return ASSUMED_LIMITS[self.device.kind]
 
 
 def job_of(preset: Preset, experiment: str, cell: Mapping[str, Any], framework: str) -> Job:
@@ -66,12 +52,12 @@ def is_guess(job: Job) -> bool:
 
 
 @cache
-def published_rates(kind: Literal["cpu", "cuda"], precision: str) -> AnyDevice:
-    """The rates of all published runs on devices of a kind."""
-    rates = AnyDevice(Device(kind, "any", None), 1, precision)
+def published_rates(kind: Literal["cpu", "cuda"], precision: str) -> Rates:
+    """The rates of all published runs on devices of a kind: where a job will run is not known."""
+    rates = Rates(Device(kind, "unknown", None), 1, precision)
     rates.read_records([PUBLISHED])
     return rates
 
 
-def _rates(job: Job) -> AnyDevice:
+def _rates(job: Job) -> Rates:
     return published_rates("cuda" if job.preset.device == "cuda" else "cpu", job.preset.precision)

@@ -1,25 +1,43 @@
-"""How long a preset would take on several devices at once, as a simulation from estimated times."""
+"""How long a preset would take, on one device or on several at once, from estimated times."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
 
+from impls.campaign.job_list import Job
 from impls.campaign.schedule import START_SECONDS
 from impls.durations import duration
 from impls.job_requests import estimated_minutes, is_guess, job_of
-from impls.presets import Preset, cells
+from impls.presets import Preset, cells, uses_gpu
+
+WORTH_SAYING = 60.0  # minutes; a shorter run shows its progress before anybody reads an estimate
+
+
+def left_to_train(preset: Preset, trainings: Mapping[str, int]) -> Iterator[str]:
+    """How long trainings take on one device, by experiment, as a line; nothing if they take less than an hour.
+
+    Args:
+        trainings: number of trainings of each experiment. Each counts as the mean of its experiment's.
+    """
+    kind, device = ("cuda", "GPU") if uses_gpu(preset) else ("cpu", "core")
+    preset = preset.model_copy(update={"device": kind})
+    jobs = {experiment: _jobs(preset, experiment) for experiment in trainings}
+    minutes = {name: trainings[name] * statistics.fmean(map(_minutes, jobs[name])) for name in jobs}
+    if (total := sum(minutes.values())) < WORTH_SAYING:
+        return
+    parts = [f"{name} {duration(minutes[name])}" for name in sorted(minutes, key=minutes.__getitem__, reverse=True)]
+    guess = any(is_guess(job) for job in itertools.chain.from_iterable(jobs.values()))
+    note = f"; a guess, because no run on a {device} is published" if guess else ""
+    yield f"Estimated for one {device}: {duration(total)} ({', '.join(parts)}{note})."
 
 
 def describe(preset: Preset, at_once: Iterable[int]) -> Iterator[str]:
     """The sum of all trainings, the longest of them, and the time that they take with so many devices, as lines."""
-    jobs = [
-        job_of(preset, experiment, cell, framework)
-        for experiment in preset.experiments
-        for cell, framework in itertools.product(cells(preset, experiment), preset.frameworks)
-    ]
-    times = [START_SECONDS / 60 + estimated_minutes(job) for job in jobs]
+    jobs = [job for experiment in preset.experiments for job in _jobs(preset, experiment)]
+    times = [_minutes(job) for job in jobs]
     guesses = sum(map(is_guess, jobs))
     longest = jobs[times.index(max(times))]
     yield f"{len(times)} trainings, together {duration(sum(times))} of one device (estimated)"
@@ -43,3 +61,14 @@ def makespan(times: Iterable[float], devices: int) -> float:
     for time in times:
         heapq.heappush(free, heapq.heappop(free) + time)
     return max(free)
+
+
+def _jobs(preset: Preset, experiment: str) -> list[Job]:
+    return [
+        job_of(preset, experiment, cell, framework)
+        for cell, framework in itertools.product(cells(preset, experiment), preset.frameworks)
+    ]
+
+
+def _minutes(job: Job) -> float:
+    return START_SECONDS / 60 + estimated_minutes(job)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from impls.training_logs import Bar, is_unfinished, last_bar, last_lines
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
+Estimate = Callable[[Mapping[str, int]], Iterable[str]]
+
 LINE_SECONDS = 60
 LONGEST_LINE = 240
 SNAKEMAKE_HANDLER = "DefaultStreamHandler"  # prints Snakemake's own lines
@@ -40,11 +42,12 @@ class Terminal(logging.Handler):
 
     Args:
         at_end: prints what was found; called after the last job, and if there was nothing to do.
+        estimate: how long trainings take, as lines, from their number by experiment.
     """
 
-    def __init__(self, at_end: Callable[[], None]) -> None:
+    def __init__(self, at_end: Callable[[], None], estimate: Estimate) -> None:
         super().__init__()
-        self.at_end = at_end
+        self.at_end, self.estimate = at_end, estimate
         self.started = time.monotonic()
         self.total: Counter[str] = Counter()  # jobs by rule
         self.jobs: dict[int, dict[str, Any]] = {}  # what Snakemake says of each job
@@ -132,6 +135,7 @@ class Terminal(logging.Handler):
             f"{trainings} trainings and {self.total.total() - trainings} other jobs. "
             "Ctrl-C stops them; the same command goes on."
         )
+        say_estimate(record, self.estimate)
         threading.Thread(target=self._print_lines, daemon=True).start()
 
     def _on_job_info(self, record: Any) -> None:
@@ -195,17 +199,34 @@ class Terminal(logging.Handler):
             say(self.line())
 
 
-def show_in_terminal(workflow: Workflow, at_end: Callable[[], None]) -> None:
+class Plan(logging.Handler):
+    """Adds the estimated time to Snakemake's own plan (-n)."""
+
+    def __init__(self, estimate: Estimate) -> None:
+        super().__init__()
+        self.estimate = estimate
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it before the plan; Snakemake counts the jobs before and after it."""
+        if getattr(record, "event", None) == "run_info":
+            logger.removeHandler(self)
+            say_estimate(record, self.estimate)
+
+
+def show_in_terminal(workflow: Workflow, at_end: Callable[[], None], estimate: Estimate) -> None:
     """Print as a `Terminal`, in place of Snakemake's own lines, where `workflow` runs jobs.
 
     A plan (-n), --verbose, --quiet all, and jobs on other machines keep Snakemake's lines.
     """
     settings = workflow.output_settings
-    runs = workflow.exec_mode == ExecMode.DEFAULT and not settings.dryrun
     own = [handler for handler in logger.handlers if handler.name == SNAKEMAKE_HANDLER]
-    if not runs or not own or settings.verbose or Quietness.ALL in (settings.quiet or ()):
+    quiet = not own or settings.verbose or Quietness.ALL in (settings.quiet or ())
+    if quiet or workflow.exec_mode != ExecMode.DEFAULT:
         return
-    terminal = Terminal(at_end)
+    if settings.dryrun:
+        logger.addHandler(Plan(estimate))
+        return
+    terminal = Terminal(at_end, estimate)
     logger.removeHandler(own[0])
     logger.addHandler(terminal)
     signal.signal(signal.SIGINT, terminal.interrupt)
@@ -214,6 +235,15 @@ def show_in_terminal(workflow: Workflow, at_end: Callable[[], None]) -> None:
 def say(line: str) -> None:
     """Print a line at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+def say_estimate(run_info: Any, estimate: Estimate) -> None:
+    """Print how long the trainings of a call take that Snakemake has counted by rule."""
+    trainings = {
+        rule.removeprefix(TRAINING): count for rule, count in run_info.stats.items() if rule.startswith(TRAINING)
+    }
+    for line in estimate(trainings):
+        say(line)
 
 
 def _shortened(line: str) -> str:

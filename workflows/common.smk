@@ -3,7 +3,7 @@ import re
 import shlex
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 from glob import glob
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ from snakemake.utils import Paramspace
 
 from impls.errors import UserError
 from impls.job_requests import job_of, memory_mb, minutes
+from impls.makespan import left_to_train
 from impls.presets import cells, check_name, limits, load_preset, train_command, uses_gpu
 from impls.registry import spec_class
 from impls.staleness import needs_training
@@ -231,4 +232,4 @@ def show_summary():
             shell("python -m paper_figures summary --results {base:q} || true")
 
 
-show_in_terminal(workflow, show_summary)
+show_in_terminal(workflow, show_summary, partial(left_to_train, PRESET))

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import importlib
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
-from impls.engine.environment import prepare_environment
 
 # [B, K] x [K, N]: shapes of the paper's nets and of their models of the gradient, and a large square.
 PRODUCTS = {
@@ -179,17 +176,3 @@ def bytes_per_second(found: dict[str, Any], size: float) -> float:
     """
     large_enough = [entry for entry in found["memory"] if 2 * entry["bytes"] >= size] or found["memory"][-1:]
     return max(entry["bytes_per_second"] for entry in large_enough)
-
-
-def main() -> None:
-    """`python -m benchmarks.roofline.machine_limits torch cpu 1` prints the rate of one product, for a campaign's plan.
-
-    In floating-point operations per second, of the second layer of MNIST's M for five replicas, with one thread.
-    """
-    framework, device, threads = sys.argv[1:]
-    prepare_environment(int(threads))
-    print(Bench(framework, device).product(*PRODUCTS["MNIST M, second layer"], replicas=5)["operations_per_second"])
-
-
-if __name__ == "__main__":
-    main()

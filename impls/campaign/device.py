@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from impls.engine.machine import cpu_name, nvidia_smi, usable_cpus
 from impls.presets import Preset, uses_gpu
 
-GPU_JOBS = 4  # more processes than this take turns on one GPU, which is no faster
+GPU_JOBS = 2  # processes take turns on a GPU: more of them end a short time with as many unfinished cells
 SHARE_OF_MEMORY = 0.85
 
 

@@ -53,7 +53,7 @@ def describe(entries: list[Entry], rates: Rates, at_once: int, budget_minutes: f
     yield f"{len(entries)} runs in the list{': ' + counted if counted else ''}"
     yield (
         "times are estimates: counted operations / rate. The rate is that of the same cell, of other cells with the "
-        "same method, data set, model or framework, or a guess"
+        "same method, data set, model or framework, of published runs elsewhere, or a guess"
     )
     yield f"{'replicas':>8} {'iterations':>10} {'operations':>10} {'time':>9} {'in all':>9}  {'rate from':<9} cell"
     slots, over, title = [0.0] * at_once, False, None

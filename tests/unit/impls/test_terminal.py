@@ -27,7 +27,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def shown(clock, tmp_path):
     ended = []
-    handler = Terminal(lambda: ended.append("summary"))
+    handler = Terminal(lambda: ended.append("summary"), lambda trainings: [])
     handler.at_ends = ended
     handler.log = tmp_path / "train.log"
     yield handler
@@ -137,6 +137,12 @@ def test_ctrl_c_is_answered_once_and_hides_what_it_causes(shown, capsys):
         "Still stopping.",
         "Stopped. Nothing is lost: the same command goes on.",
     ]
+
+
+def test_the_time_of_the_trainings_is_estimated_before_they_start(shown, capsys):
+    shown.estimate = lambda trainings: [f"Estimated: {trainings}"]
+    event(shown, "run_info", stats=TRAININGS)
+    assert capsys.readouterr().err.splitlines()[1:] == ["Estimated: {'unlock': 3}"]
 
 
 def test_messages_are_shown_before_the_first_job_and_warnings_always(shown, capsys):

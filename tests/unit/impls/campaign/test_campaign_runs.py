@@ -185,7 +185,6 @@ def test_a_checkpoint_from_the_future_is_read(tmp_path):
 
 def supervised(jobs: list[Job], out: Path, deadline: Callable[[], float], **options) -> Supervisor:
     rates = Rates(Device("cpu", "a processor", None), 1, "fp32")
-    rates.limits = dict.fromkeys(FRAMEWORKS, 1e9)
     supervisor = Supervisor(
         make_plan(jobs, out),
         out,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from impls.campaign import time_estimates
 from impls.campaign.command import campaign
 from impls.campaign.device import Device, find_device, jobs_and_threads
 from impls.campaign.job_list import Job, load_campaign, select
@@ -120,12 +121,12 @@ def test_only_and_framework_select():
         select(jobs, None, ["depth~3", "depth~9"])
 
 
-def test_the_plan_says_operations_times_and_where_the_budget_ends():
+def test_the_plan_says_operations_times_and_where_the_budget_ends(monkeypatch):
     jobs = jobs_of(lambda c: c["stages"].pop())[:3]
     rates = Rates(PROCESSOR, 1, "fp32")
     operations = 100 * 2 * jobs[0].spec.operations_per_step()
     rates.learn(jobs[0], 100, 3000.0)  # torch is estimated by the method; about jax nothing is known
-    rates.limits["jax"] = operations / 0.3 / 1200.0
+    monkeypatch.setitem(time_estimates.GUESSED, "cpu", operations / 1200.0)
     # Two at once: 10 seconds to start and 3000; 10 and 1200; the third job after the second.
     lines = list(describe(make_plan(jobs, Path("nothing/there")), rates, 2, budget_minutes=60))
     rows = [line.split() for line in lines if "depth~" in line]
@@ -157,6 +158,7 @@ def test_the_nearest_measurement_counts_and_only_those_of_this_device(tmp_path):
     for other in (Rates(Device("cpu", "another", None), 1, "fp32"), Rates(device, 2, "fp32"), Rates(device, 1, "fp64")):
         other.read_records([tmp_path])
         assert other.measured == {}
+        assert other.rate(jobs[0]).basis == ("guess" if other.precision == "fp64" else "elsewhere")
 
 
 def test_a_gpu_is_found_without_a_framework_and_shared(tmp_path, monkeypatch):
@@ -168,7 +170,7 @@ def test_a_gpu_is_found_without_a_framework_and_shared(tmp_path, monkeypatch):
     device = find_device(preset)
     assert device == Device("cuda", "NVIDIA Test", 80000 * 2**20)
     monkeypatch.setattr("impls.campaign.device.usable_cpus", lambda: 16)
-    assert jobs_and_threads(device, None, None) == (4, 4)
+    assert jobs_and_threads(device, None, None) == (2, 8)
     assert jobs_and_threads(PROCESSOR, None, None) == (16, 1)
     assert jobs_and_threads(PROCESSOR, None, 4) == (4, 4)
     assert jobs_and_threads(PROCESSOR, 8, None) == (8, 2)
