@@ -61,6 +61,8 @@ class Training:
         """Run one launch; returns its duration in seconds."""
         started = time.perf_counter()
         self.runner.advance(self.block)
+        if hasattr(self.runner, "wait"):  # in earlier revisions `advance` itself waits
+            self.runner.wait()
         if slowdown := float(os.environ.get(SLOWDOWN, 0)):
             machine.wait_longer(started, slowdown)
         return time.perf_counter() - started

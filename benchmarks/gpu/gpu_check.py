@@ -8,6 +8,7 @@ time limit, so a failure of one part does not lose the others. Needs no network 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import datetime
 import importlib.util
@@ -15,11 +16,10 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ from impls.repository import commit_of_code
 
 ROOT = Path(__file__).resolve().parents[2]
 LADDER = "tests/parity/test_ladder.py"
-WORKERS = 6  # processes that compile JAX's many small programs for one GPU
+WORKERS = {"torch": 5, "jax": 9}  # test processes on a GPU; JAX compiles many small programs
+LONGEST_LINE = 2**24  # bytes of a line of output
 MOST_RATIO = 4.0  # time of all replicas of an MNIST cell over that of one
 TIMING_SHARE = 0.3  # share of the minutes reserved for each framework's timings
 
@@ -58,12 +59,11 @@ def gpu_check(options: argparse.Namespace) -> int:
         "correctness": {},
         "timings": {},
     }
-    for framework in frameworks:
-        if "correctness" in options.parts:
-            seconds = _left(deadline) - 60 * options.minutes * TIMING_SHARE * len(frameworks)
-            found["correctness"][framework] = correctness(framework, device, max(seconds, 0.25 * _left(deadline)))
-            _write(options.output, found)
     timed = tuple(part for part in PARTS if part in options.parts)
+    if "correctness" in options.parts:
+        reserved = 60 * options.minutes * TIMING_SHARE * len(frameworks) if timed else 0.0
+        found["correctness"] = correctness(frameworks, device, _left(deadline) - reserved)
+        _write(options.output, found)
     for number, framework in enumerate(frameworks if timed else ()):
         seconds = _left(deadline) / (len(frameworks) - number)
         found["timings"][framework] = timings(framework, device, timed, seconds)
@@ -87,38 +87,33 @@ def _left(deadline: float) -> float:
     return max(1.0, deadline - time.monotonic())
 
 
-def correctness(framework: str, device: str, seconds: float) -> dict[str, Any]:
-    """The ladder's tests "fast path equals the plain loop" in one framework: how many passed, what failed."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        LADDER,
-        "--device",
-        device,
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "default",
-    ]
-    command += ["-k", f"fast_path and {framework}"]
+def correctness(frameworks: Sequence[str], device: str, seconds: float) -> dict[str, dict[str, Any]]:
+    """The ladder's tests "fast path equals the plain loop", all frameworks at once: how many passed, what failed."""
+    say(f"{', '.join(frameworks)}: the fast path against the plain loop, {seconds:.0f} s at most")
+    runs = run_within([_ladder(framework, device) for framework in frameworks], seconds)
+    found = {}
+    for framework, (code, text, took) in zip(frameworks, runs, strict=True):
+        counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", text)}
+        result: dict[str, Any] = {"passed": counts.get("passed", 0), "seconds": took}
+        if code is None:
+            result["error"] = f"not finished after {seconds:.0f} s"
+        elif code:
+            failures = re.findall(r"^(?:FAILED|ERROR) .*", text, re.MULTILINE)
+            result["error"] = "; ".join(failures[:5]) or _last_line(text) or f"exit code {code}"
+        if "error" in result:
+            result["output"] = text[-4000:]
+        say(f"{framework}: {result['passed']} passed{', ' + result['error'] if 'error' in result else ''}")
+        found[framework] = result
+    return found
+
+
+def _ladder(framework: str, device: str) -> list[str]:
+    """The command that tests one framework's fast path on a device."""
+    command = [sys.executable, "-m", "pytest", LADDER, "--device", device, "-k", f"fast_path and {framework}"]
+    command += ["-q", "-p", "no:cacheprovider", "-W", "default"]
     if importlib.util.find_spec("xdist") and device == "cuda":
-        command += ["--numprocesses", str(WORKERS), "--dist", "loadgroup"]
-    say(f"{framework}: the fast path against the plain loop, {seconds:.0f} s at most")
-    started = time.monotonic()
-    code, text = run_within(command, seconds)
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", text)}
-    result: dict[str, Any] = {"passed": counts.get("passed", 0), "seconds": time.monotonic() - started}
-    if code is None:
-        result["error"] = f"not finished after {seconds:.0f} s"
-    elif code:
-        failures = re.findall(r"^(?:FAILED|ERROR) .*", text, re.MULTILINE)
-        result["error"] = "; ".join(failures[:5]) or _last_line(text) or f"exit code {code}"
-    if "error" in result:
-        result["output"] = text[-4000:]
-    say(f"{framework}: {result['passed']} passed{', ' + result['error'] if 'error' in result else ''}")
-    return result
+        command += ["--numprocesses", str(WORKERS[framework]), "--dist", "loadgroup"]
+    return command
 
 
 def timings(framework: str, device: str, parts: tuple[str, ...], seconds: float) -> dict[str, Any]:
@@ -129,7 +124,7 @@ def timings(framework: str, device: str, parts: tuple[str, ...], seconds: float)
         command = [sys.executable, "-m", "benchmarks.gpu.timing_process", "--framework", framework, "--device", device]
         # The process gets an earlier deadline, so that it ends between two measurements and keeps them.
         command += ["--parts", *parts, "--seconds", f"{0.85 * seconds:.0f}", "--output", str(file)]
-        code, text = run_within(command, seconds)
+        [(code, text, _)] = run_within([command], seconds)
         found = json.loads(file.read_text()) if file.exists() else {}
     for part in parts:
         ended = "not finished when the time ran out" if code is None else f"the process ended: {_last_line(text)}"
@@ -137,38 +132,43 @@ def timings(framework: str, device: str, parts: tuple[str, ...], seconds: float)
     return found
 
 
-def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """(exit code, output) of a command, whose output is also shown as it appears; (None, output) if the time ran out.
+def run_within(commands: list[list[str]], seconds: float) -> list[tuple[int | None, str, float]]:
+    """Run commands at once; gives each one's exit code (None: the time ran out), output, and duration in seconds.
 
-    The command has its own process group, so that its children end with it.
+    The output is also shown as it appears. Each command has its own process group, so that its children end with it.
     """
-    over = threading.Event()
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as process:
 
-        def end() -> None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    async def together() -> list[tuple[int | None, str, float]]:
+        return await asyncio.gather(*(_run_one(command, seconds) for command in commands))
 
-        def end_late() -> None:
-            over.set()
-            end()
+    return asyncio.run(together())
 
-        timer = threading.Timer(seconds, end_late)
-        timer.start()
-        lines = []
-        try:
-            for line in process.stdout or ():
-                lines.append(line)
-                print(line, end="", file=sys.stderr, flush=True)
-            process.wait()
-        except BaseException:  # Ctrl-C must not leave it running
-            end()
-            raise
-        finally:
-            timer.cancel()
-    return None if over.is_set() else process.returncode, "".join(lines)
+
+async def _run_one(command: list[str], seconds: float) -> tuple[int | None, str, float]:
+    started, lines = time.monotonic(), []
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        limit=LONGEST_LINE,
+    )
+    assert process.stdout is not None
+    code = None
+    try:
+        async with asyncio.timeout(seconds):
+            async for line in process.stdout:
+                lines.append(line.decode(errors="replace"))
+                print(lines[-1], end="", file=sys.stderr, flush=True)
+            code = await process.wait()
+    except TimeoutError:
+        pass  # `code` is still None
+    finally:  # also after Ctrl-C
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    return code, "".join(lines), time.monotonic() - started
 
 
 def _last_line(text: str) -> str:
@@ -244,6 +244,12 @@ def _timings(parts: dict[str, Any]) -> list[str]:
             f"{1e3 * entry['kernel_seconds_per_step']:.3g} ms, gaps {entry['gap_share']:.0%}"
             + (f"; not captured {1e3 * eager:.3g} ms" if eager else "")
         )
+    for name, ways in got.get("variants", {}).items():
+        each = [
+            f"{way} {1e3 * entry['seconds_per_step']:.3g} ms (compiled in {entry['compile_seconds']:.0f} s)"
+            for way, entry in ways.items()
+        ]
+        lines.append(f"- ways to run {name}: {', '.join(each)}")
     if "table" in got:
         rows = ["", "| cell | ms a step | hours for 500,000 | |", "|---|---|---|---|"]
         for name, cell in got["table"].items():

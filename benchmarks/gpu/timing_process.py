@@ -32,6 +32,20 @@ DEPTHS, METHODS = (
 )  # outer depths first, to interpolate others
 RATES = ("square", "MNIST M, second layer", "LSTM 1024, recurrent")
 GAPS = ("feedforward/dni/x1", "feedforward/small_dni/x1", "recurrent/copy_dni/x1", "two_network/dni/x1")
+# Ways to run a step that are not the default, for each framework: arguments of `Timings.variant`.
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "torch": {"captured": {}, "compiled, captured": {"compiles": True}},
+    "jax": {
+        "scan": {},
+        "scan in one graph": {
+            "options": {
+                "xla_gpu_graph_min_graph_size": 1,
+                "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE",
+            }
+        },
+        "scan, 5 steps unrolled": {"unroll": 5},
+    },
+}
 # Cells in which matrix products are most of the work: fields of the spec, and replicas as a share of the table's.
 BOUND: dict[str, tuple[str, dict[str, Any], float]] = {
     "MNIST fcn, dni": ("feedforward", {"method": "dni"}, 1.0),
@@ -48,7 +62,7 @@ class Sizes(NamedTuple):
     launches: int
 
 
-SIZES = {"cuda": Sizes(20, 50, 5), "cpu": Sizes(2, 1, 1)}
+SIZES = {"cuda": Sizes(20, 100, 5), "cpu": Sizes(2, 1, 1)}
 
 
 class GpuOnly(Exception):
@@ -117,6 +131,37 @@ class Timings:
                 found[name]["uncaptured_seconds_per_step"] = eager / training.case.steps
         return found
 
+    def variants(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Seconds per step and to compile of the ways to run a step, by case and way."""
+        if self.device == "cpu":
+            raise GpuOnly("ways to run a step")
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for name, (way, settings) in itertools.product(GAPS, VARIANTS[self.framework].items()):
+            if self.stops_after(found):
+                break
+            training = self.variant(name, **settings)
+            training.launch()
+            seconds = statistics.median(training.launch() for _ in range(self.sizes.launches))
+            found.setdefault(name, {})[way] = {
+                "seconds_per_step": seconds / training.case.steps,
+                "compile_seconds": training.runner.compile_seconds,
+            }
+        return found
+
+    def variant(
+        self, name: str, compiles: bool = False, options: dict[str, Any] | None = None, unroll: int = 1
+    ) -> Training:
+        """A case, run in another way: compiled by PyTorch, or with other options and another loop in JAX."""
+        training = self.training(name, CASES[name])
+        if self.framework == "torch":
+            training.runner.compiles = compiles
+        else:
+            from impls.engine.jax_engine import programs
+
+            twin, spec = training.runner.implementation, training.runner.spec
+            training.runner.programs = programs(twin, spec, options or {}, unroll)
+        return training
+
     def bound(self) -> dict[str, dict[str, float]]:
         """Operations per second of cells dominated by matrix products, in the modes that use tensor cores."""
         found: dict[str, dict[str, float]] = {}
@@ -164,7 +209,10 @@ class Timings:
         return self.timed[key]
 
     def training(self, name: str, case: Case, precision: str = "fp32") -> Training:
-        return Training(name, self.framework, precision, self.device, case)
+        training = Training(name, self.framework, precision, self.device, case)
+        if self.framework == "torch" and self.device == "cuda":
+            training.runner.compiles = False  # it takes a minute, and `variants` measures what it brings
+        return training
 
     def stops_after(self, found: dict) -> bool:
         """Whether the time ran out, with something found; raises OutOfTime if nothing was found."""
@@ -188,7 +236,7 @@ class Timings:
 
 
 # The parts in order, and their shares of the time. Time that a part does not use is left to the following parts.
-PARTS = {"rates": 1, "replicas": 3, "gaps": 3, "bound": 4, "table": 7}
+PARTS = {"rates": 1, "replicas": 3, "gaps": 3, "variants": 3, "bound": 4, "table": 7}
 
 
 def whole_table(measured: dict[tuple[int, str], float]) -> dict[str, dict[str, Any]]:

@@ -28,6 +28,7 @@ def timings_found(ratio: float = 2.0) -> dict:
         "replicas": {"dni": {"one": 0.001, "many": 0.001 * ratio, "ratio": ratio}},
         "table": table,
         "gaps": {"a": {"seconds_per_step": 0.002, "kernel_seconds_per_step": 0.0015, "gap_share": 0.25}},
+        "variants": {"a": {"scan": {"seconds_per_step": 0.003, "compile_seconds": 4.0}}},
         "bound": {"text, bf16": {"precision": "bf16", "seconds_per_step": 0.01, "operations_per_second": 2e14}},
     }
     return {part: {"found": value, "seconds": 1.0} for part, value in found.items()}
@@ -40,7 +41,9 @@ def check(monkeypatch, tmp_path, capsys):
     def run(*flags: str, tests: dict | None = None, timings: dict | None = None, device: str = "cuda"):
         asked = []
         monkeypatch.setattr(
-            gpu_check, "correctness", lambda f, d, s: asked.append((f, d, s)) or tests or {"passed": 33}
+            gpu_check,
+            "correctness",
+            lambda fs, d, s: asked.append((fs, d, s)) or {f: tests or {"passed": 33} for f in fs},
         )
         monkeypatch.setattr(gpu_check, "timings", lambda *a: asked.append(a) or timings or timings_found())
         monkeypatch.setattr(machine, "gpu_conditions", lambda: {})
@@ -56,7 +59,7 @@ def check(monkeypatch, tmp_path, capsys):
 def test_all_well_is_said_with_every_number(check):
     done = check()
     assert done.code == 0 and "### GPU check: no problems" in done.page
-    assert [entry[0] for entry in done.asked] == ["torch", "jax", "torch", "jax"], "correctness first"
+    assert [entry[0] for entry in done.asked] == [("torch", "jax"), "torch", "jax"], "correctness first"
     for text in (
         "jax: fast path equals the plain loop in 33 tests",
         "replicas, MNIST fcn, depth 4, dni: 1 ms a step for one, 2 for all, 2.00 times (at most 4)",
@@ -64,6 +67,7 @@ def test_all_well_is_said_with_every_number(check):
         "50 TFLOP/s in fp32, 400 TFLOP/s in tf32, 800 TFLOP/s in bf16",
         "text, bf16: 10 ms, 200 TFLOP/s, 25% of the measured rate",
         "gaps, a: 2 ms a step, of which kernels run 1.5 ms, gaps 25%",
+        "ways to run a: scan 3 ms (compiled in 4 s)",
         "| depth 4, dni | 4 | 0.56 | from its neighbours |",
     ):
         assert text in done.page
@@ -95,6 +99,12 @@ def test_on_a_cpu_the_same_is_run_and_said_to_mean_nothing(check):
     assert [entry[2] for entry in done.asked] == [("rates", "gaps")] * 2 and done.found["correctness"] == {}
 
 
+@pytest.mark.parametrize(("parts", "share"), [(["correctness"], 1.0), (["correctness", "rates"], 0.4)])
+def test_correctness_alone_has_all_the_time(check, parts, share):
+    [(_, _, seconds), *_] = check("--parts", *parts, "--minutes", "10").asked
+    assert seconds == pytest.approx(600 * share, abs=10)
+
+
 def test_no_time_at_all_is_a_mistake(capsys):
     assert main(["gpu-check", "--minutes", "0"]) == 4
     assert "--minutes must be more than 0" in capsys.readouterr().err
@@ -111,24 +121,25 @@ def test_the_tests_that_are_picked_are_the_ladders_fast_path_by_framework(monkey
     monkeypatch.setattr(
         gpu_check,
         "run_within",
-        lambda command, s: commands.append(command) or outputs[command[command.index("-k") + 1][-5:].split()[-1]],
+        lambda given, _: commands.extend(given) or [(*outputs[framework], 9.1) for framework in FRAMEWORKS],
     )
-    assert gpu_check.correctness("torch", "cuda", 60)["passed"] == 33
-    jax = gpu_check.correctness("jax", "cuda", 60)
-    assert (jax["passed"], jax["error"]) == (30, "FAILED tests/a[jax-x] - no; ERROR tests/b")
+    found = gpu_check.correctness(FRAMEWORKS, "cuda", 60)
+    assert found["torch"]["passed"] == 33 and "error" not in found["torch"]
+    assert (found["jax"]["passed"], found["jax"]["error"]) == (30, "FAILED tests/a[jax-x] - no; ERROR tests/b")
     for framework, command in zip(FRAMEWORKS, commands, strict=True):
         assert command[command.index("-k") + 1] == f"fast_path and {framework}"
         assert command[command.index("--device") + 1] == "cuda" and (gpu_check.ROOT / gpu_check.LADDER).is_file()
-    monkeypatch.setattr(gpu_check, "run_within", lambda *_: (None, ""))
-    assert gpu_check.correctness("torch", "cuda", 60)["error"] == "not finished after 60 s"
+    monkeypatch.setattr(gpu_check, "run_within", lambda *_: [(None, "", 60.0)])
+    assert gpu_check.correctness(["torch"], "cuda", 60)["torch"]["error"] == "not finished after 60 s"
 
 
 def test_parts_that_a_process_did_not_reach_are_missing(monkeypatch):
     """The parts that it finished are kept."""
 
-    def run_within(command: list[str], seconds: float) -> tuple[int | None, str]:
+    def run_within(commands: list[list[str]], seconds: float) -> list[tuple[int | None, str, float]]:
+        [command] = commands
         Path(command[command.index("--output") + 1]).write_text(json.dumps({"rates": {"found": {}}}))
-        return (None, "") if seconds < 50 else (1, "some text\nerror: torch finds no GPU\n")
+        return [(None, "", seconds) if seconds < 50 else (1, "some text\nerror: torch finds no GPU\n", 1.0)]
 
     monkeypatch.setattr(gpu_check, "run_within", run_within)
     for seconds, message in (
@@ -145,9 +156,10 @@ def test_a_command_is_ended_with_its_children_when_its_time_is_over(capfd):
     """The child holds the pipe open, so reading it ends early only if the child is ended too."""
     code = "import subprocess, sys; print('begun', flush=True); subprocess.run(['sleep', '60'])"
     started = time.monotonic()
-    assert gpu_check.run_within([sys.executable, "-c", code], 3) == (None, "begun\n")
+    programs = [[sys.executable, "-c", text] for text in (code, "print('a'); exit(3)")]
+    hangs, fails = gpu_check.run_within(programs, 3)
     assert time.monotonic() - started < 30
-    assert gpu_check.run_within([sys.executable, "-c", "print('a'); exit(3)"], 60) == (3, "a\n")
+    assert (hangs[:2], fails[:2]) == ((None, "begun\n"), (3, "a\n"))
     assert "begun" in capfd.readouterr().err
 
 
