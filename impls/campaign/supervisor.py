@@ -185,7 +185,7 @@ class Supervisor:
 
     def _stop_estimate(self, job: Job) -> float:
         """Estimated seconds that a job takes to stop: the current launch, an evaluation, and writing."""
-        launch = self.rates.seconds(job, STEPS_PER_LAUNCH)
+        launch = self.rates.seconds(job, STEPS_PER_LAUNCH[self.rates.device.kind])
         path = self.out / job.folder / CHECKPOINT
         size = path.stat().st_size if path.is_file() else 0
         return STOP_SECONDS + 2 * launch + size / WRITE_BYTES_PER_SECOND

@@ -60,7 +60,10 @@ class Runner(Protocol):
     execution: Execution
 
     def advance(self, inputs: Leaves) -> None:
-        """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
+        """Run one iteration per entry of the leading axis of `inputs`. On a GPU it may go on after the return."""
+
+    def wait(self) -> None:
+        """Wait until all launches have ended."""
 
     def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
         """Means over the first `examples` of a split (None: all), by metric: float64 [R]."""

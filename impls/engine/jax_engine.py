@@ -11,6 +11,7 @@ import functools
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -24,6 +25,7 @@ from jax import lax
 from impls.engine import jax_bfloat16
 from impls.engine.contract import Execution, MeasuringTwin, Twin
 from impls.engine.environment import program_directory
+from impls.engine.launches import STILL_RUNNING
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, unflatten
@@ -80,7 +82,7 @@ class Runner:
         _keep_compilations()
         self.implementation, self.spec, self.steps_per_launch = implementation, spec, steps_per_launch
         self.precision, self.dtype = precision, DTYPES[precision]
-        self.device = jax.devices("cuda" if device == "cuda" else "cpu")[0]
+        self.device = jax.devices(device)[0]
         jax.config.update("jax_default_device", self.device)  # also for the arrays of zeros in the twins
         self.splits = {
             name: {
@@ -96,11 +98,13 @@ class Runner:
             )
         self.compile_seconds = 0.0
         self.execution: Execution = "compiled"
-        self.programs = _programs(implementation, spec, compiler_options(device))
+        self.still_running = STILL_RUNNING[device]
+        self.running: deque[jax.Array] = deque()  # one array of each launch that may still run
+        self.programs = programs(implementation, spec, compiler_options(device))
 
     @in_own_precision
     def advance(self, inputs: Leaves) -> None:
-        """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
+        """Run one iteration per entry of the leading axis of `inputs`. On a GPU it may go on after the return."""
         block = {name: self._array(value) for name, value in inputs.items()}
         arguments = self.state, self.train_data, block
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(arguments))
@@ -108,8 +112,13 @@ class Runner:
             started = time.perf_counter()
             self.programs.launches[shapes] = self.programs.launch.lower(*arguments).compile()
             self.compile_seconds += time.perf_counter() - started
-        self.state = self.programs.launches[shapes](*arguments)
-        jax.block_until_ready(self.state)
+        self.state, ended = self.programs.launches[shapes](*arguments)
+        self.running.append(ended)
+        self._wait(self.still_running)
+
+    def wait(self) -> None:
+        """Wait until all launches have ended."""
+        self._wait(0)
 
     @in_own_precision
     def evaluate(self, split: str, examples: int | None) -> dict[str, np.ndarray]:
@@ -143,6 +152,10 @@ class Runner:
         """Peak device memory so far. None on the CPU, where the peak memory of the process is used instead."""
         return (self.device.memory_stats() or {}).get("peak_bytes_in_use")
 
+    def _wait(self, still_running: int) -> None:
+        while len(self.running) > still_running:
+            self.running.popleft().block_until_ready()
+
     @in_own_precision
     def _array(self, value: np.ndarray) -> jax.Array:
         if np.issubdtype(value.dtype, np.floating):
@@ -151,7 +164,7 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class _Programs:
+class Programs:
     """The compiled programs of one cell."""
 
     launch: Any  # many steps; donates the state
@@ -160,15 +173,23 @@ class _Programs:
     launches: dict[tuple, jax.stages.Compiled]  # of `launch`, by the shapes of its arguments
 
 
-def _programs(implementation: Twin, spec: CellSpec, options: dict[str, str]) -> _Programs:
-    def launch(state: dict, data: dict, block: dict) -> dict:
+def programs(implementation: Twin, spec: CellSpec, options: dict[str, Any], unroll: int = 1) -> Programs:
+    """The programs of a cell, which are compiled when they are first called.
+
+    Args:
+        options: XLA's, for `jax.jit`.
+        unroll: steps in one round of the loop over the steps of a launch.
+    """
+
+    def launch(state: dict, data: dict, block: dict) -> tuple[dict, jax.Array]:
         def step(state: dict, inputs: dict) -> tuple[dict, None]:
             return implementation.step(spec, state, data, inputs), None
 
-        return lax.scan(step, state, block)[0]
+        ended = jnp.zeros(())  # ready when the launch has ended, and unlike the state never given to the next launch
+        return lax.scan(step, state, block, unroll=unroll)[0], ended
 
     jit = partial(jax.jit, compiler_options=options)
-    return _Programs(
+    return Programs(
         launch=jit(launch, donate_argnums=0),
         evaluate=jit(partial(implementation.evaluate, spec)),
         measure=jit(partial(cast(MeasuringTwin, implementation).measure, spec)) if spec.measures_batch else None,

@@ -7,7 +7,7 @@ import os
 import platform
 import resource
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 
@@ -20,6 +20,12 @@ def package_versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def cuda_packages() -> list[str]:
+    """The installed packages that bring CUDA's libraries, such as cuBLAS and cuDNN, and JAX's plugin for them."""
+    names = {str(package.metadata["Name"]) for package in distributions()}
+    return sorted(name for name in names if name.startswith(("nvidia-", "jax-cuda")))
 
 
 def cpu_name() -> str:

@@ -1,11 +1,13 @@
 """A recorded step as a compiled program: PyTorch's compiler fuses the operations between two matrix products.
 
-It gets the list of operations that `make_fx` records on the CPU. Operations that it refuses, or would run with a slower
-library, are replaced at the recording (`REPLACED`). The arithmetic is the same, except for the order of sums.
+It gets the list of operations that `make_fx` records. On the CPU it writes C++, and on a GPU Triton. Operations that it
+refuses, or would run with a slower library, are replaced at the recording (`REPLACED`). The arithmetic is the same,
+except for the order of sums.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import warnings
@@ -14,17 +16,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._dynamo.exc import TorchDynamoException
 
 # A smaller product (in multiply-adds) uses PyTorch's own library, which compiled code calls without Python.
 SMALL_PRODUCT = 300_000
 TRIES = 2
 
 
-def has_compiler() -> bool:
-    """Whether there is a C++ compiler ($CXX or g++), which PyTorch's compiler needs, and PyTorch's is switched on."""
-    switched_off = any(os.environ.get(name) == "1" for name in ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE"))
-    return not switched_off and shutil.which(os.environ.get("CXX", "g++")) is not None
+def has_compiler(device: str) -> bool:
+    """Whether PyTorch's compiler is switched on and finds what it needs: a C++ compiler ($CXX or g++), or Triton."""
+    if any(os.environ.get(name) == "1" for name in ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE")):
+        return False
+    if device == "cuda":
+        return importlib.util.find_spec("triton") is not None
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def can_be_compiled(program: fx.GraphModule) -> bool:
@@ -38,11 +42,14 @@ def compiled(program: fx.GraphModule, arguments: tuple, otherwise: fx.GraphModul
     It is tried twice: a stop signal to all processes of a job, as a cluster sends it, also ends the C++ compiler. The
     steps before the stop would then be computed with other rounding.
     """
+    from torch._inductor import config as inductor_config  # takes two seconds, which short runs save
+
     for _ in range(TRIES):
         fast = torch.compile(program, fullgraph=True, dynamic=False)
         try:
-            fast(*arguments)
-        except TorchDynamoException as error:
+            with inductor_config.patch({"triton.cudagraphs": False}):  # the engine captures the whole step itself
+                fast(*arguments)
+        except RuntimeError as error:  # the compiler's own errors, and Triton's
             reason = str(error).strip().splitlines()[0]
         else:
             return fast

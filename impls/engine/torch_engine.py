@@ -1,8 +1,8 @@
 """Runs an experiment's PyTorch step fast: all replicas at once, data on the device, many steps per launch.
 
 The whole step, including the optimizer, is captured once and replayed: on a GPU as a CUDA graph, on the CPU as a flat
-list of operations, without the overhead of Python and autograd. In a long run this list is also compiled. The same
-class, with the same methods, is in `jax_engine.py`.
+list of operations, without the overhead of Python and autograd. In a long run it is compiled before. The same class,
+with the same methods, is in `jax_engine.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import contextlib
 import ctypes
 import functools
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from impls.engine import torch_bfloat16
 from impls.engine.contract import Execution, MeasuringTwin, Twin
+from impls.engine.launches import STILL_RUNNING
 from impls.engine.machine import gpu_driver
 from impls.engine.spec import CellSpec
 from impls.engine.state import Leaves, flatten, iterations_in, unflatten
@@ -29,22 +30,27 @@ from impls.engine.torch_compile import REPLACED, can_be_compiled, compiled, has_
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 # On the CPU a shorter run is not captured: tracing a step takes 1 to 6 s and saves 1 to 15 ms per step.
 CAPTURED_ITERATIONS = 2_000
-# A run shorter than this is not compiled: compiling takes 10 to 80 s, once for each cell on a machine.
-COMPILED_ITERATIONS = 20_000
+# A run shorter than this is not compiled: compiling takes 10 to 80 s, once for each cell on a machine. A captured step
+# gains less by it on a GPU.
+COMPILED_ITERATIONS = {"cpu": 20_000, "cuda": 100_000}
 
 
 @contextlib.contextmanager
 def precision_mode(precision: str) -> Iterator[None]:
-    """A context in which PyTorch multiplies in this mode. The switches are global, so they are restored at the end."""
+    """A context in which PyTorch multiplies in this mode, and cuDNN takes the algorithm that is fastest in a trial.
+
+    The switches are global, so they are restored at the end.
+    """
     tf32 = precision in ("tf32", "bf16")  # TF32 represents every bfloat16 number
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction
+    before = matmul.allow_tf32, matmul.allow_bf16_reduced_precision_reduction, cudnn.allow_tf32, cudnn.benchmark
     try:
-        matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = tf32, tf32, False
+        matmul.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = tf32, False
+        cudnn.allow_tf32, cudnn.benchmark = tf32, True
         with torch_bfloat16.chosen(precision == "bf16"):
             yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32, matmul.allow_bf16_reduced_precision_reduction = before
+        matmul.allow_tf32, matmul.allow_bf16_reduced_precision_reduction, cudnn.allow_tf32, cudnn.benchmark = before
 
 
 def in_own_precision(method: Callable) -> Callable:
@@ -95,14 +101,16 @@ class Runner:
         )
         self.compile_seconds = 0.0
         self.captures = self.device.type == "cuda" or spec.iterations >= CAPTURED_ITERATIONS
-        self.compiles = spec.iterations >= COMPILED_ITERATIONS and has_compiler()
+        self.compiles = spec.iterations >= COMPILED_ITERATIONS[self.device.type] and has_compiler(self.device.type)
         self.execution: Execution = "plain"
+        self.still_running = STILL_RUNNING[self.device.type]
+        self.running: deque[torch.cuda.Event] = deque()  # the ends of the launches that may still run
         self.replay: Callable[[Leaves], None] | None = None  # runs a block of iterations; set by the capture
 
     @in_own_precision
     @torch.no_grad()
     def advance(self, inputs: Leaves) -> None:
-        """Run one iteration per entry of the leading axis of `inputs`; returns when the device is done."""
+        """Run one iteration per entry of the leading axis of `inputs`. On a GPU it may go on after the return."""
         if self.captures and self.replay is None:
             started = time.perf_counter()
             captured = self._capture_graph if self.device.type == "cuda" else self._capture_operations
@@ -111,7 +119,14 @@ class Runner:
             self.compile_seconds += time.perf_counter() - started
         run = self.replay or self._run_plainly
         run(inputs)
-        self._synchronize()
+        if self.device.type == "cuda":
+            self.running.append(torch.cuda.Event())
+            self.running[-1].record()
+        self._wait(self.still_running)
+
+    def wait(self) -> None:
+        """Wait until all launches have ended."""
+        self._wait(0)
 
     @in_own_precision
     @torch.no_grad()
@@ -156,8 +171,13 @@ class Runner:
     def _step(self, inputs: dict[str, torch.Tensor]) -> None:
         self.state = self.implementation.step(self.spec, self.state, self.train_data, inputs)
 
-    def _capture_operations(self, inputs: Leaves) -> Callable[[Leaves], None]:
-        """Trace one step into a program of the same operations in the same order, and compile it in a long run."""
+    def _traced(self, inputs: Leaves) -> Callable[[dict[str, torch.Tensor]], None]:
+        """One step as a program of the same operations in the same order, compiled in a long run.
+
+        It updates the state in place, and gets the inputs of one iteration.
+        """
+        from torch.fx.experimental.proxy_tensor import make_fx  # takes a second, which short runs save
+
         leaves = flatten(self.state)
         first = {name: self._array(value[0]) for name, value in inputs.items()}
 
@@ -173,18 +193,23 @@ class Runner:
             program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=recorded)
             self.execution = "captured" if program is recorded else "compiled"
         self._restore(before)  # tracing and compiling run the step
+        return functools.partial(program, values, self.train_data)
+
+    def _capture_operations(self, inputs: Leaves) -> Callable[[Leaves], None]:
+        program = self._traced(inputs)
 
         def replay(inputs: Leaves) -> None:
             block = {name: self._array(value) for name, value in inputs.items()}
             # Compiled code must not try to compile what runs between its calls: the handler of a stop signal.
             with torch.compiler.set_stance("eager_on_recompile"):
                 for k in range(iterations_in(inputs)):
-                    program(values, self.train_data, {name: value[k] for name, value in block.items()})
+                    program({name: value[k] for name, value in block.items()})
 
         return replay
 
     def _capture_graph(self, inputs: Leaves) -> Callable[[Leaves], None]:
         """Record one step. It reads its inputs at `position` and advances it, so replays need nothing from the host."""
+        run_step = self._traced(inputs) if self.compiles else self._step
         block, rows = {}, max(self.steps_per_launch, WARM_UP_STEPS + 1)
         for name, value in inputs.items():
             first = self._array(value[:1])
@@ -192,7 +217,7 @@ class Runner:
         position = torch.zeros(1, dtype=torch.long, device=self.device)
 
         def step() -> None:
-            self._step({name: values.index_select(0, position)[0] for name, values in block.items()})
+            run_step({name: values.index_select(0, position)[0] for name, values in block.items()})
             position.add_(1)
 
         before, addresses = self._copies(), self._addresses()
@@ -201,7 +226,6 @@ class Runner:
         if replaced:
             raise RuntimeError(f"a captured step must update its state in place, but this one replaced {replaced[0]}")
         self._restore(before)  # the calls before the recording have trained
-        self._synchronize()
 
         def replay(inputs: Leaves) -> None:
             steps = iterations_in(inputs)
@@ -224,13 +248,17 @@ class Runner:
         for path, value in flatten(self.state).items():
             value.copy_(copies[path])
 
+    def _wait(self, still_running: int) -> None:
+        while len(self.running) > still_running:
+            self.running.popleft().synchronize()
+
     def _array(self, value: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(np.array(value))  # a copy, because torch warns about read-only arrays
-        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
-
-    def _synchronize(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        if tensor.is_floating_point():
+            tensor = tensor.to(self.dtype)
+        if self.device.type == "cuda":  # only from pinned memory a copy need not wait for the steps before it
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
 
 def default_device() -> str:

@@ -15,7 +15,7 @@ from impls.engine.curves import CURVE_VALUES, Curves
 from impls.engine.environment import prepare_environment, threads_of
 from impls.engine.files import DAMAGED, exclusive, read_arrays, remove, write_arrays
 from impls.engine.launches import STEPS_PER_LAUNCH, launches
-from impls.engine.machine import cpu_name, package_versions, process_peak_memory_bytes
+from impls.engine.machine import cpu_name, cuda_packages, package_versions, process_peak_memory_bytes
 from impls.engine.memory import check_memory
 from impls.engine.options import Options, cell_folder, train_command
 from impls.engine.progress import headline, progress_bar, say
@@ -81,7 +81,7 @@ class _Run:
             splits,
             precision=options.precision,
             device=self.device,
-            steps_per_launch=STEPS_PER_LAUNCH,
+            steps_per_launch=STEPS_PER_LAUNCH[self.device],
         )
         self.curves = Curves(options.seeds)
         self.progress = Progress(started_at=_now())
@@ -111,7 +111,8 @@ class _Run:
         with handling(self._note_signal):
             with progress_bar(self.options, self.spec, self.progress.iteration) as bar:
                 bar.set_postfix_str("compiling")  # until the first steps have run
-                for boundary, inputs in launches(self.spec, self.progress.iteration, self._inputs):
+                upcoming = launches(self.spec, self.progress.iteration, self._inputs, STEPS_PER_LAUNCH[self.device])
+                for boundary, inputs in upcoming:
                     steps = boundary - self.progress.iteration
                     self._launch(boundary, inputs)
                     self._note_changes(boundary - steps)
@@ -134,10 +135,17 @@ class _Run:
         if boundary in self.spec.evaluation_iterations():
             self._evaluate()
 
+    def _wait(self) -> None:
+        """Wait for the launches that still run; this time is training, too."""
+        started = time.perf_counter()
+        self.runner.wait()
+        self.progress.train_seconds += time.perf_counter() - started
+
     def _inputs(self, first: int, last: int) -> Leaves:
         return self.spec.step_inputs(self.options.seeds, self.examples, first, last)
 
     def _evaluate(self) -> None:
+        self._wait()
         started, iteration = time.perf_counter(), self.progress.iteration
         for split, examples in self.spec.evaluation_examples().items():
             self.curves.add(iteration, split, self.runner.evaluate(split, examples))
@@ -159,9 +167,11 @@ class _Run:
 
     def _arithmetic(self) -> dict[str, Any]:
         """What decides the rounding of a run's numbers, apart from its identity; known after the first launch."""
-        versions = package_versions(*PACKAGES[self.options.framework])
         device = {"device": self.device, **self._device_facts(), "threads": self.threads}
-        return {"execution": self.runner.execution, **versions, **device}
+        return {"execution": self.runner.execution, **self._versions(), **device}
+
+    def _versions(self) -> dict[str, str]:
+        return package_versions(*PACKAGES[self.options.framework], *(cuda_packages() if self.device == "cuda" else ()))
 
     def _device_facts(self) -> dict[str, str | int]:
         facts: dict[str, str | int] = {"name": cpu_name()} | self.engine.device_description(self.device)
@@ -178,6 +188,7 @@ class _Run:
             say(f"the results will differ in rounding from those of a run without a stop: {self.progress.changes[-1]}")
 
     def _save(self) -> None:
+        self._wait()
         curve_leaves, labels = self.curves.leaves()
         session_seconds = time.perf_counter() - self.session_start
         progress = replace(self.progress, wall_seconds=self.progress.wall_seconds + session_seconds)
@@ -238,6 +249,7 @@ class _Run:
 
     def _finish(self) -> RunRecord:
         """Write the results so far. A partial run keeps its checkpoint. The record is written last."""
+        self._wait()
         complete = self.progress.iteration == self.spec.iterations or self.progress.stopped_early
         leaves, files = self.runner.leaves(), {}
         self.curves.events = self.spec.events(leaves)
@@ -278,7 +290,7 @@ class _Run:
             changed_choices=self.spec.changed("choice"),
             data=[DataRecord.model_validate(self.dataset.manifest())],
             code=self.code,
-            versions=package_versions(*PACKAGES[self.options.framework]),
+            versions=self._versions(),
             device={"kind": self.device, "threads": self.threads, **self._device_facts()},
             precision=self.options.precision,
             execution=self.runner.execution,

@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch._dynamo.backends.debugging import aot_eager
 
-from impls.engine import torch_compile
+from impls.engine import torch_compile, torch_engine
 from impls.registry import spec_class
-from tests.support.harness import IDS, ROWS, SEEDS, inputs_of, runner
+from tests.support import recorder
+from tests.support.harness import DEVICE, IDS, ROWS, SEEDS, inputs_of, runner
 
 pytestmark = pytest.mark.slow("compiles PyTorch's steps to C++, some ten seconds each")
 
@@ -28,7 +29,7 @@ CELLS = [
 
 def advanced(experiment, spec, precision="fp64", compiles=True):
     """A captured run, compiled or not: its state after five iterations, and how the first of them changed it."""
-    run = runner(experiment, spec, "torch", precision=precision, captures=True, compiles=compiles)
+    run = runner(experiment, spec, "torch", precision=precision, captures=True, compiles=compiles, device=DEVICE)
     before = run.leaves()
     for first, last in [(0, 2), (2, 5)]:
         run.advance(inputs_of(run, SEEDS, first, last))
@@ -57,6 +58,15 @@ OTHERS = [cell for cell in IDS if cell.startswith(TWINS) and cell not in CELLS a
 def test_the_compiler_takes_every_other_step(monkeypatch, cell):
     """Everything but the last stage of compiling, which writes C++ and takes longest."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    assert_compiled_equals_plain(cell)
+
+
+@pytest.mark.parametrize("cell", [CELLS[0], CELLS[2]])
+def test_a_gpu_captures_the_compiled_step(monkeypatch, cell):
+    """With the recorder in place of a CUDA graph, and without the last stage of compiling, which writes Triton."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    monkeypatch.setattr(torch_engine, "capture", recorder.capture)
+    monkeypatch.setattr(torch_engine.Runner, "_capture_operations", torch_engine.Runner._capture_graph)
     assert_compiled_equals_plain(cell)
 
 
@@ -185,7 +195,7 @@ def test_a_net_with_convolutions_is_captured_and_not_compiled(monkeypatch):
 
 
 def test_without_a_compiler_beneath_it_nothing_is_compiled(monkeypatch, tmp_path):
-    assert torch_compile.has_compiler() == (shutil.which("g++") is not None)
+    assert torch_compile.has_compiler("cpu") == (shutil.which("g++") is not None)
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
     long = spec_class("feedforward").tiny(method="dni").model_copy(update={"iterations": 10**6})
     assert not runner("feedforward", long, "torch", compiles=None).compiles

@@ -123,7 +123,7 @@ def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
     """Activations and gradients of the iteration that `inputs` [1, ...] describes, without training."""
     function = partial(run.implementation.observe, run.spec)
     if compiled and _is_jax(run.implementation):
-        function = _compiled(run.implementation, run.spec)
+        function = _compiled(run.implementation, run.spec, run.precision)
     first = {name: run._array(value)[0] for name, value in inputs.items()}
     with _mode(run):
         found = function(run.state, run.train_data, first)
@@ -133,9 +133,12 @@ def observe(run, inputs: Leaves, *, compiled: bool = True) -> Leaves:
 def iterate(run, inputs: Leaves) -> Leaves:
     """One call of the bare step on the iteration that `inputs` [1, ...] describes; returns what is seen before it."""
     first = {name: run._array(value)[0] for name, value in inputs.items()}
-    compiled = _compiled_iteration if _is_jax(run.implementation) else partial(partial, _iteration)
+    if _is_jax(run.implementation):
+        iteration = _compiled_iteration(run.implementation, run.spec, run.precision)
+    else:
+        iteration = partial(_iteration, run.implementation, run.spec)
     with torch.no_grad(), _mode(run):
-        seen, run.state = compiled(run.implementation, run.spec)(run.state, run.train_data, first)
+        seen, run.state = iteration(run.state, run.train_data, first)
     return {name: on_host(value) for name, value in flatten(seen).items()}
 
 
@@ -159,8 +162,8 @@ def _iteration(implementation, spec: CellSpec, state, data, inputs):
 
 
 @cache
-def _compiled_iteration(implementation, spec: CellSpec):
-    """Observing and stepping in one program, which compiles in half the time of two programs."""
+def _compiled_iteration(implementation, spec: CellSpec, precision: str):
+    """Observing and stepping in one program, which compiles in half the time of two programs. Call it in that mode."""
     return jax.jit(partial(_iteration, implementation, spec))
 
 
@@ -169,8 +172,8 @@ def _is_jax(implementation) -> bool:
 
 
 @cache
-def _compiled(implementation, spec: CellSpec):
-    """One compilation for all steps of a cell: uncompiled, JAX would take most of the ladder's minute."""
+def _compiled(implementation, spec: CellSpec, precision: str):
+    """One compilation for all steps of a cell in one mode: uncompiled, JAX would take most of the ladder's minute."""
     return jax.jit(partial(implementation.observe, spec))
 
 

@@ -35,6 +35,11 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.calls: list[tuple[Callable, tuple, dict, list[torch.Tensor]]] = []
 
+    @classmethod
+    def is_infra_mode(cls) -> bool:
+        """True, so that a compiled function runs as such while it is recorded."""
+        return True
+
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if operation in REFUSED:

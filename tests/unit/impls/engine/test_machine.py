@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,6 +62,12 @@ def test_a_driver_without_a_gpu_is_no_gpu(monkeypatch):
     for hidden in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
         assert not finds_gpu()
+
+
+def test_the_packages_that_bring_cudas_libraries_are_recorded(monkeypatch):
+    names = ["numpy", "nvidia-cudnn-cu13", "jax-cuda13-plugin", "jax", "nvidia-cublas"]
+    monkeypatch.setattr(machine, "distributions", lambda: [SimpleNamespace(metadata={"Name": n}) for n in names])
+    assert machine.cuda_packages() == ["jax-cuda13-plugin", "nvidia-cublas", "nvidia-cudnn-cu13"]
 
 
 def test_threads_are_the_given_ones_or_the_users(monkeypatch):
