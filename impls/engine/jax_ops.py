@@ -32,6 +32,15 @@ def matmul(x_RBK: Array, weight_RKN: Array, offset_RBN: Array | None = None) -> 
     return product_RBN if offset_RBN is None else product_RBN + offset_RBN
 
 
+def rows(array: Array, indices: Array) -> Array:
+    """The rows of an array at the given indices: [n, ...], [R, B] -> [R, B, ...].
+
+    >>> rows(jnp.array([[1, 2], [3, 4]]), jnp.array([[1], [0]])).tolist()
+    [[[3, 4]], [[1, 2]]]
+    """
+    return array[indices]
+
+
 def one_hot(labels_X: Array, classes: int, dtype: jnp.dtype) -> Array:
     """1 at the place of each label, else 0: [...] -> [..., classes].
 

@@ -17,8 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-# A smaller product (in multiply-adds) uses PyTorch's own library, which compiled code calls without Python.
-SMALL_PRODUCT = 300_000
 TRIES = 2
 
 
@@ -58,15 +56,11 @@ def compiled(program: fx.GraphModule, arguments: tuple, otherwise: fx.GraphModul
 
 
 def _product(a_MK: Tensor, b_NK: Tensor, bias_N: Tensor | None, *_unused: object) -> Tensor:
-    if a_MK.numel() * len(b_NK) > SMALL_PRODUCT:
-        return torch.ops.dni.product(a_MK, b_NK, bias_N)
-    return torch.mm(a_MK, b_NK.t()) if bias_N is None else torch.addmm(bias_N, a_MK, b_NK.t())
+    return torch.ops.dni.product(a_MK, b_NK, bias_N)
 
 
 def _product_and_offset(a_MK: Tensor, offset_MN: Tensor, b_NK: Tensor, *_unused: object) -> Tensor:
-    if a_MK.numel() * len(b_NK) > SMALL_PRODUCT:
-        return torch.ops.dni.product_and_offset(a_MK, b_NK, offset_MN)
-    return torch.addmm(offset_MN, a_MK, b_NK.t())
+    return torch.ops.dni.product_and_offset(a_MK, b_NK, offset_MN)
 
 
 def _adam(

@@ -10,12 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# A product with fewer multiply-adds is MKL's, because a call of oneDNN takes 20 microseconds more, however small it is.
+LEAST_PRODUCT = 1_500_000
+
+
+def is_for_onednn(x_RBK: Tensor, weight_RKN: Tensor) -> bool:
+    """Whether oneDNN is the faster library for a product: on the CPU, in float32, of large enough matrices."""
+    is_large = x_RBK.shape[1] * weight_RKN.shape[1] * weight_RKN.shape[2] >= LEAST_PRODUCT
+    on_cpu = x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32
+    return is_large and on_cpu and torch.backends.mkldnn.is_available()
+
 
 class CpuMatmul(torch.autograd.Function):
     """Matrix products in float32 on the CPU by oneDNN, one per replica; an offset is added in the same pass.
 
-    `torch.matmul` uses MKL, which reaches half of the speed on processors that are not Intel's (measured in
-    docs/engine.md). oneDNN's product with a transposed weight is the same sum of products.
+    `torch.matmul` uses MKL, which with large matrices reaches half of the speed on processors that are not Intel's
+    (measured in docs/engine.md). oneDNN's product with a transposed weight is the same sum of products.
     """
 
     @staticmethod

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from impls.engine import torch_bfloat16 as bfloat16
 from impls.engine.state import Tree, flatten, unflatten
-from impls.engine.torch_onednn import CpuMatmul
+from impls.engine.torch_onednn import CpuMatmul, is_for_onednn
 
 Arrays = dict[str, Tensor]  # by name; nested ones are a `Tree`
 
@@ -32,9 +32,20 @@ def matmul(x_RBK: Tensor, weight_RKN: Tensor, offset_RBN: Tensor | None = None) 
     if bfloat16.is_chosen():
         product_RBN = bfloat16.matmul(x_RBK, weight_RKN)
         return product_RBN if offset_RBN is None else product_RBN + offset_RBN
-    if x_RBK.device.type == "cpu" and x_RBK.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+    if is_for_onednn(x_RBK, weight_RKN):
         return CpuMatmul.apply(x_RBK, weight_RKN, offset_RBN)
     return torch.bmm(x_RBK, weight_RKN) if offset_RBN is None else torch.baddbmm(offset_RBN, x_RBK, weight_RKN)
+
+
+def rows(array: Tensor, indices: Tensor) -> Tensor:
+    """The rows of an array at the given indices: [n, ...], [R, B] -> [R, B, ...].
+
+    Plain indexing takes ten times as long on the CPU.
+
+    >>> rows(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[1], [0]])).tolist()
+    [[[3, 4]], [[1, 2]]]
+    """
+    return array.index_select(0, indices.flatten()).unflatten(0, indices.shape)
 
 
 def one_hot(labels_X: Tensor, classes: int, dtype: torch.dtype) -> Tensor:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch._dynamo.backends.debugging import aot_eager
 
-from impls.engine import torch_compile, torch_engine
+from impls.engine import torch_compile, torch_engine, torch_onednn
 from impls.registry import spec_class
 from tests.support import recorder
 from tests.support.harness import DEVICE, IDS, ROWS, SEEDS, inputs_of, runner
@@ -158,18 +158,16 @@ COPY = {"dataset": "copy", "method": "dni"}
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs PyTorch with oneDNN")
 @pytest.mark.parametrize(
-    ("experiment", "fields", "small", "backend", "expected"),
+    ("experiment", "fields", "least", "backend", "expected"),
     [
-        ("feedforward", NET, 128 * 64 * 10, "inductor", {"dni.product.default", "aten.mm.default"}),
-        ("recurrent", COPY, 0, "aot_eager", {"dni.product.default", "dni.product_and_offset.default"}),
-        ("recurrent", COPY, 10**9, "aot_eager", {"aten.mm.default", "aten.addmm.default"}),
+        ("feedforward", NET, 128 * 64 * 10 + 1, "inductor", {"dni.product.default", "aten.bmm.default"}),
+        ("recurrent", COPY, 1, "aot_eager", {"dni.product.default", "dni.product_and_offset.default"}),
+        ("recurrent", COPY, 10**9, "aot_eager", {"aten.bmm.default", "aten.baddbmm.default"}),
     ],
 )
-def test_large_products_go_to_onednn_and_small_ones_to_the_compilers_own(
-    monkeypatch, experiment, fields, small, backend, expected
-):
+def test_large_products_go_to_onednn_and_small_ones_to_mkl(monkeypatch, experiment, fields, least, backend, expected):
     spec = spec_class(experiment).tiny(**fields)
-    monkeypatch.setattr(torch_compile, "SMALL_PRODUCT", small)
+    monkeypatch.setattr(torch_onednn, "LEAST_PRODUCT", least)
     recorded, compile_ = [], torch.compile
 
     def recording(program, **options):

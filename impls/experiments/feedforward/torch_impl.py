@@ -195,7 +195,7 @@ def compute_gradients(spec: Spec, state: Tree, x_RBH: Tensor, labels_RB: Tensor)
 def batch(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tensor, Tensor]:
     """The examples of one iteration: pixels [R, B, H], in the parameters' precision, and labels [R, B]."""
     dtype = state["parameters"]["classifier"]["weight"].dtype
-    return pixels(spec, data["inputs"][inputs["indices"]], dtype), data["labels"][inputs["indices"]]
+    return pixels(spec, ops.rows(data["inputs"], inputs["indices"]), dtype), ops.rows(data["labels"], inputs["indices"])
 
 
 def observe(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:

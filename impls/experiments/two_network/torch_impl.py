@@ -151,15 +151,15 @@ def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
         inputs: `digits` [R, P, T, B] of the block, and `learning_rate` [].
     """
     rate = inputs["learning_rate"]
-    odd_RPB, threes_RB = counts(data["labels"][inputs["digits"]])
+    odd_RPB, threes_RB = counts(ops.rows(data["labels"], inputs["digits"]))
     if spec.method == "bprop":  # A waits for B
-        x_RPTBI = pixels(data["inputs"][inputs["digits"]], state["parameters"])
+        x_RPTBI = pixels(ops.rows(data["inputs"], inputs["digits"]), state["parameters"])
         message_RTBM, moments, gradients_of_a = read_digits(spec, state["parameters"], x_RPTBI, odd_RPB)
         state = follow(spec, state, "a", moments)
     else:
 
         def window(state: Tree, digits_RTB: Tensor, odd_RB: Tensor) -> tuple[Tree, Tensor]:
-            x_RWTBI = pixels(data["inputs"][digits_RTB[:, None]], state["parameters"])
+            x_RWTBI = pixels(ops.rows(data["inputs"], digits_RTB[:, None]), state["parameters"])
             message_RWBM, moments, gradients_of_a = read_digits(spec, state["parameters"], x_RWTBI, odd_RB[:, None])
             state = follow(spec, state, "a", moments)
             received_RWBM = received_gradient(spec, state["parameters"], message_RWBM)
@@ -198,8 +198,8 @@ def follow(spec: Spec, state: Tree, network: str, moments: Tree) -> Tree:
 def block_gradients(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> tuple[Tree, Arrays]:
     """Gradients of one block with the parameters at its start, and messages and their gradients by name."""
     parameters = state["parameters"]
-    odd_RPB, threes_RB = counts(data["labels"][inputs["digits"]])
-    x_RPTBI = pixels(data["inputs"][inputs["digits"]], parameters)
+    odd_RPB, threes_RB = counts(ops.rows(data["labels"], inputs["digits"]))
+    x_RPTBI = pixels(ops.rows(data["inputs"], inputs["digits"]), parameters)
     message_RPBM, _, gradients_of_a = read_digits(spec, parameters, x_RPTBI, odd_RPB)
     gradients, seen = {}, {"message": message_RPBM}
     gradients["b"], delta_RPBM, _ = read_messages(spec, parameters, message_RPBM, threes_RB)
