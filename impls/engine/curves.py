@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from impls.engine.files import write_atomically
 from impls.engine.state import Leaves
 
 CURVE_VALUES = "curves"  # the name of the values in a checkpoint
-COLUMNS = {
-    "replica": "int32",
-    "seed": "int64",
-    "iteration": "int64",
-    "split": "str",
-    "metric": "str",
-    "value": "float64",
-}
+COLUMNS = pa.schema(
+    {
+        "replica": pa.int32(),
+        "seed": pa.int64(),
+        "iteration": pa.int64(),
+        "split": pa.string(),
+        "metric": pa.string(),
+        "value": pa.float64(),
+    }
+)
 
 
 class Event(NamedTuple):
@@ -77,7 +80,7 @@ class Curves:
         """Restore the content that `leaves` returned."""
         self.points = [(*label, value_R) for label, value_R in zip(labels, leaves[CURVE_VALUES], strict=True)]
 
-    def frame(self) -> pd.DataFrame:
+    def table(self) -> pa.Table:
         """Columns replica, seed, iteration, split, metric, value."""
         rows = [
             (replica, self.seeds[replica], iteration, split, metric, value)
@@ -85,10 +88,10 @@ class Curves:
             for replica, value in enumerate(value_R)
         ]
         rows += [(event.replica, self.seeds[event.replica], *event[1:]) for event in self.events]
-        return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+        return pa.Table.from_pylist([dict(zip(COLUMNS.names, row, strict=True)) for row in rows], COLUMNS)
 
     def write(self, path: Path) -> str:
         """Write `curves.parquet` atomically; returns its SHA-256."""
         buffer = io.BytesIO()
-        self.frame().to_parquet(buffer, index=False)
+        pq.write_table(self.table(), buffer)
         return write_atomically(path, buffer.getvalue())

@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveFloat
-from scipy import stats
 
 from impls.engine.initial_weights import DESCRIPTION, InitialWeights, draw_weight
 from impls.engine.randomness import generator, integers_per_iteration
@@ -177,6 +176,8 @@ class Spec(CellSpec):
 
         The best guess is the mode of the counts' binomial distribution over streams.
         """
+        from scipy import stats  # takes a second, which other uses of a spec save
+
         _, labels = splits["test"]
         found: dict[str, float] = {
             "digits_per_iteration": self.block * self.batch_size,

@@ -223,8 +223,9 @@ def test_events_join_the_curves_as_points_of_one_replica():
     curves = Curves(SEEDS)
     curves.add(0, "batch", {"task_length": np.array([4.0, 4.0])})
     curves.events = [Event(1, 17, "curriculum", "max_solved_task_length", 4)]
-    assert curves.frame().iloc[-1].to_list() == [1, SEEDS[1], 17, "curriculum", "max_solved_task_length", 4.0]
-    assert len(curves.frame()) == 3
+    last = [1, SEEDS[1], 17, "curriculum", "max_solved_task_length", 4.0]
+    assert list(curves.table().to_pylist()[-1].values()) == last
+    assert len(curves.table()) == 3
 
 
 def test_a_carried_state_is_the_recurrent_experiment_with_one_change():
