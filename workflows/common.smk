@@ -5,7 +5,7 @@ import sys
 import time
 from functools import cache, partial
 from glob import glob
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import pandas as pd
@@ -161,8 +161,7 @@ class Experiment:
             return True
         if PRESET.source == "runs":
             return shows_any(name, self.cells.values())
-        folders = (Path(path).parent.parts for path in self.runs(base))
-        return shows_any(name, (dict(part.split("~", 1) for part in parts if "~" in part) for parts in folders))
+        return shows_any(name, map(fields_in, self.runs(base)))
 
     def table_files(self):
         return self.artifacts("tables", self.tables, ["csv", "md", "tex", "json"])
@@ -186,10 +185,18 @@ def gpus():
 
 
 def runs_of(artifact, base):
-    """The runs below `base` from which a table or figure is drawn."""
+    """The runs below `base` from which a table or figure is drawn: a figure's are those that it shows."""
     if artifact in ACROSS:
         return all_runs(base)
-    return [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
+    runs = [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
+    if artifact in chain.from_iterable(e.tables for e in EXPERIMENTS):
+        return runs
+    return [path for path in runs if shows_any(artifact, [fields_in(path)])]
+
+
+def fields_in(path):
+    """The fields of a run's cell, as the folders of its path have them."""
+    return dict(part.split("~", 1) for part in Path(path).parent.parts if "~" in part)
 
 
 def specs_of(artifact=None):
@@ -230,6 +237,13 @@ def show_summary():
         if Path(base, "claims.csv").exists():
             # The results are made, so a fault here is printed and ends nothing.
             shell("python -m paper_figures summary --results {base:q} || true")
+
+
+onstart:
+    # Snakemake's limit of jobs started in a second looks for jobs once a second for every job that has ended: 1 s of
+    # computing for each job of the quick preset. On a cluster it has a purpose.
+    if not workflow.non_local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 show_in_terminal(workflow, show_summary, partial(left_to_train, PRESET))

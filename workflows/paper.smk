@@ -53,6 +53,15 @@ rule draw_figure:
         "python -m paper_figures {wildcards.figure} --results {wildcards.base:q} --output {output.pdf:q} > {log:q} 2>&1"
 
 
+# The profile gives this figure, and the trainings that it shows, the highest priority: so there is something to see soon.
+use rule draw_figure as draw_main_figure with:
+    wildcard_constraints:
+        figure="fig_feedforward_curves",
+
+
+ruleorder: draw_main_figure > draw_figure
+
+
 rule judge_claims:
     """Judge every published number and finding for which there are runs."""
     input:

@@ -81,6 +81,14 @@ def test_the_default_is_the_quick_preset_in_both_frameworks(snakemake, checkout:
     assert outputs == expected_outputs(load_preset(checkout / "config/quick.yaml"), "results/quick")
 
 
+def test_the_main_figure_waits_for_what_it_shows_alone_and_comes_first(snakemake, checkout: Path, root: Path):
+    profile = yaml.safe_load((root / "profiles/default/config.yaml").read_text())
+    assert profile["prioritize"] == "draw_main_figure"
+    planned = snakemake("results/quick/figures/fig_feedforward_curves.pdf", "--dry-run")
+    assert job_counts(planned)["train_feedforward"] == 2 * 16, "MNIST, fully connected, in both frameworks"
+    assert job_counts(planned)["draw_main_figure"] == 1
+
+
 def test_a_dry_run_at_the_papers_size_lists_every_training(snakemake, checkout: Path):
     """It downloads nothing."""
     data = checkout.parent / "data"
@@ -151,7 +159,7 @@ def test_published_figures_need_no_training_and_neither_framework(snakemake, wit
         shutil.rmtree(checkout / "results")
     # For each device, the two tables of the one experiment that is there, the table of all, and one figure: the other
     # figure of the experiment shows no such net.
-    drawn = {"draw_table": 6, "draw_figure": 2, "judge_claims": 2, "write_values": 2, "draw_report": 2}
+    drawn = {"draw_table": 6, "draw_main_figure": 2, "judge_claims": 2, "write_values": 2, "draw_report": 2}
     assert job_counts(dry_run) == {"all": 1, **drawn, "total": 15}
     assert job_counts(packed) == {"crate": 1, "readme": 1, "pack_crate": 2, **drawn, "total": 18}
     assert "results/published/gpu/figures/fig_feedforward_curves.pdf" in dry_run.stdout
