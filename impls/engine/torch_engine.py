@@ -29,7 +29,7 @@ from impls.engine.torch_compile import REPLACED, can_be_compiled, compiled, has_
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 # On the CPU a shorter run is not captured: tracing a step takes 1 to 6 s and saves 1 to 15 ms per step.
-CAPTURED_ITERATIONS = 2_000
+CAPTURED_ITERATIONS = 1_000
 # A run shorter than this is not compiled: compiling takes 10 to 80 s, once for each cell on a machine. A captured step
 # gains less by it on a GPU.
 COMPILED_ITERATIONS = {"cpu": 20_000, "cuda": 100_000}
