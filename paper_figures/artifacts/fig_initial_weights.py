@@ -65,6 +65,7 @@ def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
         for axes, (method, name) in zip(row, methods.items(), strict=True):
             axes.set_title(f"{depth} layers, {name}", loc="left", fontweight="bold", pad=4)
             here = points[(points["depth"] == depth) & (points["method"] == method)]
+            axes.set_visible(len(here) > 0)
             panels.draw_curves(axes, here, WEIGHTS)
     layout.label_axes(grid, "training iterations", "test error (%)")
     return figure
