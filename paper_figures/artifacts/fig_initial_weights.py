@@ -5,6 +5,7 @@ The paper does not state it.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -58,14 +59,17 @@ def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
     depths = sorted(points["depth"].unique())
     methods = {method: name for method, name in METHODS.items() if method in set(points["method"])}
     legend = [*layout.frameworks_legend(points), *WEIGHTS.drawn(points).legend()]
-    figure, grid = layout.grid(page, len(depths), len(methods), 2.0, legend=[legend])
+    shown = [
+        (depth, method, here)
+        for depth, method in itertools.product(depths, methods)
+        if len(here := points[(points["depth"] == depth) & (points["method"] == method)])
+    ]
+    rows = len(depths) if len(shown) == len(depths) * len(methods) else 1  # without a gap
+    figure, grid = layout.grid(page, rows, len(shown) // rows, 2.0, legend=[legend])
     panels.values_axis(grid[0, 0], points, log=page.log, headroom=3)
     panels.iterations_axis(grid[0, 0], panels.below_top(grid[0, 0], points), log=page.log)
-    for row, depth in zip(grid, depths, strict=True):
-        for axes, (method, name) in zip(row, methods.items(), strict=True):
-            axes.set_title(f"{depth} layers, {name}", loc="left", fontweight="bold", pad=4)
-            here = points[(points["depth"] == depth) & (points["method"] == method)]
-            axes.set_visible(len(here) > 0)
-            panels.draw_curves(axes, here, WEIGHTS)
+    for axes, (depth, method, here) in zip(grid.flat, shown, strict=True):
+        axes.set_title(f"{depth} layers, {methods[method]}", loc="left", fontweight="bold", pad=4)
+        panels.draw_curves(axes, here, WEIGHTS)
     layout.label_axes(grid, "training iterations", "test error (%)")
     return figure
