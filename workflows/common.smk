@@ -5,7 +5,7 @@ import sys
 import time
 from functools import cache, partial
 from glob import glob
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -188,10 +188,12 @@ def runs_of(artifact, base):
     """The runs below `base` from which a table or figure is drawn: a figure's are those that it shows."""
     if artifact in ACROSS:
         return all_runs(base)
-    runs = [path for e in EXPERIMENTS if artifact in (*e.tables, *e.figures) for path in e.runs(base)]
-    if artifact in chain.from_iterable(e.tables for e in EXPERIMENTS):
-        return runs
-    return [path for path in runs if shows_any(artifact, [fields_in(path)])]
+    return [
+        path
+        for e in EXPERIMENTS
+        for path in e.runs(base)
+        if artifact in e.tables or (artifact in e.figures and shows_any(artifact, [fields_in(path)]))
+    ]
 
 
 def fields_in(path):

@@ -73,6 +73,8 @@ class _Run:
         prepare_environment(self.threads, options.device)
         self.engine = importlib.import_module(f"impls.engine.{options.framework}_engine")
         self.device = self._device()
+        cuda = cuda_packages() if self.device == "cuda" else []
+        self.versions = package_versions(*PACKAGES[options.framework], *cuda)
         check_memory(spec, options.replicas, self.device)
         self.runner: Runner = self.engine.Runner(
             implementation(experiment, options.framework),
@@ -168,10 +170,7 @@ class _Run:
     def _arithmetic(self) -> dict[str, Any]:
         """What decides the rounding of a run's numbers, apart from its identity; known after the first launch."""
         device = {"device": self.device, **self._device_facts(), "threads": self.threads}
-        return {"execution": self.runner.execution, **self._versions(), **device}
-
-    def _versions(self) -> dict[str, str]:
-        return package_versions(*PACKAGES[self.options.framework], *(cuda_packages() if self.device == "cuda" else ()))
+        return {"execution": self.runner.execution, **self.versions, **device}
 
     def _device_facts(self) -> dict[str, str | int]:
         facts: dict[str, str | int] = {"name": cpu_name()} | self.engine.device_description(self.device)
@@ -290,7 +289,7 @@ class _Run:
             changed_choices=self.spec.changed("choice"),
             data=[DataRecord.model_validate(self.dataset.manifest())],
             code=self.code,
-            versions=self._versions(),
+            versions=self.versions,
             device={"kind": self.device, "threads": self.threads, **self._device_facts()},
             precision=self.options.precision,
             execution=self.runner.execution,

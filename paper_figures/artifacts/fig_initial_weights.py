@@ -64,7 +64,7 @@ def _draw(points: pd.DataFrame, page: style.Page) -> Figure:
         for depth, method in itertools.product(depths, methods)
         if len(here := points[(points["depth"] == depth) & (points["method"] == method)])
     ]
-    rows = len(depths) if len(shown) == len(depths) * len(methods) else 1  # without a gap
+    rows = len(depths) if len(shown) == len(depths) * len(methods) else 1  # one row, if a panel would be empty
     figure, grid = layout.grid(page, rows, len(shown) // rows, 2.0, legend=[legend])
     panels.values_axis(grid[0, 0], points, log=page.log, headroom=3)
     panels.iterations_axis(grid[0, 0], panels.below_top(grid[0, 0], points), log=page.log)

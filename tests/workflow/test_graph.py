@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from impls.presets import Preset, cells, load_preset
 from impls.registry import experiments, spec_class
@@ -87,6 +89,11 @@ def test_the_main_figure_waits_for_what_it_shows_alone_and_comes_first(snakemake
     planned = snakemake("results/quick/figures/fig_feedforward_curves.pdf", "--dry-run")
     assert job_counts(planned)["train_feedforward"] == 2 * 16, "MNIST, fully connected, in both frameworks"
     assert job_counts(planned)["draw_main_figure"] == 1
+
+
+def test_the_limit_that_the_workflow_switches_off_is_still_called_so():
+    """Under another name, Snakemake would again look for jobs once a second for every job that has ended."""
+    assert "self.job_rate_limiter is not None" in inspect.getsource(JobScheduler)
 
 
 def test_a_dry_run_at_the_papers_size_lists_every_training(snakemake, checkout: Path):

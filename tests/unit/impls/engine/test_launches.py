@@ -9,6 +9,8 @@ import pytest
 
 from impls.engine import launches as module
 from impls.engine.launches import DRAWN_AHEAD, launches
+from impls.engine.options import Options
+from impls.engine.train import train
 from impls.registry import spec_class
 from tests.support.harness import SEEDS, inputs_of, runner
 
@@ -47,6 +49,17 @@ def test_a_few_launches_are_drawn_ahead_and_a_stop_draws_no_more():
     running.close()
     assert 1 <= len(drawn) <= DRAWN_AHEAD + 1
     assert threading.active_count() == threads
+
+
+def test_a_run_whose_launches_queue_as_on_a_gpu_has_the_same_results(monkeypatch, tmp_path):
+    spec = spec_class("feedforward").tiny(method="cdni", iterations=400, evaluate_every=200, learning_rate_drops=(50,))
+    records = []
+    for still_running in (0, 1):
+        monkeypatch.setitem(module.STILL_RUNNING, "cpu", still_running)
+        folder = tmp_path / str(still_running)
+        records.append(train("feedforward", spec, Options(framework="jax", device="cpu", threads=1, output=folder)))
+    assert records[0].files == records[1].files, "the checksums of curves and parameters"
+    assert all(record.model_steps_per_second for record in records)
 
 
 def test_a_failure_to_draw_is_raised():
