@@ -27,9 +27,12 @@ CELLS = [
 ]
 
 
-def advanced(experiment, spec, precision="fp64", compiles=True):
-    """A captured run, compiled or not: its state after five iterations, and how the first of them changed it."""
-    run = runner(experiment, spec, "torch", precision=precision, captures=True, compiles=compiles, device=DEVICE)
+def advanced(experiment, spec, precision="fp64", compiles=True, captures=True):
+    """A run, captured and compiled unless told otherwise: its state after five iterations, and the one it began with.
+
+    Where a plain run is only compared with, it is not captured: to trace the step takes seconds.
+    """
+    run = runner(experiment, spec, "torch", precision=precision, captures=captures, compiles=compiles, device=DEVICE)
     before = run.leaves()
     for first, last in [(0, 2), (2, 5)]:
         run.advance(inputs_of(run, SEEDS, first, last))
@@ -39,7 +42,7 @@ def advanced(experiment, spec, precision="fp64", compiles=True):
 def assert_compiled_equals_plain(cell):
     experiment, spec = ROWS[IDS.index(cell)]
     compiled, _ = advanced(experiment, spec)
-    plain, before = advanced(experiment, spec, compiles=False)
+    plain, before = advanced(experiment, spec, compiles=False, captures=False)
     for name, value in plain.items():
         np.testing.assert_allclose(compiled[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
     assert any(not np.array_equal(value, before[name]) for name, value in plain.items())
@@ -176,7 +179,7 @@ def test_large_products_go_to_onednn_and_small_ones_to_mkl(monkeypatch, experime
 
     monkeypatch.setattr(torch, "compile", recording)
     compiled, before = advanced(experiment, spec, "fp32")
-    plain, _ = advanced(experiment, spec, "fp32", compiles=False)
+    plain, _ = advanced(experiment, spec, "fp32", compiles=False, captures=False)
     assert expected <= set(recorded)
     assert not any("mkldnn" in name or "_fused_adam" in name for name in recorded)
     for name, value in plain.items():
