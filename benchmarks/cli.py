@@ -11,14 +11,14 @@ from typing import Any
 from benchmarks.gate.calibrate import calibrate
 from benchmarks.gate.compare import compare
 from benchmarks.gpu import gpu_check
-from benchmarks.roofline import limits
+from benchmarks.roofline import limits, scale
 from impls.command_line import STOPPED, Parser, run_command
 from impls.engine.stop_signals import handling
 from impls.errors import UserError
 
 DESCRIPTION = """\
 Training speed: whether a change made it slower (compare, calibrate; docs/regression-gate.md), how close it is to the
-limit of this machine (limits; docs/engine.md), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
+limit of this machine (limits; docs/engine.md), what a step costs as it grows (scale), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
 COMPARE = """\
 Compares the speed of two revisions, benchmark by benchmark, in pairs of fresh processes. BASE and HEAD are each a git
 revision (checked out in a separate folder and removed afterwards) or a folder with code (such as `.`). Or both are
@@ -42,6 +42,13 @@ examples:
   python -m benchmarks limits
   python -m benchmarks limits --resume
   python -m benchmarks limits --framework torch --cases 'recurrent/*'
+"""
+SCALE = """\
+Measures what a step costs as one size grows, in both frameworks, against the limit of this machine: depth, width,
+batch, replicas, and T of a recurrent net, each from a base case. A step that would take more than 5 s is skipped, and
+the page says so. The page has a figure (.svg) and a table of the points. Run it on an otherwise idle machine; it takes
+about an hour on two cores. Results are kept and resumed as those of limits. Exit code 0; 1 if a point failed; 4 if
+nothing was measured.
 """
 GPU_CHECK = """\
 One call, under ten minutes. First it compares every experiment's fast path with the plain loop on the GPU, in both
@@ -126,6 +133,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--cases", default="*", metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
     _add_page(sub, limits.PROCESSES, f"the page ({limits.PAGE}; only the terminal if --cases leaves some out)")
     sub.set_defaults(run=limits.limits, command="limits")
+
+    sub = commands.add_parser("scale", help="what does a step cost as it grows?", description=SCALE, **shape)
+    _add_where(sub)
+    _add_page(sub, scale.PROCESSES, f"the page ({scale.PAGE}); its figure and times are beside it")
+    sub.set_defaults(run=scale.scale, command="scale")
 
     text = "does a GPU compute and run the experiments as it should?"
     sub = commands.add_parser("gpu-check", help=text, description=GPU_CHECK, **shape)
