@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.gate.calibrate import calibrate
 from benchmarks.gate.compare import compare
 from benchmarks.gpu import gpu_check
+from benchmarks.peers import command as peers
 from benchmarks.roofline import limits, scale
 from impls.command_line import STOPPED, Parser, run_command
 from impls.engine.stop_signals import handling
@@ -18,7 +19,8 @@ from impls.errors import UserError
 
 DESCRIPTION = """\
 Training speed: whether a change made it slower (compare, calibrate; docs/regression-gate.md), how close it is to the
-limit of this machine (limits; docs/engine.md), what a step costs as it grows (scale), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
+limit of this machine (limits; docs/engine.md), what a step costs as it grows (scale), how fast public implementations
+are here (peers; docs/running.md), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
 COMPARE = """\
 Compares the speed of two revisions, benchmark by benchmark, in pairs of fresh processes. BASE and HEAD are each a git
 revision (checked out in a separate folder and removed afterwards) or a folder with code (such as `.`). Or both are
@@ -49,6 +51,16 @@ batch, replicas, and T of a recurrent net, each from a base case. A step that wo
 the page says so. The page has a figure (.svg) and a table of the points. Run it on an otherwise idle machine; it takes
 about an hour on two cores. Results are kept and resumed as those of limits. Exit code 0; 1 if a point failed; 4 if
 nothing was measured.
+"""
+PEERS = """\
+Times public implementations of the paper on this machine, next to ours in both frameworks, with exactly their sizes.
+CHECKOUT is a folder with a clone of a repository that is known here. Its code is run. In each round every net is timed
+in a fresh process, theirs, ours in PyTorch, ours in JAX; the ratios are those within a round. Run it on an otherwise
+idle machine. Exit code 0; 4 if nothing was measured.
+
+examples:
+  git clone https://github.com/koz4k/dni-pytorch ../dni-pytorch
+  python -m benchmarks peers ../dni-pytorch --replicas 10 --save peers.json
 """
 GPU_CHECK = """\
 One call, under ten minutes. First it compares every experiment's fast path with the plain loop on the GPU, in both
@@ -138,6 +150,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_where(sub)
     _add_page(sub, scale.PROCESSES, f"the page ({scale.PAGE}); its figure and times are beside it")
     sub.set_defaults(run=scale.scale, command="scale")
+
+    sub = commands.add_parser("peers", help="how fast are public implementations here?", description=PEERS, **shape)
+    add = sub.add_argument
+    add("checkouts", nargs="*", type=Path, metavar="CHECKOUT", help="a clone of a known repository")
+    add("--rounds", type=int, default=peers.ROUNDS, metavar="N", help="processes of each net, 3 or more (%(default)s)")
+    add("--steps", type=int, default=peers.STEPS, metavar="N", help="iterations of a timed launch (%(default)s)")
+    add("--replicas", type=int, default=1, metavar="N", help="also ours with N replicas at once (%(default)s)")
+    add("--save", type=Path, metavar="FILE", help="write every time to a .json file")
+    sub.set_defaults(run=peers.peers)
 
     text = "does a GPU compute and run the experiments as it should?"
     sub = commands.add_parser("gpu-check", help=text, description=GPU_CHECK, **shape)
