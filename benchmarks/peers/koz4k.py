@@ -58,9 +58,9 @@ PEER = Peer(
     batch_size=BATCH,
     input_units=INPUTS,
     differences=(
-        "both have batch norm in the hidden layers and Adam; theirs also has batch norm after the classifier, and ours "
-        "in M; ours has biases in all layers; their interface is below the last ReLU and ours above it; in a step, "
-        "theirs runs M forward twice and ours once; ours converts its images from bytes, theirs are numbers already."
+        "both have batch norm and no bias in the hidden layers, and Adam. After the classifier, theirs have batch norm "
+        "and ours a bias; in M's hidden layer, theirs have a bias and ours batch norm. Their interface is below the "
+        "last ReLU, ours above it. In a step, theirs run M forward twice, ours once. Ours convert images from bytes."
     ),
     training_step=training_step,
 )

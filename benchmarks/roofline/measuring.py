@@ -47,10 +47,10 @@ def begin(options: argparse.Namespace, output: Path | None) -> State:
     """
     unfinished = _unfinished(output) if output else None
     if options.draw_again and output:
-        return read_earlier(output.with_suffix(".json"), options.command, "frameworks", flag="--draw-again")
+        return read_earlier(output.with_suffix(".json"), options.command, "begun", flag="--draw-again")
     if options.resume and output and unfinished:
         file = unfinished if unfinished.exists() else output.with_suffix(".json")
-        state = read_earlier(file, options.command, "frameworks")
+        state = read_earlier(file, options.command, "begun")
         processes.forget_failures(state["frameworks"])
         return state
     if unfinished and unfinished.exists():
