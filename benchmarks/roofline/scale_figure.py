@@ -45,6 +45,7 @@ def drawn(curves: Mapping[str, Mapping[str, list[Point]]], names: Mapping[str, s
             axes.set(xscale="log", yscale="log", xlabel=names[axis])
             sizes = sorted({point.size for points in by_framework.values() for point in points})
             axes.set_xticks(sizes, [str(size) for size in sizes], fontsize=5.5)
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
         for axes in panels.flat[len(curves) :]:
             axes.set_axis_off()
