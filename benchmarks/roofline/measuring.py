@@ -28,11 +28,7 @@ State = dict[str, Any]  # `frameworks` as in processes.py; `date`, `commit` and 
 
 
 def check(options: argparse.Namespace, output: Path | None) -> None:
-    """Refuse mistakes on the command line.
-
-    Raises:
-        UserError: the number of processes, the folder of the page, or the lack of a page to continue.
-    """
+    """Refuse a number of processes below 1, and a page in a folder that does not exist, with a UserError."""
     if options.processes < 1:
         raise UserError("--processes must be at least 1")
     if output and not output.parent.is_dir():
