@@ -11,15 +11,16 @@ from typing import Any
 from benchmarks.gate.calibrate import calibrate
 from benchmarks.gate.compare import compare
 from benchmarks.gpu import gpu_check
-from benchmarks.roofline.limits_page import PAGE, limits_page
-from benchmarks.roofline.measurements import PROCESSES
+from benchmarks.peers import command as peers
+from benchmarks.roofline import limits, scale
 from impls.command_line import STOPPED, Parser, run_command
 from impls.engine.stop_signals import handling
 from impls.errors import UserError
 
 DESCRIPTION = """\
 Training speed: whether a change made it slower (compare, calibrate; docs/regression-gate.md), how close it is to the
-limit of this machine (limits; docs/engine.md), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
+limit of this machine (limits; docs/engine.md), what a step costs as it grows (scale), how fast public implementations
+are here (peers; docs/running.md), and whether a GPU works as it should (gpu-check; docs/ci.md)."""
 COMPARE = """\
 Compares the speed of two revisions, benchmark by benchmark, in pairs of fresh processes. BASE and HEAD are each a git
 revision (checked out in a separate folder and removed afterwards) or a folder with code (such as `.`). Or both are
@@ -35,12 +36,31 @@ Measures this machine's limits (matrix products and convolutions at the shapes o
 the cost of a call), then every benchmark's step. For each step the page gives counted operations and bytes, time at the
 limit, measured time (median and range of --processes processes), and the share of the limit. It also gives the time of
 a plain eager loop. Run it on an otherwise idle machine. It takes one to two hours on two cores, and longer the first
-time, to compile. The page, and the times in a .json file beside it, are written again after each process of all cases;
---resume adds to them. Exit code 0; 1 if a case failed; 4 if nothing was measured.
+time, to compile. Each result is kept at once in a file <page>.unfinished.json; after Ctrl-C or a crash, --resume goes
+on with what is missing. The page, and the times in a .json file beside it, are written when all is measured. Each
+measuring of all cases adds a line to the page's history. Exit code 0; 1 if a case failed; 4 if nothing was measured.
 
 examples:
   python -m benchmarks limits
+  python -m benchmarks limits --resume
   python -m benchmarks limits --framework torch --cases 'recurrent/*'
+"""
+SCALE = """\
+Measures what a step costs as one size grows, in both frameworks, against the limit of this machine: depth, width,
+batch, replicas, and T of a recurrent net, each from a base case. A step that would take more than 5 s is skipped, and
+the page says so. The page has a figure (.svg) and a table of the points. Run it on an otherwise idle machine; it takes
+about an hour on two cores. Results are kept and resumed as those of limits. Exit code 0; 1 if a point failed; 4 if
+nothing was measured.
+"""
+PEERS = """\
+Times public implementations of the paper on this machine, next to ours in both frameworks, with exactly their sizes.
+CHECKOUT is a folder with a clone of a repository that is known here. Its code is run. In each round every net is timed
+in a fresh process, theirs, ours in PyTorch, ours in JAX; the ratios are those within a round. Run it on an otherwise
+idle machine. Exit code 0; 4 if nothing was measured.
+
+examples:
+  git clone https://github.com/koz4k/dni-pytorch ../dni-pytorch
+  python -m benchmarks peers ../dni-pytorch --replicas 10 --save peers.json
 """
 GPU_CHECK = """\
 One call, under ten minutes. First it compares every experiment's fast path with the plain loop on the GPU, in both
@@ -67,6 +87,7 @@ class _Parser(Parser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
     options = build_parser().parse_args(arguments)
+    options.words = sys.argv[1:] if arguments is None else arguments
     try:
         with handling(_stop):  # a stopped CI job must clean up too
             code = run_command(lambda: _run(options), _Parser.mistake)
@@ -122,13 +143,22 @@ def build_parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("limits", help=text, description=LIMITS, **shape)
     _add_where(sub)
     sub.add_argument("--cases", default="*", metavar="PATTERN", help="such as 'recurrent/*/x1' (%(default)s)")
-    text = "processes of each case, whose median is shown (%(default)s)"
-    sub.add_argument("--processes", type=int, default=PROCESSES, metavar="N", help=text)
-    text = "add processes to those of an earlier call with this code on this machine"
-    sub.add_argument("--resume", action="store_true", help=text)
-    text = f"the page ({PAGE}; only the terminal if --cases leaves some out)"
-    sub.add_argument("--output", type=Path, metavar="FILE", help=text)
-    sub.set_defaults(run=limits_page)
+    _add_page(sub, limits.PROCESSES, f"the page ({limits.PAGE}; only the terminal if --cases leaves some out)")
+    sub.set_defaults(run=limits.limits, command="limits")
+
+    sub = commands.add_parser("scale", help="what does a step cost as it grows?", description=SCALE, **shape)
+    _add_where(sub)
+    _add_page(sub, scale.PROCESSES, f"the page ({scale.PAGE}); its figure and times are beside it")
+    sub.set_defaults(run=scale.scale, command="scale")
+
+    sub = commands.add_parser("peers", help="how fast are public implementations here?", description=PEERS, **shape)
+    add = sub.add_argument
+    add("checkouts", nargs="*", type=Path, metavar="CHECKOUT", help="a clone of a known repository")
+    add("--rounds", type=int, default=peers.ROUNDS, metavar="N", help="processes of each net, 3 or more (%(default)s)")
+    add("--steps", type=int, default=peers.STEPS, metavar="N", help="iterations of a timed launch (%(default)s)")
+    add("--replicas", type=int, default=1, metavar="N", help="also ours with N replicas at once (%(default)s)")
+    add("--save", type=Path, metavar="FILE", help="write every time to a .json file")
+    sub.set_defaults(run=peers.peers)
 
     text = "does a GPU compute and run the experiments as it should?"
     sub = commands.add_parser("gpu-check", help=text, description=GPU_CHECK, **shape)
@@ -144,6 +174,17 @@ def _add_measuring(parser: argparse.ArgumentParser, benchmarks: str, pairs: int,
     add("--pairs", type=int, default=pairs, metavar="N", help="pairs before the first verdict (%(default)s)")
     add("--max-pairs", type=int, default=max_pairs, metavar="N", help="pairs before the last verdict (%(default)s)")
     _add_where(parser)
+
+
+def _add_page(parser: argparse.ArgumentParser, processes: int, output: str) -> None:
+    add = parser.add_argument
+    text = "processes of each case in all, whose median is shown (%(default)s)"
+    add("--processes", type=int, default=processes, metavar="N", help=text)
+    text = "measure only what an earlier call with this code on this machine lacks, and what failed there"
+    add("--resume", action="store_true", help=text)
+    text = "measure nothing: draw the page again from the .json file beside it"
+    add("--draw-again", action="store_true", help=text)
+    add("--output", type=Path, metavar="FILE", help=output)
 
 
 def _add_where(parser: argparse.ArgumentParser) -> None:

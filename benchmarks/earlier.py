@@ -1,4 +1,4 @@
-"""The results of an earlier call of a command, to which `--resume` adds."""
+"""The results of an earlier call of a command, which a flag such as `--resume` reads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from impls.errors import UserError
 
 
-def read_earlier(file: Path, command: str, key: str) -> dict[str, Any]:
-    """The object in a JSON file that `command` wrote; `key` is an entry of each of its files.
+def read_earlier(file: Path, command: str, key: str, flag: str = "--resume") -> dict[str, Any]:
+    """The object in a JSON file that `command` wrote; `key` is an entry of each of its files, `flag` what asked for it.
 
     Raises:
         UserError: there is no such file, or another command wrote it.
@@ -18,9 +18,9 @@ def read_earlier(file: Path, command: str, key: str) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text())
     except FileNotFoundError:
-        raise UserError(f"--resume: there is no {file} to continue; leave the flag out to begin.") from None
+        raise UserError(f"{flag}: there is no {file} of an earlier call; leave the flag out to begin.") from None
     except ValueError as error:
-        raise UserError(f"--resume: {file} is not a file of {command}: {error}") from None
+        raise UserError(f"{flag}: {file} is not a file of {command}: {error}") from None
     if not isinstance(found, dict) or key not in found:
-        raise UserError(f"--resume: {file} is not a file of {command}: it has no {key!r}")
+        raise UserError(f"{flag}: {file} is not a file of {command}: it has no {key!r}")
     return found

@@ -42,7 +42,6 @@ class Training:
         self.name, self.framework, self.precision, self.case = name, framework, precision, case or CASES[name]
         engine = importlib.import_module(f"impls.engine.{framework}_engine")
         self.device = engine.default_device() if device == "auto" else device
-        self.description = engine.device_description(self.device)
         spec, splits, seeds = self.case.spec(), self.case.splits(), list(range(self.case.replicas))
         self.before = stack_replicas([spec.initial_parameters(seed) for seed in seeds])
         self.runner = engine.Runner(
@@ -75,13 +74,7 @@ class Training:
             "benchmark": self.name,
             "framework": self.framework,
             "case": dataclasses.asdict(self.case),
-            "precision": self.precision,
-            "threads": usable_cpus(),
-            "machine": {"device": self.device, "cpu": cpu_name(), "cores": os.cpu_count()}
-            | machine.governor()
-            | self.description,
-            "versions": package_versions("numpy", *{"torch": ["torch"], "jax": ["jax", "jaxlib"]}[self.framework]),
-            "sources_sha256": _sources_sha256(),
+            **made_by(self.framework, self.precision, self.device),
             "seconds": list(seconds),
             "seconds_per_step": per_step,
             "model_steps_per_second": self.case.replicas / per_step,
@@ -90,6 +83,20 @@ class Training:
             "conditions": machine.conditions(),
             "result": sketch(self.before, self.runner.leaves()),
         }
+
+
+def made_by(framework: str, precision: str, device: str) -> dict[str, Any]:
+    """The code, machine and versions of this process: what must be equal in measurements that are combined."""
+    engine = importlib.import_module(f"impls.engine.{framework}_engine")
+    return {
+        "precision": precision,
+        "threads": usable_cpus(),
+        "machine": {"device": device, "cpu": cpu_name(), "cores": os.cpu_count()}
+        | machine.governor()
+        | engine.device_description(device),
+        "versions": package_versions("numpy", *{"torch": ["torch"], "jax": ["jax", "jaxlib"]}[framework]),
+        "sources_sha256": _sources_sha256(),
+    }
 
 
 def sketch(before: Leaves, after: Leaves) -> list[float]:

@@ -147,7 +147,7 @@ class Bench:
             torch.cuda.synchronize()
 
 
-def ceilings(framework: str, device: str, precision: str, say: Callable[[str], None]) -> dict[str, Any]:
+def ceilings(framework: str, device: str, precision: str) -> dict[str, Any]:
     """All limits: `products` and `convolutions` with their names, `memory`, `seconds_per_call`."""
     at = Bench(framework, device, precision)
     products = dict(PRODUCTS) | ({"square": SQUARE_ON_A_GPU} if device == "cuda" else {})
@@ -155,11 +155,9 @@ def ceilings(framework: str, device: str, precision: str, say: Callable[[str], N
     kinds: tuple = (("products", products, at.product), ("convolutions", CONVOLUTIONS, at.convolution))
     for kind, shapes, measure in kinds:
         for name, shape in shapes.items():
-            say(f"{framework}: ceiling of {name}")
             # One replica of a large operation is enough, and several take seconds.
             several = REPLICAS[device] if kind == "products" and name != "square" else (1,)
             found[kind] += [{"name": name} | measure(*shape, replicas=replicas) for replicas in several]
-    say(f"{framework}: ceiling of memory and calls")
     return found | {"memory": [at.memory(size) for size in BYTES], "seconds_per_call": at.seconds_per_call()}
 
 

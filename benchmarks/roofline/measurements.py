@@ -1,13 +1,13 @@
-"""The processes of `python -m benchmarks limits`: a framework's limits, and every case's step, counted and timed.
+"""One measurement of `python -m benchmarks limits` or `scale` in one process: the limits of the machine, a case's step,
+or a plain loop.
 
-One process measures the limits and starts another process for each case, because a training run has its own process,
-too.
+Every measurement has its own process, because a training run has its own process, too.
 """
 
 from __future__ import annotations
 
 import argparse
-import fnmatch
+import dataclasses
 import importlib
 import json
 import statistics
@@ -15,86 +15,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import CASES, PLAIN
-from benchmarks.gate.trees import say
-from benchmarks.measure import LAUNCHES, Training
+from benchmarks.cases import CASES, Case
+from benchmarks.measure import LAUNCHES, Training, made_by
 from benchmarks.roofline import machine_limits
 from impls.engine.environment import prepare_environment
 from impls.engine.machine import usable_cpus
 from impls.engine.state import Leaves
 
 SECONDS = 1.0  # total time after which no more launches of a case are timed, even if fewer than LAUNCHES
-PROCESSES = 5  # of each case: the median and the range of fewer say little
 
 
-def chosen(pattern: str) -> list[str]:
-    """Names of the cases that match a pattern, in order."""
-    return [name for name in CASES if fnmatch.fnmatchcase(name, pattern)]
-
-
-def measure(
-    framework: str,
-    device: str,
-    precision: str,
-    names: list[str],
-    measured: Callable[..., dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """Everything of one framework, measured once.
-
-    Args:
-        measured: gives the result of `measure_case` from a case's name, framework, precision and device; by default it
-            runs in a separate process.
-    """
-    measured = measured or in_own_process
-    found: dict[str, Any] = {"framework": framework, "cases": {}, "plain": {}}
-    found["ceilings"] = [machine_limits.ceilings(framework, device, precision, say)]
-    for number, name in enumerate(names, start=1):
-        try:
-            found["cases"][name] = measured(name, framework, precision, device)
-            news = f"{1e3 * found['cases'][name]['record']['seconds_per_step']:.3g} ms/step"
-        except Exception as error:  # one case must not stop the others
-            found["cases"][name] = {
-                "error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            }
-            news = found["cases"][name]["error"]
-        say(f"{framework}: {number} of {len(names)}, {name}: {news}")
-    if framework == "torch" and precision == "fp32":
-        found["plain"] = plain_loops(names, device)
-    # Measured again, because the machine may have been busier before.
-    found["ceilings"].append(machine_limits.ceilings(framework, device, precision, say))
-    return found
-
-
-def in_own_process(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
-    """The result of `measure_case` in a separate process; if it fails, the error contains its last line."""
-    with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
-        file = Path(folder, "case.json")
-        flags = ["--framework", framework, "--precision", precision, "--device", device, "--output", str(file)]
-        command = [sys.executable, "-m", "benchmarks.roofline.measurements", "--alone", name, *flags]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode:
-            words = result.stderr.strip().splitlines() or ["no error message"]
-            raise RuntimeError(f"exit code {result.returncode}, {words[-1]}")
-        return json.loads(file.read_text())
-
-
-def measure_case(name: str, framework: str, precision: str, device: str) -> dict[str, Any]:
-    """The record of a case's launches, with operations and bytes of one step of all its replicas."""
-    training = Training(name, framework, precision, device)
+def measure_case(case: Case, framework: str, precision: str, device: str) -> dict[str, Any]:
+    """Time, operations and bytes of one step of all the replicas of a case."""
+    training = Training("a case", framework, precision, device, case)
     before = training.runner.leaves()
     training.launch()
     seconds: list[float] = []
     while not seconds or (len(seconds) < LAUNCHES and sum(seconds) < SECONDS):
         seconds.append(training.launch())
     return {
-        "record": training.record(seconds),
-        "operations_per_step": training.case.replicas * training.case.spec().operations_per_step(),
+        "seconds_per_step": statistics.median(seconds) / case.steps,
+        "operations_per_step": case.replicas * training.case.spec().operations_per_step(),
         "bytes_per_step": bytes_per_step(before, training.runner.leaves(), training.block, training.runner.train_data),
     }
 
@@ -117,51 +63,69 @@ def bytes_per_step(before: Leaves, after: Leaves, block: Leaves, train_data: dic
     return size + (images * train_data["inputs"][0].nbytes if images else 0)
 
 
-def plain_loops(names: list[str], device: str) -> dict[str, float]:
-    """Model-steps per second of the plain eager loops with which the chosen cases are compared."""
+def plain_loop_rate(name: str, device: str) -> float:
+    """Model-steps per second of the plain eager loop of a case."""
     import torch
 
     from benchmarks.roofline import plain_loop
 
-    found = {}
-    for name, compared in PLAIN.items():
-        if not set(compared) & set(names):
-            continue
-        training = Training(name, "torch", device=device)
-        splits, spec = training.case.splits(), training.case.spec()
-        _, calls = plain_loop.prepared(spec, splits, training.block, torch.float32, training.device)
-        seconds: list[float] = []
-        while len(seconds) < 2 or (len(seconds) < 1 + LAUNCHES and sum(seconds) < SECONDS):
-            started = time.perf_counter()
-            for call in calls:
-                loss = call()
-            loss.item()  # waits for the device
-            seconds.append(time.perf_counter() - started)
-        found[name] = len(calls) / statistics.median(seconds[1:])
-        say(f"torch: a plain eager loop of {name}: {found[name]:.3g} model-steps/s")
-    return found
+    training = Training(name, "torch", device=device)
+    splits, spec = training.case.splits(), training.case.spec()
+    _, calls = plain_loop.prepared(spec, splits, training.block, torch.float32, training.device)
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) < 1 + LAUNCHES and sum(seconds) < SECONDS):
+        started = time.perf_counter()
+        for call in calls:
+            loss = call()
+        loss.item()  # waits for the device
+        seconds.append(time.perf_counter() - started)
+    return len(calls) / statistics.median(seconds[1:])
+
+
+def in_own_process(what: str | Case, framework: str, precision: str, device: str) -> dict[str, Any]:
+    """What `main` writes in a separate process; if it fails, the error contains its last line.
+
+    Args:
+        what: a case to time, or the name of a case with a plain loop, or "ceilings".
+    """
+    with tempfile.TemporaryDirectory(prefix="dni-limits-") as folder:
+        file = Path(folder, "found.json")
+        text = json.dumps(dataclasses.asdict(what)) if isinstance(what, Case) else what
+        flags = ["--framework", framework, "--precision", precision, "--device", device, "--output", str(file)]
+        command = [sys.executable, "-m", "benchmarks.roofline.measurements", text, *flags]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            words = result.stderr.strip().splitlines() or ["no error message"]
+            raise RuntimeError(f"exit code {result.returncode}, {words[-1]}")
+        return json.loads(file.read_text())
+
+
+def measure(what: str | Case, framework: str, precision: str, device: str) -> dict[str, Any]:
+    """One measurement, with `made_by`; the arguments are those of `in_own_process`."""
+    found: dict[str, Any] = {"made_by": made_by(framework, precision, device)}
+    if isinstance(what, Case):
+        return found | measure_case(what, framework, precision, device)
+    if what == "ceilings":
+        return found | {"ceilings": machine_limits.ceilings(framework, device, precision)}
+    return found | {"rate": plain_loop_rate(what, device)}
 
 
 def main() -> None:
-    """Measure one framework, or only one case of it."""
+    """Measure one thing in one framework."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline.measurements", description=__doc__)
+    parser.add_argument("what", help="a case in JSON, or the name of a case with a plain loop, or ceilings")
     parser.add_argument("--framework", choices=("torch", "jax"), required=True)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("fp32", "tf32", "bf16", "fp64"), default="fp32")
-    parser.add_argument("--cases", default="*")
-    parser.add_argument("--alone", metavar="NAME", help="measure only this case")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     prepare_environment(usable_cpus())
     device = options.device
     if device == "auto":
         device = importlib.import_module(f"impls.engine.{options.framework}_engine").default_device()
-    if options.alone:
-        options.output.write_text(json.dumps(measure_case(options.alone, options.framework, options.precision, device)))
-        return
-
-    found = measure(options.framework, device, options.precision, chosen(options.cases))
-    options.output.write_text(json.dumps(found))
+    known = options.what == "ceilings" or options.what in CASES
+    what = options.what if known else Case(**json.loads(options.what))
+    options.output.write_text(json.dumps(measure(what, options.framework, options.precision, device)))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,25 @@
-"""`limits`: ceilings, what is counted of a step, the page, and the plain loop beside the engine's step."""
+"""`limits`: ceilings, what is counted of a step, the page, and the plain loop beside the engine's step.
+
+test_resuming.py tests the order of the processes, and that each result is kept.
+"""
 
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import machine
 from benchmarks.cases import CASES, PLAIN, Case
-from benchmarks.cli import main
 from benchmarks.measure import Training
-from benchmarks.roofline import limits_page, machine_limits, measurements, plain_loop, processes
+from benchmarks.roofline import history, limits_page, machine_limits, measurements, plain_loop
 from impls.registry import FRAMEWORKS
 
 SMALL = {"method": "dni", "depth": 3, "hidden_units": 8, "synthetic_gradient_units": 6, "batch_size": 16}
 SMALL |= {"iterations": 100}  # so few that PyTorch's step is not captured, which takes a while
+
+TINY = Case("feedforward", SMALL, 3, 2)
 
 
 @pytest.fixture
@@ -29,38 +31,31 @@ def small(monkeypatch):
     monkeypatch.setattr(machine_limits, "BUDGET_SECONDS", 0)
     monkeypatch.setattr(machine_limits, "TRIAL_SECONDS", 0)
     monkeypatch.setattr(measurements, "SECONDS", 0)
-    monkeypatch.setitem(CASES, "feedforward/tiny/x2", Case("feedforward", SMALL, 3, 2))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.slow("starts processes that measure")
-def test_a_process_measures_ceilings_cases_and_plain_loops(monkeypatch, small, framework, capsys):
-    """A case that fails does not stop the others."""
-    monkeypatch.setitem(CASES, "feedforward/broken/x1", Case("feedforward", {"method": "none"}, 3, 1))
-    monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
-    names = ["feedforward/broken/x1", "feedforward/tiny/x2", "feedforward/small_dni/x1"]
-    found = measurements.measure(framework, "cpu", "fp32", names, measurements.measure_case)
-    assert found["cases"]["feedforward/broken/x1"]["error"].startswith("ValidationError: 1 validation error")
-    row = found["cases"]["feedforward/tiny/x2"]
-    assert row["record"]["case"]["replicas"] == 2 and row["record"]["seconds_per_step"] > 0
-    assert row["operations_per_step"] == 2 * CASES["feedforward/tiny/x2"].spec().operations_per_step()
-    assert len(found["ceilings"]) == 2, "before the cases and after them"
-    for measured in found["ceilings"]:
-        assert {(e["name"], e["replicas"]) for e in measured["products"]} >= {("square", 1), ("another", 3)}
-        assert all(entry["operations_per_second"] > 0 for entry in measured["products"] + measured["convolutions"])
-        assert [entry["bytes"] for entry in measured["memory"]] == [2**12, 2**14]
-        assert measured["seconds_per_call"] > 0
-    assert set(found["plain"]) == ({"feedforward/small_dni/x1"} if framework == "torch" else set())
-    assert f"{framework}: 2 of 3, feedforward/tiny/x2: " in capsys.readouterr().err
+@pytest.mark.slow("measures")
+def test_a_process_measures_ceilings_or_a_case_or_a_plain_loop(monkeypatch, small, framework):
+    measured = measurements.measure("ceilings", framework, "fp32", "cpu")["ceilings"]
+    assert {(e["name"], e["replicas"]) for e in measured["products"]} >= {("square", 1), ("another", 3)}
+    assert all(entry["operations_per_second"] > 0 for entry in measured["products"] + measured["convolutions"])
+    assert [entry["bytes"] for entry in measured["memory"]] == [2**12, 2**14]
+    assert measured["seconds_per_call"] > 0
+    row = measurements.measure(TINY, framework, "fp32", "cpu")
+    assert row["operations_per_step"] == 2 * TINY.spec().operations_per_step()
+    assert row["seconds_per_step"] > 0 and row["bytes_per_step"] > 0
+    assert row["made_by"]["versions"][framework] and row["made_by"]["machine"]["device"] == "cpu"
+    if framework == "torch":
+        monkeypatch.setitem(CASES, "feedforward/small_dni/x1", Case("feedforward", SMALL, 3, 1))
+        assert measurements.measure("feedforward/small_dni/x1", "torch", "fp32", "cpu")["rate"] > 0
 
 
 @pytest.mark.slow("measures a case in another process")
 def test_a_case_is_measured_in_a_process_of_its_own():
-    row = measurements.in_own_process("feedforward/small_dni/x1", "jax", "fp32", "cpu")
-    assert row["record"]["benchmark"] == "feedforward/small_dni/x1" and row["record"]["framework"] == "jax"
-    assert row["bytes_per_step"] > 0 and len(row["record"]["seconds"]) >= 1
-    with pytest.raises(RuntimeError, match="exit code 1, KeyError: 'nothing'"):
-        measurements.in_own_process("nothing", "jax", "fp32", "cpu")
+    row = measurements.in_own_process(TINY, "jax", "fp32", "cpu")
+    assert row["operations_per_step"] == 2 * TINY.spec().operations_per_step()
+    with pytest.raises(RuntimeError, match=r"exit code 1, .*nothing"):
+        measurements.in_own_process(Case("nothing", {}, 3, 1), "jax", "fp32", "cpu")
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -100,18 +95,11 @@ IDLE = {"load_average": 0.1, "steal": 0.0, "others": 0.01}
 SPREAD = (1.0, 0.996, 1.004)  # of a case's processes, about their median
 
 
-def measured_by(framework: str, rate: float, milliseconds: dict[str, float], plain=None, error=None, **record):
-    """What one process of each case would have found: two ceilings, and rows of 1 GFLOP and 2 MB a step."""
+def found_by(
+    framework: str, rate: float, milliseconds: dict[str, float], plain=None, error=None, spread=SPREAD, loads=({},)
+):
+    """What the processes would have found: two ceilings each, and rows of 1 GFLOP and 2 MB a step."""
     made_by = {"sources_sha256": "0", "machine": {"cpu": "a cpu"}, "versions": {framework: "1.0"}, "threads": 2}
-    cases = {
-        name: {
-            "record": made_by | {"precision": "fp32", "seconds_per_step": ms / 1000} | record,
-            "operations_per_step": 1e9,
-            "bytes_per_step": 2e6,
-        }
-        for name, ms in milliseconds.items()
-    }
-    cases |= {"unlock/sparse/x1": {"error": error}} if error else {}
     entry = {"name": "a product", "shape": [4, 5, 6], "replicas": 1, "operations_per_second": rate}
     ceilings = {
         "products": [entry],
@@ -121,20 +109,24 @@ def measured_by(framework: str, rate: float, milliseconds: dict[str, float], pla
     }
     slower = json.loads(json.dumps(ceilings))
     slower["products"][0]["operations_per_second"] /= 3
-    return {"framework": framework, "cases": cases, "plain": plain or {}, "ceilings": [slower, ceilings]}
+    counts = {"operations_per_step": 1e9, "bytes_per_step": 2e6}
+    cases = {
+        name: counts | {"seconds_per_step": [factor * ms / 1000 for factor in spread]}
+        for name, ms in milliseconds.items()
+    }
+    return {
+        "made_by": made_by | {"precision": "fp32"},
+        "ceilings": [slower, ceilings] * len(spread),
+        "watched": [IDLE | load for load in loads],
+        "cases": cases | ({"unlock/sparse/x1": {"error": error}} if error else {}),
+        "plain": {name: [factor * value for factor in spread] for name, value in (plain or {}).items()},
+    }
 
 
-def found_by(
-    framework: str, rate: float, milliseconds: dict[str, float], plain=None, error=None, spread=SPREAD, loads=({},)
-):
-    """What the processes would have found together, the last ones under `loads`."""
-    found: dict = {}
-    for factor, load in zip(spread, [*[{}] * (len(spread) - len(loads)), *loads], strict=True):
-        times = {name: factor * ms for name, ms in milliseconds.items()}
-        watch = SimpleNamespace(stop=lambda load=load: IDLE | load)
-        rates = {name: factor * value for name, value in (plain or {}).items()}
-        processes.add(found, framework, measured_by(framework, rate, times, rates, error), watch)
-    return found[framework]
+def page_of(found: dict, **more) -> str:
+    """The page of these results."""
+    state = {"begun": "1", "date": "2026-11-27", "commit": "abc", "precision": "fp32", "frameworks": found}
+    return limits_page.as_markdown(state | more)
 
 
 def test_the_page_holds_shares_and_plain_loops():
@@ -143,13 +135,13 @@ def test_the_page_holds_shares_and_plain_loops():
         "torch": found_by("torch", 1e11, {small: 20.0, many: 40.0}, {small: 10.0}),
         "jax": found_by("jax", 4e11, {small: 2.5}),
     }
-    page = limits_page.as_markdown(found, "commit abc", "fp32")
+    page = page_of(found)
     # 1 GFLOP at 400 GFLOP/s is 2.5 ms, and 2 MB at 1 GB/s are 2 ms; the best rate is JAX's, for both.
-    assert f"| {small} | torch | 1 | 2 | 2.5 | products | 20 | 19.9 to 20.1 | 12% | 50 |" in page
-    assert f"| {small} | jax | 1 | 2 | 2.5 | products | 2.5 | 2.49 to 2.51 | 100% | 400 |" in page
+    assert f"| {small} | torch | 1 | 2 | 2.5 | products | 20.0 | 19.9 to 20.1 | 12% | 50.0 |" in page
+    assert f"| {small} | jax | 1 | 2 | 2.5 | products | 2.50 | 2.49 to 2.51 | 100% | 400 |" in page
     assert "Processes of each case: 3." in page
-    assert f"| {small} | 10 | 50; 5.0 | 400; 40.0 |" in page
-    assert f"| {many} | 10 | 250; 25.0 |  |" in page
+    assert f"| {small} | 10.0 | 50.0; 5.0 | 400; 40.0 |" in page
+    assert f"| {many} | 10.0 | 250; 25.0 |  |" in page
     assert "| replicas of feedforward/small_dni, 1 to 10 | 10 | 2.0 |  |" in page and "T, 3 to 12" not in page
     assert "| a product | 4x5x6 | 1 | 100 | 400 |" in page, "the better of before and after"
     assert "5 us (torch, one operation)" in page
@@ -159,8 +151,8 @@ def test_the_page_holds_shares_and_plain_loops():
 
 def test_what_memory_bounds_is_said_to_be():
     found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0})}
-    page = limits_page.as_markdown(found, "commit abc", "fp32")
-    assert "| two_network/dni/x1 | torch | 1 | 2 | 2 | memory | 4 | 3.98 to 4.02 | 50% | 250 |" in page
+    page = page_of(found)
+    assert "| two_network/dni/x1 | torch | 1 | 2 | 2 | memory | 4.00 | 3.98 to 4.02 | 50% | 250 |" in page
     assert "plain eager" not in page
     assert "grows" not in page
 
@@ -168,94 +160,42 @@ def test_what_memory_bounds_is_said_to_be():
 @pytest.mark.parametrize(
     ("spread", "cells"),
     [
-        ((1.0, 0.996, 1.004), "| 61.7 | 61.5 to 61.9 | 3.2% | 16.2 |"),  # they agree to 1%
-        ((1.0, 0.95, 1.04), "| 62 | 58.6 to 64.2 | 3.2% | 16 |"),
-        ((1.0, 0.8, 1.2), "| 60 | 49.4 to 74 | 3.2% | 20 |"),
+        ((1.0, 0.996, 1.004), "| 61.7 | 61.5 to 61.9 | 3.2% | 16.2 |"),
+        ((1.0, 0.95, 1.04), "| 61.7 | 58.6 to 64.2 | 3.2% | 16.2 |"),
+        ((1.0, 0.8, 1.2), "| 62 | 49 to 74 | 3.2% | 16.2 |"),
         ((1.0,), "| 61.7 | 61.7 to 61.7 | 3.2% | 16.2 |"),
     ],
 )
-def test_a_time_has_as_many_digits_as_its_processes_agree_on(spread, cells):
+def test_a_time_has_the_digits_that_its_range_justifies(spread, cells):
     found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 61.7}, spread=spread)}
-    assert f"| memory {cells}" in limits_page.as_markdown(found, "commit abc", "fp32")
+    assert f"| memory {cells}" in page_of(found)
 
 
 def test_a_busy_machine_and_a_failure_are_seen_first():
     loads = ({"others": 0.7}, {"load_average": 2.5})  # of two processes; the worst of each counts
     found = {"torch": found_by("torch", 1e12, {"two_network/dni/x1": 4.0}, error="ValueError: no", loads=loads)}
-    page = limits_page.as_markdown(found, "commit abc", "fp32")
+    page = page_of(found)
     assert "At most: load average 2.50; shares of the cores: others 70%, steal 0%" in page
     head = page.split("## ")[0]
     assert "**The machine was busy" in head and "**failed**: torch unlock/sparse/x1: ValueError: no" in head
     assert "| unlock/sparse/x1 | torch |  |  |  |  | failed |  |  |  |" in page
 
 
-@pytest.mark.parametrize(("pattern", "written"), [("*", True), ("two_network/*", False)])
-def test_only_the_whole_list_is_written_to_the_page_of_the_repository(monkeypatch, tmp_path, capsys, pattern, written):
-    (tmp_path / "docs").mkdir()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(machine.Watch, "stop", lambda _: IDLE)
-    measured = measured_by("torch", 1e12, {"two_network/dni/x1": 4.0})
-    asked = []
-    monkeypatch.setattr(limits_page, "_measured", lambda framework, options: asked.append(framework) or measured)
-    assert main(["limits", "--framework", "torch", "--cases", pattern, "--processes", "2"]) == 0
-    assert asked == ["torch"] * 2
-    assert (tmp_path / limits_page.PAGE).exists() == written
-    assert "# Share of the machine's limit" in capsys.readouterr().out
-    measured["cases"]["unlock/sparse/x1"] = {"error": "no"}
-    assert main(["limits", "--framework", "torch", "--cases", pattern]) == 1
-
-
-def test_processes_are_added_to_those_of_an_earlier_call(monkeypatch, tmp_path, capsys):
-    """The frameworks take turns; what is complete is on the page at once; other code is refused."""
-    monkeypatch.setattr(machine.Watch, "stop", lambda _: IDLE)
-    page, asked = tmp_path / "page.md", []
-    record = {"sources_sha256": "0"}
-
-    def measured(framework, options):
-        asked.append(framework)
-        if len(asked) == 4:
-            raise KeyboardInterrupt
-        return measured_by(framework, 1e12, {"two_network/dni/x1": 4.0}, **record)
-
-    monkeypatch.setattr(limits_page, "_measured", measured)
-    flags = ["limits", "--output", str(page)]
-    assert main(flags) == 130
-    assert asked == ["torch", "jax"] * 2
-    assert "Processes of each case: 1." in page.read_text()
-    assert main([*flags, "--resume", "--processes", "2"]) == 0
-    assert "Processes of each case: 3." in page.read_text()
-    before, record["sources_sha256"] = page.read_bytes(), "1"
-    assert main([*flags, "--resume"]) == 4
-    assert (
-        "torch was measured before with a different sources_sha256: begin without --resume" in capsys.readouterr().err
-    )
-    assert page.read_bytes() == before
-    for damaged in ("[", "[]", '{"comparisons": []}'):  # cut short, and of another command
-        page.with_suffix(".json").write_text(damaged)
-        assert main([*flags, "--resume"]) == 4
-        assert "is not a file of limits" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--cases", "feedfoward/dni/x1"], "no case matches 'feedfoward/dni/x1'. There are: feedforward/dni/x1"),
-        (["--output", "nowhere/page.md"], "there is no folder nowhere"),
-        (["--processes", "0"], "--processes must be at least 1"),
-        (["--resume", "--output", "docs/none.md"], "--resume: there is no docs/none.json to continue"),
-        (["--resume", "--cases", "unlock/*"], "--resume needs --output"),
-    ],
-)
-def test_a_mistake_is_one_line(flags, message, capsys):
-    assert main(["limits", *flags]) == 4
-    assert capsys.readouterr().err.startswith(f"error: {message}")
-
-
-def test_a_process_that_dies_is_told_of(monkeypatch, capsys):
-    monkeypatch.setattr(limits_page, "_code", str)
-    monkeypatch.setattr(limits_page.subprocess, "run", lambda command: SimpleNamespace(returncode=7))
-    assert main(["limits", "--cases", "two_network/*"]) == 4
-    assert "measuring torch ended with exit code 7" in capsys.readouterr().err
+def test_each_measuring_has_a_line_in_the_history():
+    """The seconds at the limit are kept, because the next measuring finds other limits."""
+    chosen = history.CHOSEN[0]
+    found = {"torch": found_by("torch", 1e11, {chosen: 20.0}), "jax": found_by("jax", 4e11, {chosen: 2.5})}
+    state = {"begun": "1", "date": "2026-11-27", "commit": "abc", "frameworks": found}
+    first = history.line_of(state)
+    second = history.line_of(state | {"begun": "2", "date": "2026-12-01", "commit": "def"})
+    lines = history.with_line(history.with_line([], first), second)
+    page = page_of(found, history=lines)
+    for date, commit in (("2026-11-27", "abc"), ("2026-12-01", "def")):
+        assert f"| {date} | {commit} | a cpu | torch | 20.0; 12% |  |  |  |  |" in page
+        assert f"| {date} | {commit} | a cpu | jax | 2.50; 100% |  |  |  |  |" in page
+    again = history.with_line(lines, second | {"commit": "ghi"})
+    assert [line["commit"] for line in again] == ["abc", "ghi"], "the same measuring, resumed"
+    assert "## History" not in page_of(found)
 
 
 PLAIN_SPECS = {
