@@ -12,6 +12,7 @@ import pandas as pd
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
+from impls import fork_server
 from impls.errors import UserError
 from impls.job_requests import job_of, memory_mb, minutes
 from impls.makespan import left_to_train
@@ -55,6 +56,8 @@ NEWER = Path(".snakemake/newer-than-results")
 NEWER.parent.mkdir(exist_ok=True)
 NEWER.touch()
 
+# Of a training. --set-threads gives a rule's trainings more.
+THREADS = 1
 # A resource, not a part of the command, so that a change of the limits does not make finished cells stale.
 LIMITS = limits(PRESET)
 
@@ -233,6 +236,12 @@ def artifact_labels(name):
     return lambda wildcards: labels(Path(wildcards.base), name.format(**wildcards))
 
 
+def start_fork_servers():
+    """Import the frameworks of the trainings to be done once for all of them."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("train_")]
+    fork_server.start({job.wildcards.framework for job in jobs}, THREADS, PRESET.device)
+
+
 def show_summary():
     """Print what the results show, and where to look; nothing before there are verdicts."""
     for base in BASES:
@@ -246,6 +255,9 @@ onstart:
     # computing for each job of the quick preset. On a cluster it has a purpose.
     if not workflow.non_local_exec:
         workflow.scheduler.job_rate_limiter = None
+        # Jobs in a container could not use what this Python has imported.
+        if not workflow.deployment_settings.deployment_method:
+            start_fork_servers()
 
 
 show_in_terminal(workflow, show_summary, partial(left_to_train, PRESET))

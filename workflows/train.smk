@@ -13,7 +13,7 @@ for experiment in EXPERIMENTS:
             record=update(experiment.pattern("run.json")),
         log:
             experiment.log(),
-        threads: 1
+        threads: THREADS
         resources:
             gpu=lambda wildcards: gpus(),
             mem_mb=experiment.memory_mb,

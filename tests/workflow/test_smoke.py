@@ -30,10 +30,35 @@ OTHERS = [
 ]
 
 
+# A sitecustomize.py, which every Python imports at its start: a line for each process that imports a framework.
+LIST_IMPORTS = """\
+import sys
+from pathlib import Path
+
+class ListImports:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "jax"):
+            sys.meta_path.remove(self)
+            with (Path(__file__).parent / "imports").open("a") as lines:
+                print(name, *sys.orig_argv, file=lines)
+
+sys.meta_path.insert(0, ListImports())
+"""
+
+
 @pytest.fixture(scope="module")
-def smoke(snakemake, checkout: Path) -> Path:
+def imports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with LIST_IMPORTS, and after the run of the smoke preset with its lines."""
+    folder = tmp_path_factory.mktemp("imports")
+    (folder / "sitecustomize.py").write_text(LIST_IMPORTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def smoke(snakemake, checkout: Path, imports: Path) -> Path:
     """The folder of the smoke preset's results, made once; the run ends with what it shows, and where."""
-    assert "report, for a browser:  results/smoke/report.html" in snakemake(*SMOKE).stdout
+    result = snakemake(*SMOKE, PYTHONPATH=str(imports))
+    assert "report, for a browser:  results/smoke/report.html" in result.stdout
     return checkout / "results/smoke"
 
 
@@ -52,6 +77,14 @@ def test_every_cell_has_curves_and_a_record(smoke: Path, checkout: Path):
             curves = pd.read_parquet(folder / "curves.parquet")
             evaluated = curves[curves["split"] != "curriculum"]  # whose points are at the promotions
             assert sorted(evaluated["iteration"].unique()) == [0, 10, 20]
+
+
+def test_trainings_share_the_import_of_their_framework(smoke: Path, imports: Path):
+    processes = (imports / "imports").read_text().splitlines()
+    servers = [process.split()[0] for process in processes if "impls.fork_server" in process]
+    by_themselves = [process for process in processes if "impls train" in process]  # before a server was ready
+    assert sorted(servers) == ["jax", "torch"]
+    assert len(by_themselves) < len(list(smoke.rglob("run.json"))) / 2
 
 
 def test_the_table_the_figure_and_the_claims_exist_and_claim_nothing(smoke: Path):
