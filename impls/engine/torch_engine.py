@@ -171,7 +171,7 @@ class Runner:
     def _step(self, inputs: dict[str, torch.Tensor]) -> None:
         self.state = self.implementation.step(self.spec, self.state, self.train_data, inputs)
 
-    def _traced(self, inputs: Leaves) -> Callable[[dict[str, torch.Tensor]], None]:
+    def _traced(self, inputs: Leaves) -> Callable[[dict[str, torch.Tensor]], object]:
         """One step as a program of the same operations in the same order, compiled in a long run.
 
         It updates the state in place, and gets the inputs of one iteration.
@@ -181,29 +181,30 @@ class Runner:
         leaves = flatten(self.state)
         first = {name: self._array(value[0]) for name, value in inputs.items()}
 
-        def step(values: list[torch.Tensor], data: dict[str, torch.Tensor], inputs: dict[str, torch.Tensor]) -> None:
-            state = unflatten(dict(zip(leaves, values, strict=True)))
-            self.implementation.step(self.spec, state, data, inputs)
+        def step(*tensors: torch.Tensor) -> tuple[()]:
+            rest = iter(tensors)
+            state, data, inputs = ({name: next(rest) for name in names} for names in (leaves, self.train_data, first))
+            self.implementation.step(self.spec, unflatten(state), data, inputs)
+            return ()  # the compiler wants a tuple
 
-        before, values = self._copies(), list(leaves.values())
-        arguments = values, self.train_data, first
+        before = self._copies()
+        fixed = [*leaves.values(), *self.train_data.values()]
+        arguments = [*fixed, *first.values()]
         recorded = make_fx(step)(*arguments)
-        program: Callable[..., None] = recorded
+        program: Callable[..., object] = recorded
         if self.compiles and can_be_compiled(recorded):
             program = compiled(make_fx(step, REPLACED)(*arguments), arguments, otherwise=recorded)
             self.execution = "captured" if program is recorded else "compiled"
         self._restore(before)  # tracing and compiling run the step
-        return functools.partial(program, values, self.train_data)
+        return lambda inputs: program(*fixed, *(inputs[name] for name in first))
 
     def _capture_operations(self, inputs: Leaves) -> Callable[[Leaves], None]:
         program = self._traced(inputs)
 
         def replay(inputs: Leaves) -> None:
             block = {name: self._array(value) for name, value in inputs.items()}
-            # Compiled code must not try to compile what runs between its calls: the handler of a stop signal.
-            with torch.compiler.set_stance("eager_on_recompile"):
-                for k in range(iterations_in(inputs)):
-                    program({name: value[k] for name, value in block.items()})
+            for k in range(iterations_in(inputs)):
+                program({name: value[k] for name, value in block.items()})
 
         return replay
 

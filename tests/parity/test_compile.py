@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from torch import _inductor
 from torch._dynamo.backends.debugging import aot_eager
 
 from impls.engine import torch_compile, torch_engine, torch_onednn
@@ -25,6 +23,11 @@ CELLS = [
     next(i for i in IDS if i.startswith(start) and "-dni" in i)
     for start in ("feedforward-mnist-fcn", "unlock", "recurrent-copy-lstm", "two_network")
 ]
+
+
+def use_compiler(monkeypatch: pytest.MonkeyPatch, compiler: Callable) -> None:
+    """Another compiler in place of Inductor: a function of a program and its first arguments."""
+    monkeypatch.setattr(_inductor, "compile", lambda program, arguments, options: compiler(program, arguments))
 
 
 def advanced(experiment, spec, precision="fp64", compiles=True, captures=True):
@@ -60,14 +63,14 @@ OTHERS = [cell for cell in IDS if cell.startswith(TWINS) and cell not in CELLS a
 @pytest.mark.parametrize("cell", OTHERS)
 def test_the_compiler_takes_every_other_step(monkeypatch, cell):
     """Everything but the last stage of compiling, which writes C++ and takes longest."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    use_compiler(monkeypatch, aot_eager)
     assert_compiled_equals_plain(cell)
 
 
 @pytest.mark.parametrize("cell", [CELLS[0], CELLS[2]])
 def test_a_gpu_captures_the_compiled_step(monkeypatch, cell):
     """With the recorder in place of a CUDA graph, and without the last stage of compiling, which writes Triton."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    use_compiler(monkeypatch, aot_eager)
     monkeypatch.setattr(torch_engine, "capture", recorder.capture)
     monkeypatch.setattr(torch_engine.Runner, "_capture_operations", torch_engine.Runner._capture_graph)
     assert_compiled_equals_plain(cell)
@@ -77,9 +80,9 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(monkeypatch):
     def fails(program, example_inputs):
         raise RuntimeError("no such flag")
 
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fails))
+    use_compiler(monkeypatch, fails)
     experiment, spec = ROWS[IDS.index(CELLS[0])]
-    with pytest.warns(UserWarning, match="compiler failed, so this run continues without it.*fails"):
+    with pytest.warns(UserWarning, match="compiler failed, so this run continues without it.*no such flag"):
         compiled, _ = advanced(experiment, spec)
     plain, _ = advanced(experiment, spec, compiles=False)
     for name, value in plain.items():
@@ -95,7 +98,7 @@ def test_a_compiler_that_was_ended_by_a_signal_is_tried_again(monkeypatch, recwa
             raise RuntimeError("C++ compile error")
         return aot_eager(program, example_inputs)
 
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=fails_once))
+    use_compiler(monkeypatch, fails_once)
     experiment, spec = ROWS[IDS.index(CELLS[0])]
     run = runner(experiment, spec, "torch", captures=True, compiles=True)
     run.advance(inputs_of(run, SEEDS, 0, 2))
@@ -115,69 +118,29 @@ def test_a_resumed_run_compiles_to_the_same_bits():
         np.testing.assert_array_equal(value, runs[1].leaves()[name], err_msg=name)
 
 
-@contextmanager
-def nothing() -> Iterator[None]:
-    yield
-
-
-def test_a_signal_between_two_compiled_steps_is_handled_and_not_compiled(monkeypatch):
-    """Its handler prints, for which it runs generators. The compiler cannot compile a generator."""
-    steps = handled = 0
-
-    def counting(program, _example_inputs):
-        def step(*arguments):
-            nonlocal steps
-            steps += 1
-            return program(*arguments)
-
-        return step
-
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counting))
-    experiment, spec = ROWS[IDS.index(CELLS[0])]
-    run = runner(experiment, spec, "torch", captures=True, compiles=True)
-    run.advance(inputs_of(run, SEEDS, 0, 2))
-    assert steps == 3, "one to compile, and two of training"
-
-    def handler(_number: int, _frame: object) -> None:
-        nonlocal handled
-        with nothing():
-            handled += 1
-
-    inputs = inputs_of(run, SEEDS, 2, 200)
-    before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
-    try:
-        run.advance(inputs)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert handled > 100
-    assert steps == 201, "a step ran without the compiler"
-
-
 NET = {"method": "dni", "synthetic_gradient_units": 64, "batch_size": 128}  # small products, and large ones of M
 COPY = {"dataset": "copy", "method": "dni"}
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs PyTorch with oneDNN")
 @pytest.mark.parametrize(
-    ("experiment", "fields", "least", "backend", "expected"),
+    ("experiment", "fields", "least", "compiler", "expected"),
     [
-        ("feedforward", NET, 128 * 64 * 10 + 1, "inductor", {"dni.product.default", "aten.bmm.default"}),
-        ("recurrent", COPY, 1, "aot_eager", {"dni.product.default", "dni.product_and_offset.default"}),
-        ("recurrent", COPY, 10**9, "aot_eager", {"aten.bmm.default", "aten.baddbmm.default"}),
+        ("feedforward", NET, 128 * 64 * 10 + 1, _inductor.compile, {"dni.product.default", "aten.bmm.default"}),
+        ("recurrent", COPY, 1, aot_eager, {"dni.product.default", "dni.product_and_offset.default"}),
+        ("recurrent", COPY, 10**9, aot_eager, {"aten.bmm.default", "aten.baddbmm.default"}),
     ],
 )
-def test_large_products_go_to_onednn_and_small_ones_to_mkl(monkeypatch, experiment, fields, least, backend, expected):
+def test_large_products_go_to_onednn_and_small_ones_to_mkl(monkeypatch, experiment, fields, least, compiler, expected):
     spec = spec_class(experiment).tiny(**fields)
     monkeypatch.setattr(torch_onednn, "LEAST_PRODUCT", least)
-    recorded, compile_ = [], torch.compile
+    recorded = []
 
-    def recording(program, **options):
+    def recording(program, arguments):
         recorded.extend(str(node.target) for node in program.graph.nodes)
-        return compile_(program, backend=backend, **options)
+        return compiler(program, arguments)
 
-    monkeypatch.setattr(torch, "compile", recording)
+    use_compiler(monkeypatch, recording)
     compiled, before = advanced(experiment, spec, "fp32")
     plain, _ = advanced(experiment, spec, "fp32", compiles=False, captures=False)
     assert expected <= set(recorded)
@@ -189,7 +152,7 @@ def test_large_products_go_to_onednn_and_small_ones_to_mkl(monkeypatch, experime
 
 
 def test_a_net_with_convolutions_is_captured_and_not_compiled(monkeypatch):
-    monkeypatch.setattr(torch, "compile", None)
+    monkeypatch.setattr(_inductor, "compile", None)
     cell = next(i for i in IDS if "-cnn-" in i)
     after, before = advanced(*ROWS[IDS.index(cell)])
     assert any(not np.array_equal(value, before[name]) for name, value in after.items())
