@@ -68,21 +68,27 @@ def sources_sha256(sources: list[str], read: Callable[[str], bytes] = lambda nam
 
 
 def _imported_files(path: Path, packages: tuple[str, ...]) -> list[Path]:
-    names = []
     if path.suffix != ".py":
         return []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    files = []
+    for name in _imported_names(path.read_text(encoding="utf-8")):
+        if name.split(".")[0] in packages:
+            module = ROOT / Path(*name.split("."))
+            files += [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
+    return [file for file in files if file.name != "__init__.py" or _has_code(file.read_text(encoding="utf-8"))]
+
+
+@cache  # by the text, as the next: a workflow asks for the same files hundreds of times, and parsing takes long
+def _imported_names(text: str) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    files = []
-    for name in names:
-        if name.split(".")[0] in packages:
-            module = ROOT / Path(*name.split("."))
-            files += [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
-    return [file for file in files if file.name != "__init__.py" or _has_code(file)]
+    return tuple(names)
 
 
-def _has_code(path: Path) -> bool:
-    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text(encoding="utf-8")).body)
+@cache
+def _has_code(text: str) -> bool:
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(text).body)
