@@ -18,7 +18,7 @@ COLUMNS = ("id", "metric", "framework", "direction", "value", "margin", "ours", 
 PLACES = {
     "report, for a browser": "report.html",
     "main table": "tables/table_feedforward.md",
-    "main figure": "figures/fig_two_network.png",
+    "main figure": "figures/fig_feedforward_curves.png",
     "all verdicts": JUDGED_CLAIMS,
 }
 NEXT = {
