@@ -18,6 +18,8 @@ endif
 VENV_PYTHON := .venv/bin/python
 # Written last, so that an interrupted installation is continued and a finished one is not repeated.
 STAMP := .venv/installed-$(ACCELERATOR)
+# More processes than the two cores of CI: some tests wait for programs that they have started.
+PYTEST := -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 # Any warning, such as a link to a page that is not there, is an error.
 SPHINX := -m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs
 
@@ -37,10 +39,10 @@ reproduce: $(STAMP) ## train the quick preset in both frameworks, draw tables an
 	$(VENV_PYTHON) -m snakemake $(SNAKEMAKE_ARGS)
 
 test: $(STAMP) ## run all tests; pick some with PYTEST_ARGS="tests/unit -k preset"
-	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(VENV_PYTHON) $(PYTEST) $(PYTEST_ARGS)
 
 quicktest: $(STAMP) ## run the tests that are not marked slow: three minutes on two idle cores
-	$(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(PYTEST_ARGS)
+	$(VENV_PYTHON) $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 benchmark: $(STAMP) ## measure training speed as a share of the machine's limit (idle machine; half an hour the first time)
 	$(VENV_PYTHON) -m pytest benchmarks --framework torch

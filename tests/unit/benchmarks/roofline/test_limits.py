@@ -201,7 +201,7 @@ def test_each_measuring_has_a_line_in_the_history():
 PLAIN_SPECS = {
     "feedforward/small_dni/x1": SMALL | {"learning_rate": 3e-3, "adam_epsilon": 1e-6},
     "recurrent/copy_bptt/x1": {"dataset": "copy", "method": "bptt", "hidden_units": 8, "batch_size": 6}
-    | {"learning_rate": 3e-3, "adam_epsilon": 1e-6},
+    | {"learning_rate": 3e-3, "adam_epsilon": 1e-6, "iterations": 100},
 }
 
 
