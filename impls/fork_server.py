@@ -8,6 +8,7 @@ file has changed since the server read it, a training imports everything itself.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -15,13 +16,14 @@ import itertools
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,14 +35,15 @@ LARGEST = 2**17  # bytes of a message
 _running: list[subprocess.Popen[bytes]] = []  # servers of this process: they end when their standard input is closed
 
 
-def start(frameworks: Iterable[str], threads: int, device: str) -> None:
+def start(frameworks: Collection[str], threads: int, device: str) -> None:
     """Start servers for the trainings that this process starts with `--threads` and `--device`.
 
     They end with this process, however it ends. Only on Linux, where a fork after an import is safe.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not frameworks:
         return
     folder = os.environ[SERVERS] = tempfile.mkdtemp(prefix="dni-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # if this process is killed, the servers remove it
     for framework in frameworks:
         command = [sys.executable, "-m", "impls.fork_server", folder, framework, str(threads), device]
         # A session of its own: Ctrl-C in the terminal stops the trainings, and each of them passes it on to its fork.

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from impls.engine.record import read_record
-from impls.fork_server import SERVERS
+from impls.fork_server import SERVERS, start
 
 pytestmark = [pytest.mark.slow("starts programs"), pytest.mark.xdist_group("fork_server")]
 
@@ -186,6 +186,13 @@ def test_after_a_change_of_a_source_file_trainings_run_by_themselves(own_server:
     wait_until(lambda: not exists(own_server.process))
 
 
-def test_a_server_ends_with_the_process_that_started_it(own_server: Server):
+def test_a_server_ends_with_the_process_that_started_it_and_leaves_nothing(own_server: Server):
     own_server.parent.kill()
     wait_until(lambda: not exists(own_server.process))
+    assert not own_server.folder.exists()
+
+
+def test_without_trainings_no_server_is_started(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(SERVERS, raising=False)
+    start([], 1, "cpu")
+    assert SERVERS not in os.environ
