@@ -18,8 +18,7 @@ endif
 VENV_PYTHON := .venv/bin/python
 # Written last, so that an interrupted installation is continued and a finished one is not repeated.
 STAMP := .venv/installed-$(ACCELERATOR)
-# More processes than the two cores of CI: some tests wait for programs that they have started.
-PYTEST := -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+PYTEST := -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 # Any warning, such as a link to a page that is not there, is an error.
 SPHINX := -m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs
 
