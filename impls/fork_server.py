@@ -23,14 +23,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
+from impls.engine.stop_signals import STOP_SIGNALS
+
 SERVERS = "DNI_FORK_SERVERS"  # environment variable: the folder of the servers' sockets
 # What trainings import late, because short ones can do without it.
 LATE = {"torch": ("torch.fx.experimental.proxy_tensor",), "jax": ()}
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LARGEST = 2**17  # bytes of a message
 _running: list[subprocess.Popen[bytes]] = []  # servers of this process: they end when their standard input is closed
 
@@ -62,7 +64,7 @@ def hand_over(arguments: list[str]) -> None:
     path = _socket_for(arguments)
     if not path:
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until they can be passed on
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # until they can be passed on
     try:
         fork = _ask(path, arguments)
     except OSError:
@@ -76,10 +78,10 @@ def hand_over(arguments: list[str]) -> None:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.kill(process, number)
 
-        for number in SIGNALS:
+        for number in STOP_SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, pass_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if not fork:
         return
     code = connection.recv(LARGEST)
@@ -111,7 +113,7 @@ def _ask(path: Path, arguments: list[str]) -> tuple[socket.socket, int] | None:
         "arguments": arguments,
         "folder": os.getcwd(),
         "environment": dict(os.environ),
-        "ignored": [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_IGN],
+        "ignored": [number for number in STOP_SIGNALS if signal.getsignal(number) == signal.SIG_IGN],
     }
     socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])
     answer = connection.recv(LARGEST)
@@ -121,15 +123,18 @@ def _ask(path: Path, arguments: list[str]) -> tuple[socket.socket, int] | None:
 def main() -> None:
     """Serve until standard input is closed or a source file changes: `fork_server FOLDER FRAMEWORK THREADS DEVICE`."""
     folder, framework, threads, device = sys.argv[1:]
+    started = time.time_ns()
     _import_everything(framework, int(threads), device)
-    read = _sources()
+    times = _source_times()
+    if max(times.values()) > started:  # changed meanwhile: which of its texts was imported is not known
+        return
     gc.freeze()  # memory that the forks share is not written to by a collection of garbage
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that have ended need nobody to ask for their code
     path = Path(folder, _name(framework, threads, device))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         listener.listen(socket.SOMAXCONN)
-        connection = _fork_for_each(listener, read)
+        connection = _fork_for_each(listener, times)
     if connection:
         _train(connection)
     path.unlink(missing_ok=True)
@@ -137,11 +142,11 @@ def main() -> None:
         path.parent.rmdir()
 
 
-def _fork_for_each(listener: socket.socket, read: dict[str, int]) -> socket.socket | None:
+def _fork_for_each(listener: socket.socket, times: dict[str, int]) -> socket.socket | None:
     """In each fork, the connection to its training; in the server None, when it must end."""
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         connection, _ = listener.accept()
-        is_current = _sources() == read
+        is_current = _source_times() == times
         if is_current and os.fork() == 0:
             return connection
         connection.close()
@@ -161,7 +166,7 @@ def _import_everything(framework: str, threads: int, device: str) -> None:
         implementation(experiment, framework)
 
 
-def _sources() -> dict[str, int]:
+def _source_times() -> dict[str, int]:
     """The times at which this project's imported files were last changed."""
     own = Path(__file__).parent.parent
     files = {str(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
@@ -181,7 +186,7 @@ def _train(connection: socket.socket) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in SIGNALS:
+    for number in STOP_SIGNALS:
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, signal.SIG_IGN if number in request["ignored"] else usual)
     sys.argv[1:] = request["arguments"]

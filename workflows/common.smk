@@ -56,7 +56,7 @@ NEWER = Path(".snakemake/newer-than-results")
 NEWER.parent.mkdir(exist_ok=True)
 NEWER.touch()
 
-# Of a training. --set-threads gives a rule's trainings more.
+# The threads of a training; --set-threads gives the trainings of a rule more.
 THREADS = 1
 # A resource, not a part of the command, so that a change of the limits does not make finished cells stale.
 LIMITS = limits(PRESET)

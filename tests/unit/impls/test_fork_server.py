@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from impls import fork_server
 from impls.engine.record import read_record
 from impls.fork_server import SERVERS, start
 
@@ -184,6 +185,14 @@ def test_after_a_change_of_a_source_file_trainings_run_by_themselves(own_server:
     assert training.returncode == 0, messages
     assert not took_over(messages)
     wait_until(lambda: not exists(own_server.process))
+
+
+def test_a_change_while_the_server_starts_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(sys, "argv", ["fork_server", str(tmp_path), "jax", "1", "cpu"])
+    monkeypatch.setattr(fork_server, "_import_everything", lambda *_: None)
+    monkeypatch.setattr(fork_server, "_source_times", lambda: {"changed.py": time.time_ns() + 1})
+    fork_server.main()
+    assert not list(tmp_path.iterdir()), "it serves what it has read"
 
 
 def test_a_server_ends_with_the_process_that_started_it_and_leaves_nothing(own_server: Server):
