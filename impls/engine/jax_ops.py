@@ -163,13 +163,25 @@ def lstm_cell(gates_RBG: Array, c_RBH: Array, peephole_RP: Array | None = None) 
     return jax.nn.sigmoid(o) * jnp.tanh(c_RBH), c_RBH
 
 
-def scan(function: Callable, carry: Any, xs: tuple[Array, ...]) -> tuple[Any, Any]:
-    """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
+def scan(function: Callable, carry: Any, xs: tuple[Array, ...], axis: int = 0, unrolled: int = 0) -> tuple[Any, Any]:
+    """carry, y <- function(carry, x, ...) for the entries along one axis of every array of `xs`.
+
+    Args:
+        unrolled: a loop of at most so many rounds is compiled round by round. XLA's CPU backend runs a short loop
+            faster so, but a long one in quadratic time (docs/engine.md).
 
     Returns:
-        The last carry, and all y along a new first axis (None if y is None).
+        The last carry, and all y along that axis (None if y is None).
     """
-    return lax.scan(lambda carry, x: function(carry, *x), carry, xs)
+    if xs[0].shape[axis] > unrolled:
+        moved = tuple(jnp.moveaxis(x, axis, 0) for x in xs)
+        carry, stacked = lax.scan(lambda carry, x: function(carry, *x), carry, moved)
+        return carry, None if stacked is None else jnp.moveaxis(stacked, 0, axis)
+    ys = []
+    for x in zip(*(jnp.unstack(x, axis=axis) for x in xs), strict=True):
+        carry, y = function(carry, *x)
+        ys.append(y)
+    return carry, None if ys[0] is None else jnp.stack(ys, axis)
 
 
 def vjp(

@@ -200,17 +200,20 @@ def lstm_cell(gates_RBG: Tensor, c_RBH: Tensor, peephole_RP: Tensor | None = Non
     return torch.sigmoid(o + peephole_o * c_RBH) * torch.tanh(c_RBH), c_RBH
 
 
-def scan(function: Callable, carry: Any, xs: tuple[Tensor, ...]) -> tuple[Any, Any]:
-    """carry, y <- function(carry, x, ...) for the entries along the first axis of every array of `xs`.
+def scan(function: Callable, carry: Any, xs: tuple[Tensor, ...], axis: int = 0, unrolled: int = 0) -> tuple[Any, Any]:
+    """carry, y <- function(carry, x, ...) for the entries along one axis of every array of `xs`.
+
+    Args:
+        unrolled: for JAX, which compiles longer loops as loops; here every loop runs round by round.
 
     Returns:
-        The last carry, and all y along a new first axis (None if y is None).
+        The last carry, and all y along that axis (None if y is None).
     """
     ys = []
-    for x in zip(*xs, strict=True):
+    for x in zip(*(x.unbind(axis) for x in xs), strict=True):
         carry, y = function(carry, *x)
         ys.append(y)
-    return carry, None if ys[0] is None else torch.stack(ys)
+    return carry, None if ys[0] is None else torch.stack(ys, axis)
 
 
 def vjp(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 
 import jax
 import numpy as np
@@ -57,6 +58,21 @@ def test_vjp_leaves_out_an_unwanted_input_gradient(framework):
     assert auxiliary == "kept"
     assert x_gradient is None
     assert set(gradients) == {"weight"}
+
+
+@framework_axis
+@pytest.mark.parametrize("unrolled", [0, 4])
+def test_scan_along_an_axis(framework, unrolled):
+    """Sums of the entries so far, along the second axis, as a loop and round by round; nothing is stacked without y."""
+    x = np.arange(24.0, dtype=np.float32).reshape(2, 4, 3)
+    start, entries = to_array(framework, np.zeros((2, 3), np.float32)), (to_array(framework, x),)
+    scan = partial(ops(framework).scan, axis=1, unrolled=unrolled)
+    last, sums = scan(lambda carry, entry: (carry + entry, carry + entry), start, entries)
+    np.testing.assert_array_equal(np.asarray(sums), x.cumsum(1))
+    np.testing.assert_array_equal(np.asarray(last), x.sum(1))
+    last, nothing = scan(lambda carry, entry: (carry + entry, None), start, entries)
+    assert nothing is None
+    np.testing.assert_array_equal(np.asarray(last), x.sum(1))
 
 
 @framework_axis

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from impls.engine.state import Leaves, flatten
-from impls.experiments.recurrent.spec import SYMBOLS, Spec
+from impls.experiments.recurrent.spec import SYMBOLS, UNROLLED, Spec
 from tests.support.harness import EXAMPLES, SEEDS, inputs_of, jax_slow_axis, observe, runner
 from tests.support.plain_recurrent import PlainRecurrent, plain_chunk
 
@@ -285,3 +285,15 @@ def test_evaluation_of_a_text_counts_every_character_once(framework, rows, warm_
             state = net.core(torch.eye(SYMBOLS).double()[[int(symbol)]], state)
             nats += net.cost(state[:, : net.hidden], torch.tensor([int(label)])).item()
         np.testing.assert_allclose(found[replica], nats / np.log(2) / EXAMPLES, rtol=1e-12)
+
+
+def test_jax_compiles_a_long_chunk_as_a_loop():
+    """So its program does not grow with the chunk, and XLA cannot compute one time step within another."""
+
+    def products(length: int) -> int:
+        run = runner("recurrent", Spec.tiny(method="dni", truncation_length=length), "jax", precision="fp32")
+        block = {name: run._array(value) for name, value in inputs_of(run, SEEDS, 0, 1).items()}
+        return run.programs.launch.lower(run.state, run.train_data, block).as_text().count("dot_general")
+
+    assert products(UNROLLED) > products(UNROLLED - 1)
+    assert products(2 * UNROLLED) == products(UNROLLED + 1) < products(UNROLLED)

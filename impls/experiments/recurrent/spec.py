@@ -29,6 +29,7 @@ SYMBOLS = 50  # of the text: 49 characters and the end of a sentence
 MANY = 2**31 - 1  # sizes are drawn as integers below it, of which the remainder counts
 REPEATS_SCALE = 10  # the number of repeats is divided by it in the input
 GATES = {"lstm": 4, "rnn": 1, "leaky_rnn": 1}
+UNROLLED = 8  # time steps: JAX compiles a longer chunk as a loop (docs/engine.md, "Recurrent nets")
 
 
 class Spec(CopyTasks, CellSpec):
@@ -122,8 +123,20 @@ class Spec(CopyTasks, CellSpec):
     def ladder(cls) -> list[Self]:
         return [
             *(cls.tiny(method=method) for method in ("bptt", "dni")),
-            cls.tiny(dataset="repeat_copy", method="dni_aux", peepholes=True, factor_in_target=False),
-            cls.tiny(model="rnn", phase="shared", regression_gradient=True, synthetic_gradient_learning_rate=1e-3),
+            cls.tiny(
+                dataset="repeat_copy",
+                method="dni_aux",
+                truncation_length=UNROLLED + 1,
+                peepholes=True,
+                factor_in_target=False,
+            ),
+            cls.tiny(
+                model="rnn",
+                truncation_length=UNROLLED + 1,
+                phase="shared",
+                regression_gradient=True,
+                synthetic_gradient_learning_rate=1e-3,
+            ),
             cls.tiny(
                 model="leaky_rnn", dataset="repeat_copy", method="bptt", carry_state=True, repeats_step="with_stop"
             ),

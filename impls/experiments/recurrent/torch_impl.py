@@ -16,7 +16,7 @@ from impls.engine import torch_ops as ops
 from impls.engine.state import Tree
 from impls.engine.torch_adam import adam, adam_init
 from impls.engine.torch_ops import Arrays, vjp
-from impls.experiments.recurrent.spec import SYMBOLS, Spec
+from impls.experiments.recurrent.spec import SYMBOLS, UNROLLED, Spec
 from impls.experiments.recurrent.torch_tasks import begin, promote, read_sequences, read_text, score
 
 MODEL = "synthetic_gradient"  # the module M; all other modules are trained by the loss
@@ -103,21 +103,23 @@ def unroll(
         [R, T, B], the loss of each character, and `last` [R, B, S], the state before the last time step.
     """
     projected_RTBG = affine(parameters["core"]["input"], chunk["x"])  # of all time steps in one product
-    s_RBH = split(boundary_RBS, spec)
-    outputs = []
-    for t, projected_RBG in enumerate(projected_RTBG.unbind(1)):
-        before_RBH = s_RBH
-        s_RBH = core(parameters["core"], projected_RBG, s_RBH, spec)
-        outputs.append(s_RBH[0])
-        if "keep" in chunk:
-            s_RBH = tuple(value * chunk["keep"][:, t] for value in s_RBH)
+
+    def advance(states: tuple, projected_RBG: Tensor, keep_RB1: Tensor | None = None) -> tuple:
+        s_RBH, _ = states
+        new_RBH = core(parameters["core"], projected_RBG, s_RBH, spec)
+        kept_RBH = new_RBH if keep_RB1 is None else tuple(value * keep_RB1 for value in new_RBH)
+        return (kept_RBH, s_RBH), new_RBH[0]
+
+    start_RBH = split(boundary_RBS, spec)
+    xs = (projected_RTBG, chunk["keep"]) if "keep" in chunk else (projected_RTBG,)
+    (s_RBH, before_RBH), outputs_RTBH = ops.scan(advance, (start_RBH, start_RBH), xs, axis=1, unrolled=UNROLLED)
     end_RBS = torch.cat(s_RBH, -1)
-    nats_RTB = nats(affine(parameters["output"], torch.stack(outputs, 1)), chunk["target"], spec)
+    nats_RTB = nats(affine(parameters["output"], outputs_RTBH), chunk["target"], spec)
     if "counted" in chunk:
         nats_RTB = nats_RTB * chunk["counted"]
     loss_R = nats_RTB.sum(1).mean(1)
     if spec.method == "dni_aux":
-        predicted_RBS = affine(parameters["auxiliary"], outputs[0])
+        predicted_RBS = affine(parameters["auxiliary"], outputs_RTBH[:, 0])
         target_RBS = synthetic_gradient(model, end_RBS.detach(), spec)
         loss_R = loss_R + spec.auxiliary_weight * (predicted_RBS - target_RBS).square().sum(-1).mean(1)
     seen = {"nats": nats_RTB.detach(), "last": torch.cat(before_RBH, -1).detach()}

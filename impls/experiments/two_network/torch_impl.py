@@ -165,9 +165,7 @@ def step(spec: Spec, state: Tree, data: Arrays, inputs: Arrays) -> Tree:
             received_RWBM = received_gradient(spec, state["parameters"], message_RWBM)
             return update(spec, state, "a", gradients_of_a(received_RWBM), rate), message_RWBM[:, 0]
 
-        each = inputs["digits"].movedim(1, 0), odd_RPB.movedim(1, 0)
-        state, message_TRBM = ops.scan(window, state, each)
-        message_RTBM = message_TRBM.movedim(0, 1)
+        state, message_RTBM = ops.scan(window, state, (inputs["digits"], odd_RPB), axis=1)
 
     gradients_of_b, delta_RTBM, moments = read_messages(spec, state["parameters"], message_RTBM, threes_RB)
     state = follow(spec, state, "b", moments)
