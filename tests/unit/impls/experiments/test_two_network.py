@@ -186,10 +186,11 @@ MOVING, STILL, LAUNCH = 120, 120, 40  # iterations
 @pytest.mark.slow("trains")
 @pytest.mark.parametrize("messages", [True, False], ids=["messages", "no-messages"])
 def test_b_learns_from_the_messages_alone(messages):
-    """On the stand-in data, in JAX, which is faster here; the parity ladder says that PyTorch computes the same. Without messages B's error comes down to that of the best constant guess.
+    """On the stand-in data, in JAX, which is faster here; the parity ladder says that PyTorch computes the same.
 
-    Then the last iterations have a learning rate of zero, for the running statistics: all streams are alike, so every
-    variance in B is zero, and normalising divides what a statistic lags behind by no more than the root of epsilon.
+    Without messages B's error comes down to that of the best constant guess. Then the last iterations have a learning
+    rate of zero, for the running statistics: all streams are alike, so every variance in B is zero, and normalising
+    divides what a statistic lags behind by no more than the root of epsilon.
     """
     spec = Spec.tiny(
         method="bprop",
