@@ -121,21 +121,12 @@ class Spec(CopyTasks, CellSpec):
 
     @classmethod
     def ladder(cls) -> list[Self]:
+        longer = {"truncation_length": UNROLLED + 1}
         return [
             *(cls.tiny(method=method) for method in ("bptt", "dni")),
+            cls.tiny(dataset="repeat_copy", method="dni_aux", peepholes=True, factor_in_target=False, **longer),
             cls.tiny(
-                dataset="repeat_copy",
-                method="dni_aux",
-                truncation_length=UNROLLED + 1,
-                peepholes=True,
-                factor_in_target=False,
-            ),
-            cls.tiny(
-                model="rnn",
-                truncation_length=UNROLLED + 1,
-                phase="shared",
-                regression_gradient=True,
-                synthetic_gradient_learning_rate=1e-3,
+                model="rnn", phase="shared", regression_gradient=True, synthetic_gradient_learning_rate=1e-3, **longer
             ),
             cls.tiny(
                 model="leaky_rnn", dataset="repeat_copy", method="bptt", carry_state=True, repeats_step="with_stop"
