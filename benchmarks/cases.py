@@ -67,6 +67,7 @@ CELLS: list[tuple[str, str, dict[str, Any], int, tuple[int, ...]]] = [
     ("initial_weights", "cdni", {"method": "cdni", "initial_weights": "torch_uniform"}, 50, (1, 3)),
     ("unlock", "sparse", {"method": "dni", "unlock": "sparse"}, 20, (1, 3)),
     ("unlock", "complete", {"method": "cdni", "unlock": "complete"}, 20, (1, 3)),
+    ("unlocked", "cdni", {"method": "cdni", "link_delay": 4}, 50, (1, 3)),
     ("missed_visits", "cdni", {"method": "cdni", "unvisited": "frozen"}, 20, (1, 3)),
     ("recurrent", "copy_bptt", {"dataset": "copy", "method": "bptt"}, 50, (1, 2)),
     ("recurrent", "copy_dni", {"dataset": "copy", "method": "dni"}, 50, (1, 2)),

@@ -16,7 +16,7 @@ from benchmarks.suite.training import time_training
 
 FEEDFORWARD = (
     *("feedforward", "single_dni", "linear_dni", "stale_gradients", "bp_lambda", "target_scale", "initial_weights"),
-    *("unlock", "missed_visits"),
+    *("unlock", "unlocked", "missed_visits"),
 )
 
 
