@@ -22,6 +22,7 @@ from impls.errors import UserError
 from impls.parent_watch import watch_parent
 from impls.registry import FRAMEWORKS, experiments, spec_class
 from impls.sources import training_sources
+from impls.workers.options import WorkersOptions
 
 EXAMPLES = """examples:
   a first look, on the built-in stand-in data, in a minute:
@@ -47,6 +48,22 @@ See docs/campaign.md.
 
 exit codes: 0 as planned (everything is done, or the time is over), 1 a cell failed, 2 something must be changed,
 130 stopped
+"""
+
+
+WORKERS = """\
+Times backpropagation and synthetic gradients with several processes that share one net (an addition: the paper reports
+no times), on links of several delays. It needs PyTorch, and a machine that does nothing else.
+
+  python -m impls workers                                           every schedule, links of 0, 1, 5 and 20 ms
+  python -m impls workers --schedules locked unlocked --link-delays 0 5 --starts 1 --output /tmp/times.json
+  python -m impls workers --depth 5 --hidden-units 1000             larger layers
+
+one_process: backpropagation, all cores, no link; locked: each worker waits for its turn; gpipe, 1f1b: micro-batches;
+data_parallel: each worker has the whole net and a share of the batch; delayed: true gradients, late; unlocked:
+synthetic gradients.
+
+exit codes: 0 done, 2 something must be changed, 130 stopped
 """
 
 
@@ -94,6 +111,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_fields(campaign_parser, CampaignOptions)
     campaign_parser.set_defaults(run=_campaign)
+
+    workers_parser = commands.add_parser(
+        "workers",
+        help="time several processes that share one net, with and without synthetic gradients",
+        description=WORKERS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_fields(workers_parser, WorkersOptions)
+    workers_parser.set_defaults(run=_workers)
 
     evaluate_parser = commands.add_parser("evaluate", help="evaluate a finished run again, from its stored parameters")
     evaluate_parser.add_argument("folder", type=Path, help="the folder that `train` wrote")
@@ -217,6 +244,15 @@ def _campaign(parsed: argparse.Namespace) -> int:
     options = _from_flags(CampaignOptions, parsed)
     assert isinstance(options, CampaignOptions)
     return campaign(options)
+
+
+def _workers(parsed: argparse.Namespace) -> None:
+    from impls.workers.measure import measure
+
+    options = _from_flags(WorkersOptions, parsed)
+    assert isinstance(options, WorkersOptions)
+    measure(options)
+    print(options.output)
 
 
 def _list(parsed: argparse.Namespace) -> None:
