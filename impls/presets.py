@@ -20,6 +20,7 @@ from impls.engine.options import flags
 from impls.errors import UserError, nearest
 from impls.fields import ClosedModel, FirstSeed, Precision, PresetName, Replicas, readable
 from impls.registry import experiments, spec_class
+from impls.workers.options import NET, TimingOptions
 from impls.yaml_files import read_yaml
 
 
@@ -51,6 +52,10 @@ class Preset(ClosedModel):
     )
     checkpoint_minutes: NonNegativeFloat = Field(
         5.0, description="minutes between checkpoints, the most that a kill loses; 0: at every launch"
+    )
+    worker_times: TimingOptions = Field(
+        default_factory=lambda: TimingOptions.model_validate({}),
+        description="how the workers of unlocked are timed, for the net of its cells",
     )
     experiments: dict[str, list[Block]] = Field(default={}, description="blocks by experiment")
     _listed: dict[str, dict] = PrivateAttr(default_factory=dict)  # see `_cells_and_blocks`
@@ -193,6 +198,21 @@ def train_command(
         "output": output or result_directory(preset, experiment, cell, framework),
     }
     return shlex.join(["python", "-m", "impls", "train", experiment, *flags(values)])
+
+
+def workers_command(preset: Preset) -> str:
+    """The shell command that times workers which share the net of the preset's cells of unlocked; without `--output`.
+
+    Raises:
+        UserError: the cells have several nets.
+    """
+    specs = [spec_class("unlocked")(**cell) for cell in cells(preset, "unlocked")]
+    nets = {tuple(getattr(spec, name) for name in NET) for spec in specs}
+    if len(nets) != 1:
+        raise UserError(f"unlocked: its cells have {len(nets)} nets, and workers are timed for one: {', '.join(NET)}")
+    net = dict(zip(NET, nets.pop(), strict=True))
+    how = preset.worker_times.model_dump(exclude_unset=True)
+    return shlex.join(["python", "-m", "impls", "workers", *flags(net | how)])
 
 
 def limits(preset: Preset) -> str:

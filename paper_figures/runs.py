@@ -7,7 +7,7 @@ A run is a folder with `run.json` (a `RunRecord`) and `curves.parquet`:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from impls.errors import UserError
 from impls.fields import readable
 from impls.registry import experiments, spec_class
 from impls.repository import NAMED, has_sources
+from impls.workers.times import TIMES, WorkerTimes, parse_times
 from paper_figures.files import sha256
 from paper_figures.registry import Shown, is_shown
 
@@ -37,6 +38,8 @@ class Run:
         record: the content of run.json.
         record_sha256, curves_sha256: the hashes of the two files.
         curves: columns `CURVE_COLUMNS`; a value that is not finite means that the replica had diverged.
+        times: how long a batch takes if real workers train the cells of this experiment, if that was measured.
+        times_sha256: the hash of the file with these times; "" if there is none.
     """
 
     path: str
@@ -44,6 +47,8 @@ class Run:
     record_sha256: str
     curves_sha256: str
     curves: pd.DataFrame
+    times: WorkerTimes | None = None
+    times_sha256: str = ""
 
     def curve(self, split: str, metric: str) -> pd.DataFrame:
         """The values of a metric [iterations, seeds], sorted by iteration; empty if it was not recorded."""
@@ -98,7 +103,8 @@ def read_runs(results: Path, experiment: str) -> list[Run]:
         nested = sorted(path.relative_to(results).parts[0] for path in results.glob(f"*/{experiment}/**/run.json"))
         if nested:
             raise UserError(f"{results}: this folder contains no runs; did you mean --results {results / nested[0]}?")
-    return [_read_run(results, path) for path in sorted((results / experiment).glob("**/run.json"))]
+    times = _read_times(results / experiment / TIMES)
+    return [replace(_read_run(results, path), **times) for path in sorted((results / experiment).glob("**/run.json"))]
 
 
 def read_experiments(results: Path, experiments: Iterable[str]) -> list[Run]:
@@ -145,6 +151,14 @@ def _read_run(results: Path, path: Path) -> Run:
     curves = _read_curves(curves_path, record.seeds)
     relative = path.relative_to(results).as_posix()
     return Run(relative, record, sha256(content), curves_sha256, curves)
+
+
+def _read_times(path: Path) -> dict[str, Any]:
+    """The attributes of a run about the times of workers; none where they were not measured."""
+    if not path.is_file():
+        return {}
+    content = path.read_bytes()
+    return {"times": parse_times(content, path), "times_sha256": sha256(content)}
 
 
 def _by_todays_defaults(record: RunRecord, path: Path) -> RunRecord:

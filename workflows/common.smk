@@ -16,7 +16,7 @@ from impls import fork_server
 from impls.errors import UserError
 from impls.job_requests import job_of, memory_mb, minutes
 from impls.makespan import left_to_train
-from impls.presets import cells, check_name, limits, load_preset, train_command, uses_gpu
+from impls.presets import cells, check_name, limits, load_preset, train_command, uses_gpu, workers_command
 from impls.registry import spec_class
 from impls.staleness import needs_training
 from impls.terminal import show_in_terminal
@@ -75,11 +75,12 @@ wildcard_constraints:
 class Experiment:
     """The cells of one experiment in this preset, as a Paramspace: a folder level for each field that names a cell."""
 
-    def __init__(self, name, tables=(), figures=()):
+    def __init__(self, name, tables=(), figures=(), measured=()):
         self.name = name
         self.cells = {tuple(cell[field] for field in self.fields): cell for cell in cells(PRESET, name)}
         self.paramspace = Paramspace(pd.DataFrame(list(self.cells), columns=self.fields))
         self.tables, self.figures = tables, figures
+        self.measured = measured  # files of measurements for all cells, beside their folders
         self.stale = {}
         EXPERIMENTS.append(self)
 
@@ -153,6 +154,13 @@ class Experiment:
             )
         ]
 
+    def measurements(self, base):
+        """The files of `measured` below `base`: those of the preset, if it has cells, or those that are published."""
+        files = [f"{base}/{self.name}/{file}" for file in self.measured]
+        if PRESET.source == "published":
+            return [file for file in files if Path(file).exists()]
+        return files if self.cells else []
+
     def artifacts(self, folder, names, suffixes):
         """Files of tables or figures, in every base that has runs for them."""
         with_runs = [(base, name) for base in BASES if self.runs(base) for name in names if self.is_drawn(name, base)]
@@ -191,12 +199,12 @@ def runs_of(artifact, base):
     """The runs below `base` from which a table or figure is drawn: a figure's are those that it shows."""
     if artifact in ACROSS:
         return all_runs(base)
-    return [
-        path
-        for e in EXPERIMENTS
-        for path in e.runs(base)
-        if artifact in e.tables or (artifact in e.figures and shows_any(artifact, [fields_in(path)]))
-    ]
+    found = []
+    for e in EXPERIMENTS:
+        if artifact in (*e.tables, *e.figures):
+            shown = [path for path in e.runs(base) if artifact in e.tables or shows_any(artifact, [fields_in(path)])]
+            found += shown + e.measurements(base)
+    return found
 
 
 def fields_in(path):
@@ -212,8 +220,8 @@ def specs_of(artifact=None):
 
 
 def all_runs(base):
-    """Every run below `base`."""
-    return [path for experiment in EXPERIMENTS for path in experiment.runs(base)]
+    """Every run below `base`, and the measurements beside them."""
+    return [path for e in EXPERIMENTS for path in (*e.runs(base), *e.measurements(base))]
 
 
 def across_files(base):

@@ -56,7 +56,8 @@ def _preset() -> dict[str, Any]:
     general = {name: field for name, field in model["properties"].items() if name != "experiments"}
     blocks = {name: {"$ref": f"#/$defs/{name}"} for name in experiments()}
     schema = _closed("A preset: what to run. See config/README.md.", general | blocks, model["required"])
-    return schema | {"$defs": {name: _blocks(name) for name in experiments()}}
+    used = {name: model["$defs"][name] for name in ("TimingOptions",)}
+    return schema | {"$defs": {name: _blocks(name) for name in experiments()} | used}
 
 
 def _blocks(experiment: str) -> dict[str, Any]:

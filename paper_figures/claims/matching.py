@@ -4,7 +4,8 @@
 value, margin and direction are what they are (`history`): a verdict on an older run is marked *post hoc*.
 
 A finding is an ordering or a trend that the paper states. It is a claim whose `value` is the lower or upper bound of a
-difference, a slope or a ratio. Its id begins with "finding/", and it belongs to no drawing.
+difference, a slope or a ratio. Its id begins with "finding/", and it belongs to no drawing. A hypothesis of this suite
+about an addition has the same form; its id begins with "hypothesis/", and it is not counted among the paper's.
 
 The columns `experiment`, `dataset`, `model`, `layers` and `method` identify the cell of a claim (`layers` is empty if
 the cell has no depth). The column `cell` contains the remaining fields of the cell's path, as spelled there

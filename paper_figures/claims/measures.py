@@ -25,6 +25,7 @@ from paper_figures.claims.single_run import (
     last_until,
     training_mean,
 )
+from paper_figures.claims.timed_workers import fraction_of_seconds
 
 # Beside the measures, what the drawings need of how they are read.
 __all__ = ["MEASURES", "NEAR", "Measure", "constant_guess", "data_per_iteration", "early_stops"]
@@ -59,5 +60,6 @@ MEASURES = {
         )
         for network in ("a", "b")
     },
+    "seconds_fraction_to_2_percent": Measure(*ERROR, True, fraction_of_seconds, 2, failure="never reached it"),
     "final_difference_b": Measure("test", "error_b", True, difference, 2, step=STREAM),
 }

@@ -62,7 +62,7 @@ def data_fraction(run: Run, measure: Measure, _iteration: int | None, reference:
         return empty_reading(gap, found)
     test = run.curve(measure.split, measure.metric)
     end, goal_end = (early_stops(one.curve("valid", measure.metric))[0] for one in (run, reference))
-    reached = pd.Series({seed: _first_at_or_below(test.loc[: end[seed], seed], goal.values[seed]) for seed in seeds})
+    reached = pd.Series({seed: first_at_or_below(test.loc[: end[seed], seed], goal.values[seed]) for seed in seeds})
     values = reached * data_per_iteration(run) / (goal_end[seeds] * data_per_iteration(reference))
     return Reading(values, round(reached.where(np.isfinite(reached), end[seeds]).max()), found)
 
@@ -88,7 +88,7 @@ def steps_fraction(run: Run, measure: Measure, iteration: int | None, reference:
         return empty_reading(found[-1], found)
 
     def digits(one: Run, curve: pd.Series, seed: int) -> float:
-        return _first_at_or_below(curve, goal.values[seed]) * one.record.facts["digits_per_iteration"]
+        return first_at_or_below(curve, goal.values[seed]) * one.record.facts["digits_per_iteration"]
 
     pairs = {
         seed: (digits(run, curves.loc[: own.iteration, seed], seed), digits(reference, goal_curves[seed], seed))
@@ -139,7 +139,7 @@ def _named(run: Run, reference: Run) -> str:
     return "/".join(f"{name}~{value}" for name, value in {**experiment, **fields}.items())
 
 
-def _first_at_or_below(curve: pd.Series, goal: float) -> float:
+def first_at_or_below(curve: pd.Series, goal: float) -> float:
     """The iteration at which the line through a replica's evaluations first comes down to `goal`; infinite if never."""
     reached = np.flatnonzero(curve.to_numpy() <= goal)
     if not len(reached):

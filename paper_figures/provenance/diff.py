@@ -16,7 +16,8 @@ from paper_figures.provenance.stamps import CLAIMS
 MOST = 10  # differences of one kind that are listed; the others are counted
 MOST_CELLS = 3  # of one row
 WIDTH = 60  # characters of a line that are shown around the first difference
-HASHES = {"sha256", "curves_sha256"}
+TIMES_HASH = "times_sha256"
+HASHES = {"sha256", "curves_sha256", TIMES_HASH}
 KEYS = ("id", "framework", "source", "seed", "iteration")  # columns that identify a row of a .csv
 
 
@@ -113,6 +114,8 @@ def _runs(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
             lines.append(f"run record changed: {path}" + (f" ({changes})" if changes else ""))
         if before["curves_sha256"] != after["curves_sha256"]:
             lines.append(f"curves changed: {Path(path).with_name('curves.parquet').as_posix()}")
+    changed = (path for path in old if path in new and old[path].get(TIMES_HASH) != new[path].get(TIMES_HASH))
+    lines += [f"times of workers changed: {folder}" for folder in sorted({Path(path).parts[0] for path in changed})]
     return capped(lines)
 
 

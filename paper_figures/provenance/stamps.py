@@ -157,6 +157,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "framework": f"{record.framework} {record.versions[record.framework]}",
         "git_commit": record.code.git_commit,
         "source_sha256": record.code.source_sha256,
+        **({"times_sha256": run.times_sha256} if run.times_sha256 else {}),
     }
 
 

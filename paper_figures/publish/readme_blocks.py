@@ -2,7 +2,8 @@
 
 A page has blocks between the lines `<!-- NAME: begin -->` and `<!-- NAME: end -->`. NAME is `headline` (a few of the
 claims that could be judged), `results` (all of them), `counts` (all verdicts by artifact), one of `TABLES`,
-`results of <artifact>`, `findings of <section of the paper>` (orderings and trends), or `picture of <figure>`. In the
+`results of <artifact>`, `findings of <section of the paper>` (orderings and trends), `hypotheses of <experiment>` (our
+own), or `picture of <figure>`. In the
 header of an experiment, `impls/experiments/<name>/__init__.py`, the paragraphs from "Published results" to the end are
 written.
 """
@@ -112,14 +113,19 @@ def _header(text: str, experiment: str, summary: Summary) -> str:
 def _block(name: str, page: Path, summary: Summary) -> str:
     kind, _, subject = name.partition(" of ")
     whole = {"headline": summary.headline, "results": summary.all_results, "counts": summary.counts}
-    made = {"results": summary.results_of, "findings": summary.findings_of, "picture": summary.picture_of}
+    made = {
+        "results": summary.results_of,
+        "findings": summary.findings_of,
+        "hypotheses": summary.hypotheses_of,
+        "picture": summary.picture_of,
+    }
     if name in whole:
         return whole[name](page)
     if name in TABLES:
         return TABLES[name](summary)
     if kind in made and subject:
         return made[kind](subject, page)
-    kinds = ", ".join([*whole, *TABLES, "results of <artifact>", "findings of <section>"])
+    kinds = ", ".join([*whole, *TABLES, "results of <artifact>", "findings of <section>", "hypotheses of <experiment>"])
     raise UserError(f"{page}: unknown block {name!r}; write {kinds} or picture of <figure>.")
 
 

@@ -22,6 +22,7 @@ from paper_figures.report.claims import statement
 from paper_figures.runs import ROOT, Run, all_runs
 
 PUBLISHED = ROOT / "results" / "published"
+HYPOTHESES = "hypotheses"  # what claims of our own have for an artifact: they are no claims of the paper
 FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
 VERDICTS_PAGE = ROOT / "docs" / "verdicts.md"
 EXPERIMENTS = list(experiments())
@@ -67,8 +68,9 @@ class Summary:
         furthest = furthest.sort_index()  # PyTorch before JAX
         order = {claim: place for place, claim in enumerate(everything["id"].unique())}
         furthest = furthest.drop(columns="waits").sort_values("id", key=lambda ids: ids.map(order), kind="stable")
-        is_finding = furthest["artifact"] == FINDINGS
-        self.judged, self.findings = furthest[~is_finding], furthest[is_finding]
+        is_finding, is_ours = (furthest["artifact"] == artifact for artifact in (FINDINGS, HYPOTHESES))
+        self.judged, self.findings = furthest[~is_finding & ~is_ours], furthest[is_finding]
+        self.hypotheses = furthest[is_ours]
 
     def all_results(self, page: Path) -> str:
         """The claims that could be judged, by experiment, and how many could not; links are relative to `page`."""
@@ -143,6 +145,14 @@ class Summary:
         if rows.empty:
             raise UserError(f"{heading!r}: no finding of claims.csv is of a section of this name.")
         return self._paragraph(rows, f"{self._linked(FINDINGS, '`claims.csv`', page)}: {_number_of(rows, 'finding')}")
+
+    def hypotheses_of(self, experiment: str, page: Path) -> str:
+        """The same of this suite's own hypotheses about an experiment."""
+        rows = self.hypotheses[self.hypotheses["experiment"] == experiment]
+        if rows.empty:
+            raise UserError(f"{experiment!r}: no hypothesis of claims.csv is about an experiment of this name.")
+        linked = self._linked(FINDINGS, "`claims.csv`", page)
+        return self._paragraph(rows, f"{linked}: {len(rows['id'].unique())} hypotheses")
 
     def result_line(self, experiment: str) -> str:
         """The runs of one experiment, its verdicts, and the number with the best evidence, whatever its verdict."""
@@ -281,7 +291,12 @@ class Summary:
 def describe_claim(claim: pd.Series) -> str:
     """What a claim is about: "MNIST, fully connected, 4 layers, cDNI, 25,000 iterations"."""
     cell = cell_of(claim)
-    names = {"truncation_length": "T = {}", "period": "T = {}", "cut_after": "cut after layer {}"}
+    names = {
+        "truncation_length": "T = {}",
+        "period": "T = {}",
+        "cut_after": "cut after layer {}",
+        "link_delay": "L = {}",
+    }
     if cell.get("cut_after") == "0":
         names["cut_after"] = "no cut"
     parts = [DATASETS[cell["dataset"]], "" if cell["model"] == "lstm" else MODELS[cell["model"]]]
@@ -290,7 +305,7 @@ def describe_claim(claim: pd.Series) -> str:
     parts += [claim["replicas"], LONGER_METRICS.get(claim["metric"], "")]
     if claim["obtained"] == "digitised" and not pd.isna(claim["iteration"]):
         parts.append(f"{claim['iteration']:,} iterations")
-    said = f"{statement(claim)}: " if claim["artifact"] == FINDINGS else ""
+    said = f"{statement(claim)}: " if claim["artifact"] in (FINDINGS, HYPOTHESES) else ""
     return said + ", ".join(part for part in parts if part)
 
 

@@ -25,6 +25,7 @@ STATEMENTS = {
     "steps_fraction_a": "network A comes to its final error in less than half the steps",
     "steps_fraction_b": "network B learns faster",
 }
+HYPOTHESIS = "hypothesis/"  # how the ids of this suite's own claims begin
 IN_A_SENTENCE = {name: METHODS[name] for name in ("dni", "cdni", "bptt")} | {"bprop": METHODS["bprop"].lower()}
 WAITING = ("missing", "not comparable", "inconclusive")  # verdicts that a further run could settle
 
@@ -84,16 +85,17 @@ def statements(judged: pd.DataFrame) -> list[dict[str, Any]]:
 
 def statement(claim: dict[str, Any]) -> str:
     """A few words for a claim that is a statement and no number, the same for all claims that make it; else ""."""
-    is_finding = claim["id"].startswith("finding/")
-    if claim["direction"] == TWO_SIDED and not is_finding:
+    is_named = claim["id"].startswith(("finding/", HYPOTHESIS))
+    if claim["direction"] == TWO_SIDED and not is_named:
         return ""
-    name = claim["id"].split("/")[1] if is_finding else claim["metric"]
+    name = claim["id"].split("/")[1] if is_named else claim["metric"]
     return STATEMENTS.get(name, " ".join(IN_A_SENTENCE.get(word, word) for word in name.split("_")))
 
 
 def sides(judged: pd.DataFrame) -> dict[str, str]:
     """By framework, how many of our means lie on the paper's side of all its statements: "17 of 24"; "" without one."""
     in_words = judged[[statement(claim) != "" for claim in judged.to_dict("records")]]
+    in_words = in_words[~in_words["id"].str.startswith(HYPOTHESIS)]
     return {framework: _side(in_words[in_words["framework"] == framework]) for framework in FRAMEWORKS}
 
 

@@ -28,12 +28,12 @@ pytestmark = pytest.mark.slow("runs Snakemake")
 
 TABLES = (
     *("table_feedforward", "text_deep", "text_single_dni", "text_stale_gradients", "table_rnn", "text_ptb"),
-    *("table_small_copy", "table_frameworks"),
+    *("table_small_copy", "table_frameworks", "table_unlocked"),
 )
 FIGURES = (
     *("fig_feedforward_curves", "fig_underfitting", "fig_gradient_quality", "fig_linear_dni", "fig_depth_choice"),
     *("fig_bp_lambda", "fig_target_scale", "fig_initial_weights"),
-    *("fig_sparse_updates", "fig_complete_unlock", "fig_missed_visits"),
+    *("fig_sparse_updates", "fig_complete_unlock", "fig_missed_visits", "fig_unlocked"),
     *("fig_copy_progress", "fig_ptb_curves", "fig_boundary_quality", "fig_carried_state", "fig_small_copy"),
     "fig_repeat_copy_choices",
     *("fig_two_network", "fig_two_network_periods"),
@@ -50,7 +50,7 @@ TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "r
 # Cells of the quick preset. The paper preset has more cuts, and more values of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
-    **{"bp_lambda": 6, "target_scale": 3, "initial_weights": 3, "unlock": 4, "missed_visits": 2},
+    **{"bp_lambda": 6, "target_scale": 3, "initial_weights": 3, "unlock": 4, "unlocked": 7, "missed_visits": 2},
     **{"recurrent": 10, "carried_state": 2, "repeat_copy_choices": 2, "small_copy": 2, "two_network": 7},
 }
 
@@ -68,8 +68,9 @@ def expected_outputs(preset: Preset, base: str) -> set[str]:
         for framework in preset.frameworks
         for file in ("curves.parquet", "run.json")
     }
+    times = {f"{base}/unlocked/worker_times.json"}
     drawn = {f"{base}/{stem}.{suffix}" for stem, suffixes in DRAWN.items() for suffix in suffixes}
-    return runs | drawn | {f"{base}/data/{dataset}.json" for dataset in DATASETS}
+    return runs | times | drawn | {f"{base}/data/{dataset}.json" for dataset in DATASETS}
 
 
 def test_every_artifact_is_drawn_by_the_workflow():

@@ -121,3 +121,19 @@ def test_a_finding_can_fail(name):
                 estimate = mean_of([value] * 10)
                 found = verdict(estimate, claim["value"], claim["margin"], True, **settings).word
                 assert found.startswith(word), (claim["id"], value)
+
+
+def test_a_hypothesis_is_ours_and_says_so():
+    """Two of them, each a bound with its reason; none counts among the numbers and findings of the paper."""
+    table = read_claims()
+    ours = table[table["artifact"] == "hypotheses"]
+    assert list(ours["id"].str.split("/").str[1]) == [
+        "unlocked_sooner_than_all_that_wait",
+        "synthetic_bears_delay_better_than_true",
+    ]
+    assert ours["id"].str.startswith("hypothesis/").all() and set(ours["obtained"]) == {"hypothesis"}
+    for claim in ours.to_dict("records"):
+        assert claim["section"].startswith("Additions of this suite"), claim["id"]
+        assert (claim["direction"], claim["margin"], claim["reading_error"]) == (AT_MOST, 0, 0), claim["id"]
+        assert claim["reason"].startswith("Ours, written before the runs"), claim["id"]
+        assert f"{claim['value']:g} is the bound" in claim["reason"], claim["id"]

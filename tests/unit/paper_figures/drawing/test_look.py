@@ -29,6 +29,7 @@ from tests.support.runs_on_disk import write_run
 from tests.support.small_copy_runs import write_small
 from tests.support.two_network_runs import write_two
 from tests.support.unlock_runs import write_unlock
+from tests.support.unlocked_runs import write_unlocked, write_worker_times
 
 pytestmark = pytest.mark.slow("draws every table and figure")
 
@@ -79,6 +80,8 @@ def results(tmp_path_factory):
             write_copy(folder, framework, "repeat_copy", "dni", 3, (12, 12, 12)[:replicas], **at)
         for change in ("none", "fast", "shared_phase"):
             write_small(folder, framework, change=change)
+    write_unlocked(folder)
+    write_worker_times(folder)
     return folder
 
 
