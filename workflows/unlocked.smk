@@ -1,5 +1,5 @@
 # Several workers, one net: update unlocking in time. An addition of this suite.
-from impls.workers.measure import SOURCES as WORKER_SOURCES
+from impls.workers.sources import SOURCES as WORKER_SOURCES
 from impls.workers.times import TIMES
 
 UNLOCKED = Experiment(

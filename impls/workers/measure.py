@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -13,15 +12,13 @@ from impls.engine.machine import cpu_name, package_versions, usable_cpus
 from impls.engine.options import flags
 from impls.engine.progress import say
 from impls.engine.record import as_name, code_record
-from impls.sources import with_imports
 from impls.workers.job import Case, Job
 from impls.workers.options import NET, WARM_UP, WorkersOptions
 from impls.workers.schedules import LINKED, method_of, ticks
+from impls.workers.sources import SOURCES
 from impls.workers.times import ScheduleTimes, WorkerTimes, write_times
 
 SEED = 0
-HERE = Path(__file__).parent
-SOURCES = with_imports([HERE / "measure.py", HERE / "torch_worker.py"], ("impls",))
 
 
 def cases_of(options: WorkersOptions) -> Iterator[Case]:

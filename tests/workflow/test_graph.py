@@ -46,7 +46,7 @@ DRAWN = {
     "values": ("tex", "json"),
     "report": ("html", "json"),
 }
-TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "readme", "dates", "data")
+TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "readme", "dates", "data", "time_workers")
 # Cells of the quick preset. The paper preset has more cuts, and more values of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},

@@ -1,0 +1,8 @@
+"""The source files on which the times of workers depend."""
+
+from __future__ import annotations
+
+from impls.sources import ROOT, with_imports
+
+HERE = ROOT / "impls" / "workers"
+SOURCES = with_imports([HERE / "measure.py", HERE / "torch_worker.py"], ("impls",))
