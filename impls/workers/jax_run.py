@@ -44,9 +44,10 @@ def initial_state(spec: Spec, parameters: Tree) -> Tree:
     lesson = {"h": h_RBH, "labels": labels_RB, "synthetic": h_RBH}
     state = feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters)}
     return state | {
-        "remembered": delay_line(lesson, max(1, *spec.delays)),
-        "activations": delay_line({"h": h_RBH}, 1 + spec.link_delay),  # on their way to this device
-        "gradients": delay_line({"h": h_RBH}, 1 + spec.link_delay),
+        "remembered": delay_line(lesson, max(spec.delays)),
+        # On their way to this device, and what has arrived there: activations from below, gradients from above.
+        "messages": delay_line({"activation": h_RBH, "gradient": h_RBH}, spec.link_delay),
+        "arrived": {"activation": h_RBH, "gradient": h_RBH},
     }
 
 
@@ -86,7 +87,7 @@ def block(
         model = f"synthetic_gradient{spec.cuts[k]}"
         received_RBH = synthetic_gradient(parameters[model], h_RBH, labels_RB, spec)
         sent = {"h": h_RBH, "labels": labels_RB, "synthetic": received_RBH}
-        lesson, remembered = exchange(state["remembered"], n % spec.delays[k], sent)
+        lesson, remembered = exchange(state["remembered"], n % (1 + spec.delays[k]), sent)
         of_model = model_gradients(spec, parameters[model], lesson | {"delta": delta_RBH})
         state = learn(spec, state, {model: of_model}, rate, n >= spec.delays[k]) | {"remembered": remembered}
     for i, pullback in reversed(pullbacks.items()):
@@ -103,27 +104,27 @@ def block(
 def tick(spec: Spec, batches: int, data: Arrays, inputs: Arrays, state: Tree, t: Array) -> tuple[Tree, None]:
     """One tick on one device: its block on its batch, then the messages."""
     k, ticks = lax.axis_index(AXIS), 1 + spec.link_delay
-    n, slot = t - k * ticks, t % ticks
-    nothing = jnp.zeros_like(state["activations"]["h"][0])
+    n, arrived = t - k * ticks, state["arrived"]
+    nothing = jnp.zeros_like(arrived["activation"])
 
     def active(state: Tree) -> tuple[Tree, Array, Array]:
         indices_RB, rate = inputs["indices"][n], inputs["learning_rate"][n]
         labels_RB = data["labels"][indices_RB]
 
         def own(k: int, state: Tree) -> tuple[Tree, Array, Array]:
-            x_RBH = state["activations"]["h"][slot]
-            if k == 0:
-                x_RBH = pixels(spec, data["inputs"][indices_RB], nothing.dtype)
-            return block(spec, k, state, x_RBH, labels_RB, state["gradients"]["h"][slot], n, rate)
+            x_RBH = pixels(spec, data["inputs"][indices_RB], nothing.dtype) if k == 0 else arrived["activation"]
+            return block(spec, k, state, x_RBH, labels_RB, arrived["gradient"], n, rate)
 
         return lax.switch(k, [partial(own, k) for k in range(spec.workers)], state)
 
     state, up, down = lax.cond((n >= 0) & (n < batches), active, lambda state: (state, nothing, nothing), state)
     above = [(k, k + 1) for k in range(spec.workers - 1)]
-    for name, message, pairs in (("activations", up, above), ("gradients", down, [(b, a) for a, b in above])):
-        _, arriving = exchange(state[name], slot, {"h": lax.ppermute(message, AXIS, pairs)})
-        state = state | {name: arriving}
-    return state, None
+    sent = {
+        "activation": lax.ppermute(up, AXIS, above),
+        "gradient": lax.ppermute(down, AXIS, [(b, a) for a, b in above]),
+    }
+    arrived, messages = exchange(state["messages"], t % ticks, sent)
+    return state | {"arrived": arrived, "messages": messages}, None
 
 
 def train(job: Job, case: Case) -> Leaves:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from impls.experiments.feedforward import spec as feedforward
+from impls.experiments.unlocked import jax_impl
 from impls.experiments.unlocked.spec import Spec
 from tests.support.harness import EXAMPLES, SEEDS, jax_slow_axis
 from tests.support.plain_net import EXACT, parameters_off_zero, plain_batch, run_with
@@ -73,6 +77,21 @@ def test_limits_that_are_the_feed_forward_experiment(framework, fields, same):
     assert_equal(found, parameters_after(run_with(other, framework, parameters)))
 
 
+def test_jax_updates_a_delay_line_in_place():
+    """A copy of the whole line in each step took longer than the step, with many ticks of delay."""
+
+    def step(carry, t):
+        line, x = carry
+        oldest, line = jax_impl.exchange(line, t % 9, {"h": x})
+        return (line, x + jnp.tanh(oldest["h"])), None
+
+    line, x = jax_impl.delay_line({"h": jnp.zeros((5, 7))}, 8), jnp.ones((5, 7))
+    program = jax.jit(lambda line, x: lax.scan(step, (line, x), jnp.arange(20))[0], donate_argnums=(0, 1))
+    text = program.lower(line, x).compile().as_text()
+    lines = [line for line in text.splitlines() if "[5,9,7]" in line]
+    assert lines and not [line for line in lines if " copy(" in line]
+
+
 def test_three_ticks_of_two_workers():
     """By hand: what is used in each tick, for the link's delay 0. Worker 1 is one batch behind worker 0.
 
@@ -84,7 +103,7 @@ def test_three_ticks_of_two_workers():
     assert spec.delays == (2, 0)
     inputs = spec.step_inputs(SEEDS, EXAMPLES, 0, 3)
     assert inputs["arrived"][:, 0].tolist() == [False, False, True]
-    assert inputs["slot"][:, 0].tolist() == [0, 1, 0]
+    assert inputs["slot"][:, 0].tolist() == [0, 1, 2]
     assert inputs["arrived"][:, 1].all()
 
 

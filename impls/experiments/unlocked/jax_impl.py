@@ -1,7 +1,7 @@
 """Blocks of layers that wait for nothing, in JAX; line by line the twin of `torch_impl.py`.
 
 The net, its layers and the models M are those of the feed-forward experiment. Shape legend: R replicas, B batch, H an
-activation's units, D batches that are on their way, N blocks.
+activation's units, D places of a delay line, N blocks.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ __all__ = ["evaluate", "init", "observe", "step"]
 def init(spec: Spec, parameters: Tree) -> Tree:
     """The state before training. Adam counts updates by parameter, because M and late blocks begin later.
 
-    `late`, by block: what is on its way, [D, R, ...] each. For M that is what it learns from, otherwise gradients.
+    `late`, if anything is: by block the delay line of what is on its way. For M that is what it learns from, otherwise
+    gradients.
     """
-    state = feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters), "late": {}}
+    state, lines = feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters)}, {}
     replicas, dtype = len(parameters["classifier"]["bias"]), parameters["classifier"]["bias"].dtype
     for k, delay in enumerate(spec.delays):
         if delay and spec.method == "delayed":
-            state["late"][f"block{k}"] = delay_line({name: parameters[name] for name in names(spec, k)}, delay)
+            lines[f"block{k}"] = delay_line({name: parameters[name] for name in names(spec, k)}, delay)
         elif delay:
             labels_RB = jnp.zeros((replicas, spec.batch_size), jnp.int32)
             h_RBH = jnp.zeros((replicas, spec.batch_size, *spec.activation_shape(spec.cuts[k])), dtype)
             lesson = {"h": h_RBH, "labels": labels_RB, "delta": h_RBH, "synthetic": h_RBH}
-            state["late"][f"block{k}"] = delay_line(lesson, delay)
-    return state
+            lines[f"block{k}"] = delay_line(lesson, delay)
+    return state | ({"late": lines} if lines else {})
 
 
 def names(spec: Spec, k: int) -> list[str]:
@@ -46,14 +47,17 @@ def names(spec: Spec, k: int) -> list[str]:
 
 
 def delay_line(tree: Tree, delay: int) -> Tree:
-    """Room for the last `delay` trees like this one, zeros at first: each array [...] becomes [delay, ...]."""
-    return jax.tree.map(lambda value: jnp.zeros((delay, *value.shape), value.dtype), tree)
+    """Room for a tree like this one and the last `delay`, zeros at first: each array [R, ...] becomes [R, D, ...]."""
+    return jax.tree.map(lambda value: jnp.zeros((len(value), 1 + delay, *value.shape[1:]), value.dtype), tree)
 
 
 def exchange(line: Tree, slot: Array, tree: Tree) -> tuple[Tree, Tree]:
-    """Put a tree in the place `slot` [] of a delay line; returns the tree that was there, and the line."""
-    there = jax.tree.map(lambda values: values[slot], line)
-    return there, jax.tree.map(lambda values, value: values.at[slot].set(value), line, tree)
+    """Put a tree in the place `slot` [] of a delay line; returns the oldest tree, in the next place, and the line.
+
+    It is read after the other is written: JAX would otherwise copy the whole line.
+    """
+    line = jax.tree.map(lambda values, value: values.at[:, slot].set(value), line, tree)
+    return jax.tree.map(lambda values: values[:, (slot + 1) % values.shape[1]], line), line
 
 
 def late(spec: Spec, state: Tree, k: int, tree: Tree, slot_N: Array) -> tuple[Tree, Tree]:

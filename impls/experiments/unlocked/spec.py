@@ -72,7 +72,7 @@ class Spec(feedforward.Spec):
         return [
             cls.tiny(method="cdni"),
             cls.tiny(method="cdni", workers=4, link_delay=1, residual="stored", synthetic_gradient_depth=1),
-            cls.tiny(method="dni", workers=3, link_delay=-1),
+            cls.tiny(method="dni", workers=2, link_delay=-1),
             cls.tiny(method="delayed", workers=3),
             cls.tiny(method="bprop"),
         ]
@@ -108,13 +108,12 @@ class Spec(feedforward.Spec):
     def step_inputs(self, seeds: list[int], examples: int, first: int, last: int) -> dict[str, np.ndarray]:
         """The examples, the learning rate, and by block what arrives from above.
 
-        `slot` int32 [K, N]: the place of this batch among the last batches of each block, which that of the batch
-        whose gradient arrives now had before. `arrived` bool [K, N]: whether there was such a batch.
+        `slot` int32 [K, N]: the place of this batch in the delay line of each block. `arrived` bool [K, N]: whether
+        there is a batch whose gradient arrives now.
         """
         iteration_K1, delay_N = np.arange(first, last)[:, None], np.array(self.delays)
-        slot_KN = iteration_K1 % np.maximum(delay_N, 1)
         return super().step_inputs(seeds, examples, first, last) | {
-            "slot": slot_KN.astype(np.int32),
+            "slot": (iteration_K1 % (1 + delay_N)).astype(np.int32),
             "arrived": iteration_K1 >= delay_N,
         }
 

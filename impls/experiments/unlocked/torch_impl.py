@@ -1,7 +1,7 @@
 """Blocks of layers that wait for nothing, in PyTorch; line by line the twin of `jax_impl.py`.
 
 The net, its layers and the models M are those of the feed-forward experiment. Shape legend: R replicas, B batch, H an
-activation's units, D batches that are on their way, N blocks.
+activation's units, D places of a delay line, N blocks.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ __all__ = ["evaluate", "init", "observe", "step"]
 def init(spec: Spec, parameters: Tree) -> Tree:
     """The state before training. Adam counts updates by parameter, because M and late blocks begin later.
 
-    `late`, by block: what is on its way, [D, R, ...] each. For M that is what it learns from, otherwise gradients.
+    `late`, if anything is: by block the delay line of what is on its way. For M that is what it learns from, otherwise
+    gradients.
     """
-    state = feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters), "late": {}}
+    state, lines = feedforward.init(spec, parameters) | {"adam": adam_where_init(parameters)}, {}
     like = parameters["classifier"]["bias"]
     replicas = len(like)
     for k, delay in enumerate(spec.delays):
         if delay and spec.method == "delayed":
-            state["late"][f"block{k}"] = delay_line({name: parameters[name] for name in names(spec, k)}, delay)
+            lines[f"block{k}"] = delay_line({name: parameters[name] for name in names(spec, k)}, delay)
         elif delay:
             labels_RB = torch.zeros((replicas, spec.batch_size), dtype=torch.int64, device=like.device)
             h_RBH = like.new_zeros((replicas, spec.batch_size, *spec.activation_shape(spec.cuts[k])))
             lesson = {"h": h_RBH, "labels": labels_RB, "delta": h_RBH, "synthetic": h_RBH}
-            state["late"][f"block{k}"] = delay_line(lesson, delay)
-    return state
+            lines[f"block{k}"] = delay_line(lesson, delay)
+    return state | ({"late": lines} if lines else {})
 
 
 def names(spec: Spec, k: int) -> list[str]:
@@ -46,17 +47,22 @@ def names(spec: Spec, k: int) -> list[str]:
 
 
 def delay_line(tree: Tree, delay: int) -> Tree:
-    """Room for the last `delay` trees like this one, zeros at first: each array [...] becomes [delay, ...]."""
-    return unflatten({name: value.new_zeros((delay, *value.shape)) for name, value in flatten(tree).items()})
+    """Room for a tree like this one and the last `delay`, zeros at first: each array [R, ...] becomes [R, D, ...]."""
+    return unflatten(
+        {name: value.new_zeros((len(value), 1 + delay, *value.shape[1:])) for name, value in flatten(tree).items()}
+    )
 
 
 def exchange(line: Tree, slot: Tensor, tree: Tree) -> tuple[Tree, Tree]:
-    """Put a tree in the place `slot` [] of a delay line; returns the tree that was there, and the line."""
-    place, there, given = slot.long()[None], {}, flatten(tree)
+    """Put a tree in the place `slot` [] of a delay line; returns the oldest tree, in the next place, and the line.
+
+    It is read after the other is written: JAX would otherwise copy the whole line.
+    """
+    place, oldest, given = slot.long()[None], {}, flatten(tree)
     for name, values in flatten(line).items():
-        there[name] = values.index_select(0, place)[0]
-        values.index_copy_(0, place, given[name][None])
-    return unflatten(there), line
+        values.index_copy_(1, place, given[name][:, None])
+        oldest[name] = values.index_select(1, (place + 1) % values.shape[1])[:, 0]
+    return unflatten(oldest), line
 
 
 def late(spec: Spec, state: Tree, k: int, tree: Tree, slot_N: Tensor) -> tuple[Tree, Tree]:
