@@ -232,7 +232,8 @@ class Summary:
     def _numbers_table(self, rows: pd.DataFrame) -> str:
         if rows.empty:
             return "None yet."
-        headings = ["What", "Paper", *FRAMEWORKS.values()]
+        ours = set(rows["artifact"]) == {HYPOTHESES}
+        headings = ["What", "Hypothesis" if ours else "Paper", *FRAMEWORKS.values()]
         lines = [headings, ["---"] * len(headings)]
         for _, claim in rows.groupby("id", sort=False):
             first = claim.iloc[0]
