@@ -1,5 +1,5 @@
 # Several workers, one net: update unlocking in time. An addition of this suite.
-from impls.workers.sources import SOURCES as WORKER_SOURCES
+from impls.workers.sources import workers_sources
 from impls.workers.times import TIMES
 
 UNLOCKED = Experiment(
@@ -13,7 +13,7 @@ UNLOCKED = Experiment(
 rule time_workers:
     """Time every schedule with real workers. Nothing else runs meanwhile, because it takes all cores."""
     input:
-        sources=WORKER_SOURCES,
+        sources=lambda wildcards: workers_sources(),
     output:
         times=f"{RUNS}/unlocked/{TIMES}",
     log:

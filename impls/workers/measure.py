@@ -15,7 +15,7 @@ from impls.engine.record import as_name, code_record
 from impls.workers.job import Case, Job
 from impls.workers.options import NET, WARM_UP, WorkersOptions
 from impls.workers.schedules import LINKED, method_of, ticks
-from impls.workers.sources import SOURCES
+from impls.workers.sources import workers_sources
 from impls.workers.times import ScheduleTimes, WorkerTimes, write_times
 
 SEED = 0
@@ -50,7 +50,7 @@ def measure(options: WorkersOptions) -> WorkerTimes:
     from impls.workers import torch_run  # imports no framework, but starts processes that do
 
     cases, started_at = list(cases_of(options)), _now()
-    code = code_record(SOURCES)  # read now: files may be edited later
+    code = code_record(workers_sources())  # read now: files may be edited later
     found: list[list[float]] = [[] for _ in cases]
     threads = max(1, usable_cpus() // options.workers)
     for start in range(1, options.starts + 1):

@@ -6,9 +6,9 @@ into blocks of consecutive layers. Time goes in ticks. In every tick each worker
 runs its block, asks M for the gradient, updates its block at once, and sends its activation up and the gradient of its
 input down. M learns when the gradient of an earlier batch arrives.
 
-A worker never waits, so it has made as many updates before a batch as one process would have made. Only the news for M
-is late, by `delays`. So one iteration here is one batch, in all blocks, and M learns from an earlier one. The schedule
-of K processes that run this at once, each on another batch, gives the same numbers (impls/workers).
+A worker never waits, so before a batch it has made as many updates as one process would have made. Only the gradients
+from which M learns are late, by `delays`. So one iteration here is one batch, in all blocks, and M learns from an
+earlier batch. K processes that run at once, each at another batch, compute the same numbers (impls/workers).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Spec(feedforward.Spec):
 
     cell_fields: ClassVar[tuple[str, ...]] = (*feedforward.Spec.cell_fields, "workers", "link_delay")
 
-    # The paper has no such experiment. Backpropagation is below 2% on MNIST after a third of these iterations.
+    # The paper has no such experiment, so its length is a choice.
     iterations: Iterations = choice(6_000, "training iterations (parameter updates)")
     evaluate_every: Iterations = Field(
         100, description="iterations between evaluations; iteration 0 and the last are also evaluated"

@@ -71,7 +71,7 @@ def test_the_time_that_is_left_is_shown_by_experiment_the_longest_first(preset):
 
 def test_more_devices_take_less_time_until_the_longest_training_bounds_it(preset):
     lines = list(makespan.describe(preset, [1, 8, 10_000]))
-    assert lines[0].startswith("444 trainings, together ")
+    assert lines[0].startswith("478 trainings, together ")
     nothing_like_it = not published_rates(preset.device, preset.precision).measured_elsewhere
     assert ("guess" in lines[1]) == nothing_like_it
     longest = lines[-5].split(": ")[1].split(",")[0]
