@@ -5,10 +5,7 @@ In every tick each device runs its own block, and `ppermute` passes activations 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +16,6 @@ from jax import Array, lax
 from jax.sharding import PartitionSpec
 
 from impls.engine import jax_ops as ops
-from impls.engine.environment import prepare_environment
 from impls.engine.files import read_arrays, write_arrays
 from impls.engine.jax_adam import adam_where, adam_where_init
 from impls.engine.jax_engine import DTYPES, precision_mode
@@ -32,6 +28,7 @@ from impls.experiments.feedforward.jax_impl import layer, loss, pixels, syntheti
 from impls.experiments.unlocked.jax_impl import delay_line, exchange, model_gradients, names
 from impls.experiments.unlocked.spec import Spec
 from impls.workers.job import Case, Job
+from impls.workers.start import done
 
 AXIS = "worker"
 
@@ -177,17 +174,10 @@ def run(job: Job) -> list[Leaves]:
         For each of its cases the trained parameters of the whole net by name.
 
     Raises:
-        UserError: it failed; its last lines say why.
+        UserError: it failed.
     """
-    with tempfile.TemporaryDirectory(prefix="dni-workers-") as folder:
-        path = Path(folder) / "job.json"
-        job.write(path)
-        prepare_environment(usable_cpus(), "cpu")
-        start = [sys.executable, "-m", "impls.workers.jax_run", str(path)]
-        done = subprocess.run(start, env=os.environ, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UserError(f"the workers failed: {done.stderr.strip()[-2000:]}")
-        return [read_arrays(path.with_name(f"case{number}.npz"))[0] for number in range(len(job.cases))]
+    with done(job, ["-m", "impls.workers.jax_run"], usable_cpus()) as folder:
+        return [read_arrays(folder / f"case{number}.npz")[0] for number in range(len(job.cases))]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ Schedule = Literal["one_process", "locked", "gpipe", "1f1b", "data_parallel", "d
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 WHOLE_NET = ("one_process", "data_parallel")  # each worker has the whole net, and not a block of it
 BY_AUTOGRAD = ("gpipe", "1f1b", "data_parallel")  # PyTorch's own libraries
-LINKED = SCHEDULES[1:]  # those that send messages
-ALL_WAIT = SCHEDULES[1:5]  # of these, the ones in which every worker waits for the true gradient of its batch
+ALL_WAIT = ("locked", "gpipe", "1f1b", "data_parallel")  # every worker waits for the true gradient of its batch
+LINKED = (*ALL_WAIT, "delayed", "unlocked")  # those that send messages
 
 SHORTEST_TICK_MS = 1.25
 

@@ -26,6 +26,11 @@ class ScheduleTimes(ClosedModel):
     link_delay: int  # ticks, in the spec
     seconds_per_batch: list[float]  # one for each start of the workers
 
+    @property
+    def mean(self) -> float:
+        """Seconds per batch, over the starts."""
+        return sum(self.seconds_per_batch) / len(self.seconds_per_batch)
+
 
 class WorkerTimes(ClosedModel):
     """All times of one measurement."""

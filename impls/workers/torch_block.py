@@ -80,13 +80,13 @@ class Block:
         return x_RBH, backward
 
     def loss_gradient(self, h_RBH: Tensor, labels_RB: Tensor) -> tuple[Tree, Tensor]:
-        """The gradients of the mean loss for the classifier, and of h, for a block that has the classifier."""
+        """Gradients of the mean loss: of the classifier, and of h [R, B, H], this one times `spec.gradient_scale`."""
         loss_R, pullback = vjp(loss, self.parameters["classifier"], h_RBH, labels_RB)
         gradients, delta_RBH = pullback(torch.full_like(loss_R, self.spec.gradient_scale))
         return {"classifier": ops.scaled(gradients, self.spec.gradient_scale)}, delta_RBH
 
     def predict(self, h_RBH: Tensor, labels_RB: Tensor) -> Tensor:
-        """The synthetic gradient of h."""
+        """The synthetic gradient of h, [R, B, H] (section 2)."""
         return synthetic_gradient(self.model, h_RBH, labels_RB, self.spec)
 
     def update(self, gradients: Tree, rate: Tensor) -> None:

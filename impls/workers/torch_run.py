@@ -1,22 +1,17 @@
-"""Starts the workers of a job in PyTorch, one process for each block, and collects what they found."""
+"""Runs a job in PyTorch, with one process for each block, and collects what they found."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from impls.engine.environment import prepare_environment
 from impls.engine.files import read_arrays
 from impls.engine.state import Leaves
-from impls.errors import UserError
 from impls.workers.job import Job
+from impls.workers.start import done
 
-LAST_LINES = 2_000  # characters of a worker's messages that are shown if it fails
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone"]
 
 
 def run(job: Job, workers: int) -> list[tuple[list[np.ndarray], Leaves]]:
@@ -27,23 +22,11 @@ def run(job: Job, workers: int) -> list[tuple[list[np.ndarray], Leaves]]:
         worker without work), and the trained parameters of the whole net by name.
 
     Raises:
-        UserError: a worker failed; its last lines say why.
+        UserError: a worker failed.
     """
-    with tempfile.TemporaryDirectory(prefix="dni-workers-") as folder:
-        path = Path(folder) / "job.json"
-        job.write(path)
-        prepare_environment(job.threads, "cpu")
-        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
-        done = subprocess.run(
-            [*start, "-m", "impls.workers.torch_worker", str(path)],
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UserError(f"a worker failed: {done.stderr.strip()[-LAST_LINES:]}")
-        return [_read(Path(folder), number, workers) for number in range(len(job.cases))]
+    worker = [*TORCHRUN, f"--nproc-per-node={workers}", "-m", "impls.workers.torch_worker"]
+    with done(job, worker, job.threads) as folder:
+        return [_read(folder, number, workers) for number in range(len(job.cases))]
 
 
 def _read(folder: Path, case: int, workers: int) -> tuple[list[np.ndarray], Leaves]:

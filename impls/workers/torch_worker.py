@@ -76,7 +76,8 @@ def main(path: Path) -> None:
         ):
             ends, found = train(job, case)
         dist.barrier()
-        write_arrays(path.with_name(f"case{number}_worker{dist.get_rank()}.npz"), found, {"ends": ends})
+        facts = {"ends": ends, "threads": torch.get_num_threads()}
+        write_arrays(path.with_name(f"case{number}_worker{dist.get_rank()}.npz"), found, facts)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from impls.workers.schedules import LINKED, SCHEDULES, method_of
-from impls.workers.times import ScheduleTimes, WorkerTimes
-from paper_figures.claims.timed_workers import NOT_MEASURED
+from impls.workers.schedules import LINKED, SCHEDULES
+from impls.workers.times import WorkerTimes
+from paper_figures.claims.timed_workers import NOT_MEASURED, is_timed_by, other_net
 from paper_figures.drawing import layout, panels, style
 from paper_figures.drawing.curve_points import NUMBERS, REPLICAS, at_the_end, numbers, our_points
 from paper_figures.drawing.figure_files import figure_files, replicas_sentence
@@ -117,26 +117,16 @@ def seconds_points(runs: list[Run], link: float) -> pd.DataFrame:
         curve = our_points(chosen, ["method", "link_delay"])
         if own is None or curve.empty:
             continue
-        batch = sum(own.seconds_per_batch) / len(own.seconds_per_batch)
         place = {"panel": f"{link:g} ms", "schedule": schedule, "link_delay_ms": link}
-        found.append(curve.assign(**place, seconds=curve["iteration"] * batch))
+        found.append(curve.assign(**place, seconds=curve["iteration"] * own.mean))
     return pd.concat(found) if found else pd.DataFrame(columns=[*PLACE, *NUMBERS])
 
 
 def times_of(runs: list[Run]) -> WorkerTimes | None:
     """The times of the workers, if they were measured for the net of these runs."""
     times = runs[0].times if runs else None
-    fits = times and all(
-        run.record.spec.get(name, value) == value for name, value in times.spec.items() for run in runs
-    )
+    fits = times and not any(other_net(run, times) for run in runs)
     return times if fits else None
-
-
-def is_timed_by(run: Run, times: ScheduleTimes) -> bool:
-    """Whether a schedule computes what a run did."""
-    return times.method == run.cell["method"] == method_of(times.schedule, SYNTHETIC) and (
-        times.method == "bprop" or times.link_delay == run.cell["link_delay"]
-    )
 
 
 def _starts(runs: list[Run]) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from impls.workers.schedules import LINKED, SCHEDULES
 from impls.workers.times import WorkerTimes
-from paper_figures.artifacts.fig_unlocked import EXPERIMENT, NAMES, SHOWN, is_timed_by, times_of
-from paper_figures.claims.timed_workers import NOT_MEASURED, seconds_to
+from paper_figures.artifacts.fig_unlocked import EXPERIMENT, NAMES, SHOWN, times_of
+from paper_figures.claims.timed_workers import NOT_MEASURED, is_timed_by, seconds_to
 from paper_figures.drawing import captions, latex
 from paper_figures.drawing.curve_points import NUMBERS, numbers
 from paper_figures.drawing.figure_files import ADDITION, NO_RUNS

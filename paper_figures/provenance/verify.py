@@ -263,8 +263,7 @@ def _known_inputs(stamp: Stamp | None, results: Path) -> Stamp:
     runs = []
     for run in (stamp or {"runs": []})["runs"]:
         files = {"sha256": results / run["path"], "curves_sha256": (results / run["path"]).with_name("curves.parquet")}
-        if "times_sha256" in run:
-            files["times_sha256"] = results / Path(run["path"]).parts[0] / TIMES
+        files |= {"times_sha256": results / Path(run["path"]).parts[0] / TIMES} if "times_sha256" in run else {}
         if all(file.is_file() for file in files.values()):
             runs.append({"path": run["path"], **{name: sha256(file.read_bytes()) for name, file in files.items()}})
     names = [name for name in (stamp or {"sources": {}})["sources"] if (ROOT / name).is_file()]

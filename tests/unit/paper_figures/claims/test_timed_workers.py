@@ -5,7 +5,7 @@ import pytest
 from paper_figures.claims.timed_workers import seconds_to
 from paper_figures.runs import read_runs, select_runs
 from tests.support.judged_claims import judged, row
-from tests.support.unlocked_runs import BATCH_MS, write_unlocked, write_worker_times
+from tests.support.unlocked_runs import BATCH_MS, error, write_unlocked, write_worker_times
 
 SOONER = "hypothesis/unlocked_sooner_than_all_that_wait/mnist/fcn/6/cdni/link_delay~4"
 
@@ -48,3 +48,14 @@ def test_times_of_something_else_are_not_used(tmp_path, arguments, words):
     write_worker_times(tmp_path, **arguments)
     found = row(judged(tmp_path), "torch", SOONER)
     assert found["verdict"] == "missing" and words in found["why"]
+
+
+def test_a_reference_that_never_comes_so_low_makes_the_claim_not_comparable(tmp_path):
+    """Without it, a replica of backpropagation that failed would be left out in silence."""
+    write_unlocked(
+        tmp_path, bprop=lambda replica, iteration: 3.0 if replica == 1 else error("bprop", 0)(replica, iteration)
+    )
+    write_worker_times(tmp_path)
+    found = row(judged(tmp_path), "torch", SOONER)
+    assert found["verdict"] == "not comparable" and "1 replicas of the reference did not reach 2%" in found["why"]
+    assert found["n"] == 2
