@@ -9,6 +9,7 @@ import pytest
 
 MODULES = (
     "impls.errors",
+    *("impls.experiments.unlocked.spec", "impls.workers.schedules", "impls.workers.start"),
     *(f"impls.engine.{name}" for name in ("jax_adam", "jax_ops", "randomness", "state", "torch_adam", "torch_ops")),
 )
 
