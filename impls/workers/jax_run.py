@@ -1,10 +1,13 @@
 """The workers of a job in JAX: one program on several devices, which send each other their messages.
 
-In every tick each device runs its own block, and `ppermute` passes activations up and gradients down.
+In every tick each device runs its own block, and `ppermute` passes activations up and gradients down. The devices
+belong to one process, or to several that `jax.distributed` joins, also on several machines.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,7 +19,7 @@ from jax import Array, lax
 from jax.sharding import PartitionSpec
 
 from impls.engine import jax_ops as ops
-from impls.engine.files import read_arrays, write_arrays
+from impls.engine.files import write_arrays
 from impls.engine.jax_adam import adam_where, adam_where_init
 from impls.engine.jax_engine import DTYPES, precision_mode
 from impls.engine.jax_ops import Arrays, vjp
@@ -27,10 +30,11 @@ from impls.experiments.feedforward import jax_impl as feedforward
 from impls.experiments.feedforward.jax_impl import layer, loss, pixels, synthetic_gradient
 from impls.experiments.unlocked.jax_impl import delay_line, exchange, model_gradients, names
 from impls.experiments.unlocked.spec import Spec
-from impls.workers.job import Case, Job
-from impls.workers.start import done
+from impls.workers.job import Case, Job, results_file
+from impls.workers.start import TORCHRUN, done, results
 
 AXIS = "worker"
+COORDINATOR = "JAX_COORDINATOR_ADDRESS"  # of the process that joins the others; read by JAX
 
 
 def initial_state(spec: Spec, parameters: Tree) -> Tree:
@@ -124,8 +128,11 @@ def tick(spec: Spec, batches: int, data: Arrays, inputs: Arrays, state: Tree, t:
     return state | {"arrived": arrived, "messages": messages}, None
 
 
-def train(job: Job, case: Case) -> Leaves:
-    """Do a training on as many devices as it has workers; returns the parameters of the whole net by name.
+def train(job: Job, case: Case) -> dict[int, Leaves]:
+    """Do a training on as many devices as it has workers, together with the other processes, if there are any.
+
+    Returns:
+        The trained parameters by name, for each worker whose device belongs to this process.
 
     Raises:
         UserError: there are too few devices.
@@ -139,13 +146,12 @@ def train(job: Job, case: Case) -> Leaves:
     with precision_mode(job.precision):
         drawn = stack_replicas([spec.initial_parameters(seed) for seed in job.seeds])
         parameters = unflatten({name: jnp.asarray(value, dtype) for name, value in drawn.items()})
+        # Arrays of NumPy: each process has them all, and gives them to its own devices.
+        state = jax.device_get(initial_state(spec, parameters))
         images, labels = job.splits()["train"]
-        data = {"inputs": jnp.asarray(images), "labels": jnp.asarray(labels.astype(np.int32))}
+        data = {"inputs": images, "labels": labels.astype(np.int32)}
         given = spec.step_inputs(job.seeds, len(labels), 0, job.batches)
-        inputs = {
-            "indices": jnp.asarray(given["indices"]),
-            "learning_rate": jnp.asarray(given["learning_rate"], dtype),
-        }
+        inputs = {"indices": given["indices"], "learning_rate": given["learning_rate"].astype(dtype)}
 
         @partial(jax.shard_map, mesh=mesh, in_specs=(everywhere,) * 3, out_specs=by_device, check_vma=False)
         def program(state: Tree, data: Arrays, inputs: Arrays) -> Tree:
@@ -153,22 +159,45 @@ def train(job: Job, case: Case) -> Leaves:
             state, _ = lax.scan(partial(tick, spec, job.batches, data, inputs), state, ticks)
             return jax.tree.map(lambda value: value[None], state["parameters"])
 
-        trained = flatten(jax.device_get(jax.jit(program)(initial_state(spec, parameters), data, inputs)))
-    owners = {name: k for k in range(spec.workers) for name in names(spec, k)}
-    owners |= {f"synthetic_gradient{cut}": k for k, cut in enumerate(spec.cuts)}
-    return {f"parameters.{name}": value_K[owners[name.split(".")[0]]] for name, value_K in trained.items()}
+        trained = flatten(jax.jit(program)(state, data, inputs))
+    found: dict[int, Leaves] = {}
+    for name, value_KR in trained.items():
+        for shard in value_KR.addressable_shards:
+            k = shard.index[0].start or 0
+            if name.split(".")[0] in trained_by(spec, k):
+                found.setdefault(k, {})[f"parameters.{name}"] = np.asarray(shard.data[0])
+    return found
+
+
+def trained_by(spec: Spec, k: int) -> list[str]:
+    """The modules that worker k trains: the layers of its block, and its model M unless it has the loss."""
+    return names(spec, k) + [f"synthetic_gradient{cut}" for cut in spec.cuts[k : k + 1]]
 
 
 def main(path: Path) -> None:
-    """Do all trainings of a job; write their parameters beside the job's file."""
+    """Do all trainings of a job; write the parameters that this process has beside the job's file.
+
+    With JAX_COORDINATOR_ADDRESS it is one of several processes that `torchrun` has started, each with its share of the
+    devices, possibly on several machines that see the same file.
+    """
     job = Job.read(path)
-    jax.config.update("jax_num_cpu_devices", max(case.spec.workers for case in job.cases))
+    processes = int(os.environ["WORLD_SIZE"]) if COORDINATOR in os.environ else 1
+    jax.config.update("jax_num_cpu_devices", max(case.spec.workers for case in job.cases) // processes)
+    if processes > 1:
+        of_this_machine = int(os.environ["LOCAL_RANK"])  # on GPUs each process has one of them
+        jax.distributed.initialize(
+            num_processes=processes, process_id=int(os.environ["RANK"]), local_device_ids=of_this_machine
+        )
     for number, case in enumerate(job.cases):
-        write_arrays(path.with_name(f"case{number}.npz"), train(job, case), {})
+        for k, parameters in train(job, case).items():
+            write_arrays(results_file(path, number, k), parameters, {})
 
 
-def run(job: Job) -> list[Leaves]:
-    """Run a job in a process of its own, because the number of devices is fixed when JAX starts.
+def run(job: Job, processes: int = 1) -> list[Leaves]:
+    """Run a job in processes of its own, because the number of devices is fixed when JAX starts.
+
+    Args:
+        processes: how many share the devices, in equal parts; each case then has as many workers as there are devices.
 
     Returns:
         For each of its cases the trained parameters of the whole net by name.
@@ -176,8 +205,19 @@ def run(job: Job) -> list[Leaves]:
     Raises:
         UserError: it failed.
     """
-    with done(job, ["-m", "impls.workers.jax_run"], usable_cpus()) as folder:
-        return [read_arrays(folder / f"case{number}.npz")[0] for number in range(len(job.cases))]
+    module, environment = ["-m", "impls.workers.jax_run"], {}
+    if processes > 1:
+        module = [*TORCHRUN, f"--nproc-per-node={processes}", *module]
+        environment = {COORDINATOR: f"127.0.0.1:{free_port()}"}
+    with done(job, module, max(1, usable_cpus() // processes), environment) as job_file:
+        return [results(job_file, number, case.spec.workers)[0] for number, case in enumerate(job.cases)]
+
+
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ class Case:
         return Spec(**self.fields)
 
 
+def results_file(job_file: Path, case: int, worker: int) -> Path:
+    """Where a worker writes what it found in a case: beside the job's file."""
+    return job_file.with_name(f"case{case}_worker{worker}.npz")
+
+
 @dataclass(frozen=True)
 class Job:
     """Trainings that the same processes do one after the other.

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from impls.engine.files import read_arrays
 from impls.engine.state import Leaves
 from impls.workers.job import Job
-from impls.workers.start import done
-
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone"]
+from impls.workers.start import TORCHRUN, done, results
 
 
 def run(job: Job, workers: int) -> list[tuple[list[np.ndarray], Leaves]]:
@@ -25,11 +20,6 @@ def run(job: Job, workers: int) -> list[tuple[list[np.ndarray], Leaves]]:
         UserError: a worker failed.
     """
     worker = [*TORCHRUN, f"--nproc-per-node={workers}", "-m", "impls.workers.torch_worker"]
-    with done(job, worker, job.threads) as folder:
-        return [_read(folder, number, workers) for number in range(len(job.cases))]
-
-
-def _read(folder: Path, case: int, workers: int) -> tuple[list[np.ndarray], Leaves]:
-    found = [read_arrays(folder / f"case{case}_worker{k}.npz") for k in range(workers)]
-    parameters = {name: value for own, _ in found for name, value in own.items()}
-    return [np.array(facts["ends"]) for _, facts in found], parameters
+    with done(job, worker, job.threads) as job_file:
+        found = [results(job_file, number, workers) for number in range(len(job.cases))]
+    return [([np.array(fact["ends"]) for fact in facts], parameters) for parameters, facts in found]

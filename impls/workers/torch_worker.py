@@ -19,7 +19,7 @@ from impls.engine.state import Leaves, flatten, stack_replicas, unflatten
 from impls.engine.torch_engine import DTYPES, _keep_freed_memory, precision_mode
 from impls.experiments.feedforward.torch_impl import pixels
 from impls.experiments.unlocked.spec import Spec
-from impls.workers.job import Case, Job
+from impls.workers.job import Case, Job, results_file
 from impls.workers.links import held_back
 from impls.workers.schedules import BY_AUTOGRAD, WHOLE_NET
 from impls.workers.torch_block import Block
@@ -77,7 +77,7 @@ def main(path: Path) -> None:
             ends, found = train(job, case)
         dist.barrier()
         facts = {"ends": ends, "threads": torch.get_num_threads()}
-        write_arrays(path.with_name(f"case{number}_worker{dist.get_rank()}.npz"), found, facts)
+        write_arrays(results_file(path, number, dist.get_rank()), found, facts)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from impls.engine.machine import usable_cpus
 from impls.engine.state import stack_replicas
 from impls.experiments.unlocked.spec import Spec
 from impls.registry import implementation
-from impls.workers import jax_run, torch_run
+from impls.workers import jax_run, start, torch_run
 from impls.workers.job import Case, Job
 from tests.support.harness import SEEDS
 
@@ -76,6 +76,15 @@ def test_devices_of_jax():
         assert_equal(found, emulated(wanted, one.spec, "jax"))
 
 
+@pytest.mark.slow("starts JAX in several processes")
+def test_processes_of_jax():
+    """Each has one of the devices, and `jax.distributed` joins them, as on several machines."""
+    cases = [case(method="cdni", workers=2), case(method="dni", workers=2, link_delay=1)]
+    wanted = job(*cases)
+    for one, found in zip(cases, jax_run.run(wanted, processes=2), strict=True):
+        assert_equal(found, emulated(wanted, one.spec, "jax"))
+
+
 @pytest.mark.slow("starts PyTorch in several processes")
 def test_every_schedule_trains(monkeypatch):
     """The libraries of PyTorch, too: the weights of the whole net have moved, by about Adam's step for each batch.
@@ -83,14 +92,14 @@ def test_every_schedule_trains(monkeypatch):
     With MKL_NUM_THREADS, as Snakemake sets it: PyTorch prefers it to OMP_NUM_THREADS, and two workers with two threads
     each are four times slower on two cores.
     """
-    threads, read = [], torch_run.read_arrays
+    threads, read = [], start.read_arrays
 
     def noting(path):
         arrays, facts = read(path)
         threads.append(facts["threads"])
         return arrays, facts
 
-    monkeypatch.setattr(torch_run, "read_arrays", noting)
+    monkeypatch.setattr(start, "read_arrays", noting)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")
     fields = {"depth": 4, "hidden_units": 8, "batch_size": 16, "workers": 2, "learning_rate": 1e-3}
     schedules = {"one_process": "bprop", "gpipe": "bprop", "1f1b": "bprop", "data_parallel": "bprop"}
@@ -100,11 +109,11 @@ def test_every_schedule_trains(monkeypatch):
         for link in ((0.0,) if schedule == "one_process" else (0.0, 20.0))
     ]
     wanted = Job(cases, 25, [0], examples=EXAMPLES)
-    start = stack_replicas([cases[0].spec.initial_parameters(0)])
+    before = stack_replicas([cases[0].spec.initial_parameters(0)])
     for one, (ends, found) in zip(cases, torch_run.run(wanted, 2), strict=True):
-        assert {name.removeprefix("parameters.") for name in found} == set(start), one.schedule
+        assert {name.removeprefix("parameters.") for name in found} == set(before), one.schedule
         for name, value in found.items():
-            moved = np.abs(value - start[name.removeprefix("parameters.")]).max()
+            moved = np.abs(value - before[name.removeprefix("parameters.")]).max()
             assert 1e-3 < moved < 0.1, (one.schedule, name, moved)
         if one.link_delay_ms:
             least = {"gpipe": 2, "1f1b": 2, "data_parallel": 1}[one.schedule] * one.link_delay_ms / 1000
