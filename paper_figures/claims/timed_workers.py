@@ -30,9 +30,9 @@ def other_net(run: Run, times: WorkerTimes) -> list[str]:
     return [name for name, value in times.spec.items() if run.record.spec.get(name, value) != value]
 
 
-def seconds_to(goal: float, run: Run, times: ScheduleTimes) -> pd.Series:
-    """By seed, the seconds until the test error of a run is first at `goal` or below; infinite if it never is."""
-    curve = run.curve("test", "error")
+def seconds_to(goal: float, run: Run, times: ScheduleTimes, split: str = "test") -> pd.Series:
+    """By seed, the seconds until the error of a run is first at `goal` or below; infinite if it never is."""
+    curve = run.curve(split, "error")
     return pd.Series({seed: times.mean * first_at_or_below(curve[seed], goal) for seed in curve})
 
 

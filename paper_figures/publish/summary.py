@@ -311,9 +311,10 @@ def describe_claim(claim: pd.Series) -> str:
 
 
 def _published(claim: pd.Series) -> str:
-    """The paper's number with its unit, and "at most" or "at least" if it is a bound."""
+    """The paper's number with its unit, if it has one, and "at most" or "at least" if it is a bound."""
     bound = "" if claim["direction"] == TWO_SIDED else f"{claim['direction']} "
-    return f"{bound}{paper_text(claim)} {claim['unit']}"
+    unit = "" if claim["unit"] == "ratio" else f" {claim['unit']}"
+    return f"{bound}{paper_text(claim)}{unit}"
 
 
 def _number_of(rows: pd.DataFrame, noun: str) -> str:

@@ -81,6 +81,9 @@ def test_the_table_has_the_seconds_to_each_error(tmp_path):
         line for line in page.splitlines() if line.startswith("| 5 | unlocked (cDNI) | cDNI | 5.55 ± 0.14 (3) |")
     ]
     assert "(3)" in line.split("|")[-2]
+    training = long[(long["metric"] == "seconds_to_1_percent_training_error") & (long["source"] == "jax")]
+    training = training.set_index(["link_delay_ms", "schedule"])["value"]
+    assert training[0, "locked"] == pytest.approx(2_000 * 8.08 / 1000, rel=0.02), "a floor of 0.6% has 1% there"
 
 
 def test_an_error_that_is_not_reached_is_said_so(tmp_path):

@@ -135,7 +135,7 @@ def test_the_header_of_an_experiment_has_its_runs_and_its_best_number(tmp_path):
     assert rewrite(text, header, summary) == text
     assert ast.get_docstring(ast.parse(text)) and max(map(len, text.splitlines())) <= 120
     two_network = (ROOT / "impls/experiments/two_network/__init__.py").read_text()
-    assert "paper at most 0.5 ratio;" in " ".join(two_network.split())
+    assert "paper at most 0.5;" in " ".join(two_network.split())
     unlock = rewrite('"""Sparse."""\n', header.parents[1] / "unlock/__init__.py", summary)
     assert unlock == '"""Sparse.\n\nPublished results, written by `snakemake readme`: none yet.\n"""\n'
 
