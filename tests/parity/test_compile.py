@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import _inductor
 from torch._dynamo.backends.debugging import aot_eager
+from torch._dynamo.utils import counters
 
 from impls.engine import torch_compile, torch_engine, torch_onednn
 from impls.registry import spec_class
@@ -105,7 +106,8 @@ def test_a_compiler_that_was_ended_by_a_signal_is_tried_again(monkeypatch, recwa
     assert not [warning for warning in recwarn if "compiler failed" in str(warning.message)]
 
 
-def test_a_resumed_run_compiles_to_the_same_bits():
+def test_a_resumed_run_takes_the_compiled_program_from_disk_and_computes_the_same_bits():
+    counters.clear()
     experiment, spec = ROWS[IDS.index(CELLS[0])]
     runs = [runner(experiment, spec, "torch", captures=True, compiles=True) for _ in range(2)]
     for run, start in zip(runs, (0, 20), strict=True):
@@ -115,6 +117,7 @@ def test_a_resumed_run_compiles_to_the_same_bits():
         run.advance(inputs_of(run, SEEDS, 2, 4))
     for name, value in runs[0].leaves().items():
         np.testing.assert_array_equal(value, runs[1].leaves()[name], err_msg=name)
+    assert counters["inductor"]["fxgraph_cache_hit"] >= 1, "and nothing is compiled a second time"
 
 
 NET = {"method": "dni", "synthetic_gradient_units": 64, "batch_size": 128}  # small products, and large ones of M
