@@ -120,7 +120,7 @@ def test_a_resumed_run_takes_the_compiled_program_from_disk_and_computes_the_sam
     assert counters["inductor"]["fxgraph_cache_hit"] >= 1, "and nothing is compiled a second time"
 
 
-NET = {"method": "dni", "synthetic_gradient_units": 64, "batch_size": 128}  # small products, and large ones of M
+NET = {"method": "dni", "depth": 2, "synthetic_gradient_units": 64, "batch_size": 128}  # M has large products
 COPY = {"dataset": "copy", "method": "dni"}
 
 
