@@ -177,17 +177,16 @@ def trained_by(spec: Spec, k: int) -> list[str]:
 def main(path: Path) -> None:
     """Do all trainings of a job; write the parameters that this process has beside the job's file.
 
-    With JAX_COORDINATOR_ADDRESS it is one of several processes that `torchrun` has started, each with its share of the
-    devices, possibly on several machines that see the same file.
+    If `torchrun` has started several of these processes, each has a share of the devices, and JAX_COORDINATOR_ADDRESS
+    says where they meet; they may be on several machines that see the same file.
     """
     job = Job.read(path)
-    processes = int(os.environ["WORLD_SIZE"]) if COORDINATOR in os.environ else 1
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
     jax.config.update("jax_num_cpu_devices", max(case.spec.workers for case in job.cases) // processes)
     if processes > 1:
-        of_this_machine = int(os.environ["LOCAL_RANK"])  # on GPUs each process has one of them
-        jax.distributed.initialize(
-            num_processes=processes, process_id=int(os.environ["RANK"]), local_device_ids=of_this_machine
-        )
+        rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+        # On GPUs each process gets one of them.
+        jax.distributed.initialize(num_processes=processes, process_id=rank, local_device_ids=local_rank)
     for number, case in enumerate(job.cases):
         for k, parameters in train(job, case).items():
             write_arrays(results_file(path, number, k), parameters, {})
