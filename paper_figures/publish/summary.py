@@ -10,30 +10,20 @@ import pandas as pd
 from impls.errors import UserError
 from impls.registry import experiments
 from paper_figures.claims.judging import judged_claims
-from paper_figures.claims.matching import cell_of
 from paper_figures.claims.remarks import RESOLVES, meanings_of, resolves_text, verdict_and_remarks
 from paper_figures.claims.sections import section
-from paper_figures.claims.statistics import TWO_SIDED, UNJUDGED, VERDICTS
+from paper_figures.claims.statistics import UNJUDGED, VERDICTS
 from paper_figures.drawing import captions
-from paper_figures.drawing.table_files import in_one_line, number_and_interval, our_text, paper_text
+from paper_figures.drawing.table_files import in_one_line, number_and_interval, our_text
 from paper_figures.files import JUDGED_CLAIMS
-from paper_figures.names import DATASETS, FRAMEWORKS, METHODS, MODELS
-from paper_figures.report.claims import statement
+from paper_figures.names import FRAMEWORKS
+from paper_figures.publish.claim_texts import FINDINGS, HYPOTHESES, describe_claim, published_number
 from paper_figures.runs import ROOT, Run, all_runs
 
 PUBLISHED = ROOT / "results" / "published"
-HYPOTHESES = "hypotheses"  # what claims of our own have for an artifact: they are no claims of the paper
-FINDINGS = "claims"  # what the claims that state an ordering or a trend have for an artifact: no table of the paper
 VERDICTS_PAGE = ROOT / "docs" / "verdicts.md"
 EXPERIMENTS = list(experiments())
 MOST, FEW = 10, 2  # numbers of one artifact on a page, and on the first page; its table has them all
-LONGER_METRICS = {
-    "data_fraction_to_reach_bptt20": "share of the data until BPTT's result with T = 20",
-    "steps_fraction_a": "network A: share of joint backprop's steps until its final error",
-    "steps_fraction_b": "network B: share of joint backprop's steps until its final error",
-    "final_difference_b": "network B: final error minus joint backprop's",
-    "excess_over_guess_b": "network B: how far its error lies below the best guess's",
-}
 COMPARABLE = "In brackets: replicas. ± is half a 95% t interval. A blank cell has no run."
 
 
@@ -172,14 +162,14 @@ class Summary:
             claim = best.sort_values(["n", "ours_iteration"], ascending=False, kind="stable").iloc[0]
             of_claim = rows[rows["id"] == claim["id"]].set_index("framework")
             ours = "; ".join(f"{name} {our_text(of_claim.loc[key], in_one_line)}" for key, name in FRAMEWORKS.items())
-            parts.append(f"{describe_claim(claim)}: paper {_published(claim)}; {ours}.")
+            parts.append(f"{describe_claim(claim)}: paper {published_number(claim)}; {ours}.")
         return " ".join(parts)
 
     def _judged_line(self, row: pd.Series, page: Path) -> list[str]:
         """One claim in one framework, as a line of the table of all results."""
         n = str(row["n"]) + (f" of {row['n'] + row['n_diverged']}" if row["n_diverged"] else "")
         linked = self._linked(row["artifact"], describe_claim(row), page)
-        cells = [f"`{row['experiment']}`", linked, _published(row), FRAMEWORKS[row["framework"]]]
+        cells = [f"`{row['experiment']}`", linked, published_number(row), FRAMEWORKS[row["framework"]]]
         ours = " ".join(filter(None, number_and_interval(row)))
         return [*cells, ours, n, resolves_text(row), verdict_and_remarks(row)]
 
@@ -242,7 +232,7 @@ class Summary:
                 our_text(by_framework.loc[name], in_one_line) if name in by_framework.index else ""
                 for name in FRAMEWORKS
             ]
-            lines.append([describe_claim(first), _published(first), *cells])
+            lines.append([describe_claim(first), published_number(first), *cells])
         return _table(lines)
 
     def _chosen(self, rows: pd.DataFrame, without: tuple[str, ...] = UNJUDGED, most: int = MOST) -> pd.DataFrame:
@@ -287,34 +277,6 @@ class Summary:
     def _verdict_counts(rows: pd.DataFrame) -> dict[str, int]:
         words = rows["verdict"].str.partition(" (")[0]
         return {word: int((words == word).sum()) for word in VERDICTS}
-
-
-def describe_claim(claim: pd.Series) -> str:
-    """What a claim is about: "MNIST, fully connected, 4 layers, cDNI, 25,000 iterations"."""
-    cell = cell_of(claim)
-    names = {
-        "truncation_length": "T = {}",
-        "period": "T = {}",
-        "cut_after": "cut after layer {}",
-        "link_delay": "L = {}",
-    }
-    if cell.get("cut_after") == "0":
-        names["cut_after"] = "no cut"
-    parts = [DATASETS[cell["dataset"]], "" if cell["model"] == "lstm" else MODELS[cell["model"]]]
-    parts += [f"{cell['depth']} layers" if "depth" in cell else "", METHODS[cell["method"]]]
-    parts += [names[name].format(value) for name, value in cell.items() if name in names]
-    parts += [claim["replicas"], LONGER_METRICS.get(claim["metric"], "")]
-    if claim["obtained"] == "digitised" and not pd.isna(claim["iteration"]):
-        parts.append(f"{claim['iteration']:,} iterations")
-    said = f"{statement(claim)}: " if claim["artifact"] in (FINDINGS, HYPOTHESES) else ""
-    return said + ", ".join(part for part in parts if part)
-
-
-def _published(claim: pd.Series) -> str:
-    """The paper's number with its unit, if it has one, and "at most" or "at least" if it is a bound."""
-    bound = "" if claim["direction"] == TWO_SIDED else f"{claim['direction']} "
-    unit = "" if claim["unit"] == "ratio" else f" {claim['unit']}"
-    return f"{bound}{paper_text(claim)}{unit}"
 
 
 def _number_of(rows: pd.DataFrame, noun: str) -> str:
