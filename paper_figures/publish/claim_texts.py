@@ -1,4 +1,4 @@
-"""A claim of the paper in words: what it is about, and the number that the paper has for it."""
+"""A judged claim, a row of `judging.judge`, in words: what it is about, and the number that it states."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def describe_claim(claim: pd.Series) -> str:
 
 
 def published_number(claim: pd.Series) -> str:
-    """The paper's number with its unit, if it has one, and "at most" or "at least" if it is a bound."""
+    """What the paper or our hypothesis says: a number, its unit, and "at most" or "at least" if it is a bound."""
     bound = "" if claim["direction"] == TWO_SIDED else f"{claim['direction']} "
     unit = "" if claim["unit"] == "ratio" else f" {claim['unit']}"
     return f"{bound}{paper_text(claim)}{unit}"
