@@ -50,7 +50,7 @@ TARGETS = ("all", "tables", "figures", "claims", "values", "report", "crate", "r
 # Cells of the quick preset. The paper preset has more cuts, and more values of the decay and of lambda.
 CELLS = {
     **{"feedforward": 48 + 2, "single_dni": 10, "linear_dni": 9, "stale_gradients": 8},
-    **{"bp_lambda": 6, "target_scale": 3, "initial_weights": 3, "unlock": 4, "unlocked": 7, "missed_visits": 2},
+    **{"bp_lambda": 6, "target_scale": 3, "initial_weights": 3, "unlock": 4, "unlocked": 5, "missed_visits": 2},
     **{"recurrent": 10, "carried_state": 2, "repeat_copy_choices": 2, "small_copy": 2, "two_network": 7},
 }
 

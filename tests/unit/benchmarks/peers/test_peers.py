@@ -164,7 +164,8 @@ def test_the_net_of_the_peer_learns(checkout, monkeypatch, method, arrays):
 
 @pytest.mark.parametrize("net", ["theirs", "torch", "jax"])
 @pytest.mark.slow("times nets in processes of their own")
-def test_a_net_is_timed_in_a_process_of_its_own(checkout, net):
+def test_a_net_is_timed_in_a_process_of_its_own(checkout, monkeypatch, net):
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")  # compiling the step would take longer than all else here
     assert command._in_own_process(koz4k.PEER, checkout, command.Net("cdni", net, 1), 2) > 0
 
 
