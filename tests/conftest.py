@@ -85,8 +85,16 @@ def pytest_collection_finish() -> None:
     Tracing a step makes millions of objects that live on. Looking through them took a sixth of the compiler's tests.
     """
     gc.collect()
-    gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _look_for_garbage_in_new_objects_only() -> None:
+    """What is left of earlier files are programs, in millions of objects: to look through them takes half a second.
+
+    A library of the figures asks for it at every call.
+    """
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -183,6 +183,7 @@ def forget_programs() -> None:
     for function in (_compiled, _compiled_iteration):
         getattr(function, "cache_clear", lambda: None)()  # a test may have replaced it by one without a cache
     jax.clear_caches()
+    gc.unfreeze()
     gc.collect()
 
 
