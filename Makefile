@@ -18,7 +18,8 @@ endif
 VENV_PYTHON := .venv/bin/python
 # Written last, so that an interrupted installation is continued and a finished one is not repeated.
 STAMP := .venv/installed-$(ACCELERATOR)
-PYTEST := -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Three on two cores, because some tests wait: for a cluster, for the end of a process.
+PYTEST := -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 # Any warning, such as a link to a page that is not there, is an error.
 SPHINX := -m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs
 

@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist, the tests of one file run in one process and share its fixtures, unless they name a group.
 
-    The files of tests/workflow take longest and come first, so that both processes end at about the same time.
+    The files of tests/workflow take longest and come first, so that all processes end at about the same time.
 
     Raises:
         pytest.UsageError: a test is marked slow without a reason.

@@ -26,7 +26,7 @@ FAKE_APT = """\
 echo "apt-get $@" >> "$CALLS"
 """
 FOR_TESTS = ("chromium", "chromedriver", "slurmctld", "munged")
-PYTEST = "-m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder"
+PYTEST = "-m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder"
 INSTALL = "-m pip install --constraint constraints.txt --editable .[torch,jax,workflow,docs,dev]"
 SPHINX = "-m sphinx --quiet --fail-on-warning --jobs auto --conf-dir docs . build/docs"
 
