@@ -80,19 +80,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let Python look for garbage less often, and not among the objects of all imported packages.
-
-    Tracing a step makes millions of objects that live on. Looking through them took a sixth of the compiler's tests.
-    """
+    """Let Python look for garbage less often: tracing a step makes millions of objects that live on."""
     gc.collect()
     gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _look_for_garbage_in_new_objects_only() -> None:
-    """What is left of earlier files are programs, in millions of objects: to look through them takes half a second.
+    """Not in imported packages and the programs of earlier files: to look through them takes half a second.
 
-    A library of the figures asks for it at every call.
+    A library of the figures looks at every call.
     """
     gc.freeze()
 

@@ -19,7 +19,7 @@ from paper_figures.runs import ROOT, Run, select_runs
 
 PRESETS = {
     "smoke": ("to check that every part runs", "stand-in", "a minute on two cores"),
-    "quick": ("the paper's orderings, on a laptop", "stand-in", "a quarter of an hour on two cores"),
+    "quick": ("the paper's orderings, on a laptop", "stand-in", "15 to 20 minutes on two cores"),
     "paper": ("the paper's numbers", "original", "a GPU"),
 }
 

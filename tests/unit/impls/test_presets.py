@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from impls import data
 from impls.cli import build_parser
 from impls.errors import UserError
 from impls.presets import cells, check_name, describe_cells, load_preset, result_directory, train_command
@@ -275,3 +276,14 @@ def test_the_command_line_says_in_one_line_what_is_wrong(flags, said):
     command = [sys.executable, "-m", "impls", "train", "recurrent", "--framework", "torch", *flags.split()]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode != 0 and said in run.stderr and "Traceback" not in run.stderr
+
+
+def test_one_program_evaluates_both_splits_in_the_quick_preset(root: Path):
+    """The training error is that of as many examples as the test set has: JAX compiles for each number of examples."""
+    preset = load_preset(root / "config/quick.yaml")
+    for experiment, cell in [(name, cell) for name in preset.experiments for cell in cells(preset, name)]:
+        spec = spec_class(experiment)(**cell)
+        if "train" in spec.evaluation_examples():
+            splits = data.load(spec.dataset).splits
+            sizes = {len(splits["test"].labels)}
+            assert {spec.train_error_examples, spec.validation_examples or spec.train_error_examples} == sizes, cell

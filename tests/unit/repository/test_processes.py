@@ -1,10 +1,12 @@
-"""The processes that run the tests: `make test` runs two."""
+"""The processes that run the tests: `make test` runs three."""
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import jax
 import pytest
@@ -31,6 +33,21 @@ def test_compiled_programs_are_freed_before_there_are_too_many(monkeypatch):
     monkeypatch.setattr(conftest, "MOST_MAPPINGS", held - 1)
     conftest.make_room_for_programs()
     assert conftest.memory_mappings() <= held - 20
+
+
+def test_garbage_of_earlier_files_is_freed_with_the_programs():
+    """Only then: otherwise nothing looks for it among the objects of earlier files."""
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    gone = weakref.ref(Cycle())
+    gc.freeze()  # as before each file
+    gc.collect()
+    assert gone() is not None
+    harness.forget_programs()
+    assert gone() is None
 
 
 @pytest.mark.slow("starts pytest with two processes")
