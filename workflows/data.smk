@@ -10,6 +10,7 @@ rule prepare_data:
         manifest=f"{RUNS}/data/{{dataset}}.json",
     log:
         f"{RUNS}/logs/data/{{dataset}}.log",
+    priority: 1  # trainings of the main table wait for it
     params:
         data=PRESET.data,
     message:

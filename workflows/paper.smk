@@ -21,6 +21,7 @@ rule draw_table:
         json="{base}/tables/{table}.json",
     log:
         "{base}/logs/{table}.log",
+    priority: 1  # what can be drawn is drawn before the next training
     message:
         "{output.md}"
     shell:
@@ -47,6 +48,7 @@ rule draw_figure:
         json="{base}/figures/{figure}.json",
     log:
         "{base}/logs/{figure}.log",
+    priority: 1  # what can be drawn is drawn before the next training
     message:
         "{output.pdf}"
     shell:

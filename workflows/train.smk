@@ -13,6 +13,7 @@ for experiment in EXPERIMENTS:
             record=update(experiment.pattern("run.json")),
         log:
             experiment.log(),
+        priority: int(experiment is FEEDFORWARD)  # the main table's trainings come first
         threads: THREADS
         resources:
             gpu=lambda wildcards: gpus(),

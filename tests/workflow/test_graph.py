@@ -53,6 +53,19 @@ CELLS = {
     **{"bp_lambda": 6, "target_scale": 3, "initial_weights": 3, "unlock": 4, "unlocked": 5, "missed_visits": 2},
     **{"recurrent": 10, "carried_state": 2, "repeat_copy_choices": 2, "small_copy": 2, "two_network": 7},
 }
+# Prints the rules of the jobs that a dry run plans, each with the jobs' priority. Snakemake itself shows it nowhere.
+PRINT_PRIORITIES = """\
+from pathlib import Path
+
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    workflow = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile"))
+    workflow.dag(DAGSettings()).execute_workflow(executor="dryrun")
+    dag = workflow._workflow.dag
+    print(*{f"{job.rule.name} {job.priority}" for job in dag.jobs if job in dag._priority}, sep="\\n")
+"""
 
 
 def job_counts(dry_run: subprocess.CompletedProcess) -> dict[str, int]:
@@ -94,6 +107,16 @@ def test_the_main_figure_waits_for_what_it_shows_alone_and_comes_first(snakemake
     planned = snakemake("results/quick/figures/fig_feedforward_curves.pdf", "--dry-run")
     assert job_counts(planned)["train_feedforward"] == 2 * 16, "MNIST, fully connected, in both frameworks"
     assert job_counts(planned)["draw_main_figure"] == 1
+
+
+def test_the_main_table_comes_next_and_drawings_wait_for_no_other_training(checkout: Path):
+    command = [sys.executable, "-c", PRINT_PRIORITIES]
+    lines = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True).stdout.splitlines()
+    priorities = {rule: int(priority) for rule, priority in map(str.split, lines)}
+    first = {rule for rule, priority in priorities.items() if priority == 1}
+    assert first == {"prepare_data", "train_feedforward", "draw_main_figure", "draw_figure", "draw_table"}
+    assert {priorities[rule] for rule in priorities.keys() - first} == {0}
+    assert {f"train_{name}" for name in CELLS} <= priorities.keys()
 
 
 def test_the_limit_that_the_workflow_switches_off_is_still_called_so():
